@@ -1,0 +1,157 @@
+"""Name every file and every field that the supervisor, the in-run client and the service exchange.
+
+Owns the layout of an attempt's folder and the shape of its JSON files; does no I/O of its own. Standard library
+only, Python 3.6 syntax: this module travels to the compute target.
+
+``launch.json`` (written by the service before ``start``)::
+
+    {"format": 1, "epoch": 3, "token": "<workspace id>/<run id>/<attempt>", "run_id": ..., "attempt": 1,
+     "command": ["python", "train.py", "--lr", "0.1"], "cwd": "<absolute path of work/>",
+     "environment": {"PATH": ..., every variable of the process, nothing else},
+     "max_seconds": 2592000 or null, "grace_seconds": 10,
+     "wake": "<path of the service's socket>" or null,
+     "slots": {"folder": "<slot folder>", "held": ["core-0"], "cores": 1, "gpus": 0, "memory": 0}}
+
+``attempt.json`` (written once by the supervisor; linking it into place is what "started" means)::
+
+    {"format": 1, "epoch": 3, "token": ..., "host": ..., "boot_id": ..., "pid_namespace": ...,
+     "supervisor": {"pid": 10, "start_time": "12345"}, "process": {"pid": 11, "start_time": "12346"},
+     "process_group": 11, "started": 1700000000.1, "command": [...]}
+
+``result.json`` (its presence is the end of the attempt; the first one written stands)::
+
+    {"format": 1, "token": ..., "exit_code": 0 or null, "signal": null or 9,
+     "reason": one of REASONS, "message": "", "started": ..., "ended": ..., "peak_memory": bytes, "cpu_time": seconds,
+     "leftovers": number of processes that had to be ended}
+
+An events file holds one JSON object a line; only newline-ended lines count. ``t`` is the time in Unix seconds,
+``e`` the kind, ``r`` (optional) the id of the in-process child run that the event belongs to:
+
+=============  ====================================================================================
+``metric``     ``n`` name, ``v`` number, string, boolean or null, ``s`` (optional) step
+``list``       ``n``, ``v`` list of scalars
+``row``        ``n``, ``v`` {column: scalar}
+``table``      ``n``, ``v`` {column: scalar or list}
+``image``      ``n``, ``a`` artifact name
+``chart``      ``n``, ``type`` (confusion_matrix, accuracy_table, residuals, predictions), ``a`` artifact name
+``tag``        ``k``, ``v`` string or null (null removes)
+``property``   ``k``, ``v`` string
+``artifact``   ``n`` artifact name, ``p`` path relative to control/artifacts, ``size`` bytes
+``child``      ``id``, ``n`` display name, ``op`` start or end, ``status`` (at end)
+``progress``   ``v`` done, ``of`` total, ``u`` unit (cell, step, ...), ``m`` (optional) message
+``error``      ``type``, ``m`` message, ``trace`` traceback text
+``name``       ``v`` display name
+=============  ====================================================================================
+
+``requests/<id>.json`` is ``{"op": ..., "args": {...}, "time": ...}``; ``replies/<id>.json`` is ``{"ok": true, "value": ...}``
+or ``{"ok": false, "error": {"type": ..., "message": ...}}``. Operations: ``submit_child``, ``get_run``, ``get_metrics``,
+``get_children``, ``wait``, ``cancel``, ``list_files``, ``fetch_file``.
+
+While the user's code waits for a run of its own, the client keeps ``control/waiting/<pid>`` in place: the supervisor gives up
+its slots, and writes ``control/waiting/<pid>.go`` when it holds them again after the file was removed.
+"""
+
+import json
+import os
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+__all__ = [
+    "ARTIFACTS",
+    "ATTEMPT",
+    "CANCEL",
+    "CONTROL",
+    "EPOCH",
+    "EVENTS",
+    "FORMAT",
+    "HEARTBEAT",
+    "LAUNCH",
+    "LOG",
+    "MARKER",
+    "REASONS",
+    "REPLIES",
+    "REQUESTS",
+    "RESULT",
+    "SUPERVISOR_LOG",
+    "WAITING",
+    "WORK",
+    "attempt_token",
+    "read_json",
+    "whole_lines",
+]
+
+FORMAT = 1
+
+WORK = "work"
+CONTROL = "control"
+
+LAUNCH = "launch.json"
+ATTEMPT = "attempt.json"
+RESULT = "result.json"
+CANCEL = "cancel.json"  # {"time": ..., "grace_seconds": ..., "reason": ...}; written by the service
+EPOCH = "epoch"  # the highest service epoch that was here, as decimal text
+HEARTBEAT = "heartbeat"
+LOG = os.path.join("user_logs", "std_log.txt")
+SUPERVISOR_LOG = "supervisor_log.txt"  # what the supervisor itself has to say
+EVENTS = "events"
+REQUESTS = "requests"
+REPLIES = "replies"
+WAITING = "waiting"
+ARTIFACTS = "artifacts"
+
+MARKER = "AML_ATTEMPT_TOKEN"
+"""Every process of an attempt carries this variable; recovery finds survivors by it in /proc/*/environ."""
+
+REASONS = (
+    "exit",  # the process ended by itself; exit_code says how
+    "signal",  # the process was ended by a signal that the supervisor did not send
+    "timeout",  # max_seconds passed
+    "canceled",
+    "out of memory",
+    "start failed",  # the process could not be started; message says why
+    "supervisor lost",  # written by the service, when neither supervisor nor result are there any more
+    "host rebooted",  # written by the service, when the boot id is another one
+)
+
+
+def attempt_token(workspace_id, run_id, attempt):
+    # type: (str, str, int) -> str
+    """Return the value of MARKER for one attempt of one run."""
+    return "%s/%s/%d" % (workspace_id, run_id, attempt)
+
+
+def read_json(path):
+    # type: (str) -> Optional[Dict[str, Any]]
+    """Return the object in the file at `path`, or None when the file is not there."""
+    try:
+        with open(path, "rb") as stream:
+            value = json.loads(stream.read().decode("utf-8"))
+    except FileNotFoundError:
+        return None
+    if not isinstance(value, dict):
+        raise ValueError("%s does not hold a JSON object" % path)
+    return value
+
+
+def whole_lines(data):
+    # type: (bytes) -> Tuple[List[bytes], int]
+    """Split `data` into its newline-ended lines.
+
+    Returns
+    -------
+    tuple
+        The lines without their newline, empty ones left out, and the number of bytes that they and their newlines take.
+    """
+    end = data.rfind(b"\n") + 1
+    return [line for line in data[:end].split(b"\n") if line.strip()], end
+
+
+def events_files(control):
+    # type: (str) -> Iterator[str]
+    """Yield the names of the events files of the control folder `control`, sorted."""
+    try:
+        names = os.listdir(os.path.join(control, EVENTS))
+    except FileNotFoundError:
+        return
+    for name in sorted(names):
+        if name.endswith(".jsonl"):
+            yield name
