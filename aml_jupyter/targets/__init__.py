@@ -1,1 +1,22 @@
+"""Own the compute targets: their kinds as data, the protocol that each follows, and the runtimes."""
 
+from __future__ import annotations
+
+from aml_jupyter.targets.backends import create_backend
+from aml_jupyter.targets.kinds import KINDS, TargetKind, check_name, kind_of
+from aml_jupyter.targets.protocol import Capacity, CheckReport, Handle, Launch, Needs, Observation, Target
+
+__all__ = [
+    "KINDS",
+    "Capacity",
+    "CheckReport",
+    "Handle",
+    "Launch",
+    "Needs",
+    "Observation",
+    "Target",
+    "TargetKind",
+    "check_name",
+    "create_backend",
+    "kind_of",
+]

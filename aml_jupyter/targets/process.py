@@ -1,0 +1,276 @@
+"""Run attempts as processes of this machine: the runtime behind `local` and `computeinstance`.
+
+The attempt's folder in the workspace is the place where it runs, so nothing has to be sent or fetched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from aml_jupyter.errors import ComputeTargetException
+from aml_jupyter.supervisor import durable, identity, protocol
+from aml_jupyter.supervisor.faults import fault_point
+from aml_jupyter.supervisor.slots import HeldSlots, SlotFolder
+from aml_jupyter.targets.protocol import Capacity, CheckReport, Handle, Launch, Needs, Observation
+from aml_jupyter.transports.this_machine import ThisMachine
+from aml_jupyter.workspace import TargetRecord, WorkspaceFolder, materialise
+
+__all__ = ["ProcessTarget"]
+
+SILENT_AFTER = 60.0
+"""Seconds without a heartbeat after which a living supervisor is called silent."""
+
+
+class ProcessTarget:
+    """Start supervisors on this machine, within slots that all workspaces of the user share.
+
+    Parameters
+    ----------
+    folder : WorkspaceFolder
+        The workspace whose runs are started.
+    record : TargetRecord
+        The target; its setting ``max_parallel`` is the number of slots (default: one for each core).
+    machine : ThisMachine
+        The transport.
+    """
+
+    def __init__(self, folder: WorkspaceFolder, record: TargetRecord, machine: ThisMachine) -> None:
+        self.name = record.name
+        self._folder = folder
+        self._machine = machine
+        self._slots = SlotFolder(machine.runtime / "slots")
+        self._held: dict[Handle, HeldSlots] = {}
+        self.max_parallel = int(record.settings.get("max_parallel") or machine.cores)
+
+    # -- room ---------------------------------------------------------------------------------------------------
+
+    def check(self) -> CheckReport:
+        """Report cores, memory, disk space and Python of this machine."""
+        import psutil
+
+        disk = shutil.disk_usage(self._folder.root)
+        problems = [] if disk.free > 100 * 2**20 else [f"only {disk.free // 2**20} MB are free below {self._folder.root}"]
+        facts = {
+            "host": self._machine.host,
+            "cores": self._machine.cores,
+            "max_parallel": self.max_parallel,
+            "memory": psutil.virtual_memory().total,
+            "gpus": self._gpus(),
+            "disk_free": disk.free,
+        }
+        return CheckReport(facts, tuple(problems))
+
+    def capacity(self) -> Capacity:
+        """Report the free slots, and who holds the others."""
+        used = self._slots.usage(self.max_parallel)
+        free = self.max_parallel - len(used)
+        holders = ", ".join(sorted({str(entry.get("token", "another run")) for entry in used.values()}))
+        return Capacity(self.max_parallel, free, f"slots held by {holders}" if holders else "every slot is free")
+
+    def refusal(self, needs: Needs) -> str | None:
+        """Return why this machine can never give `needs`, or None."""
+        if needs.cores > self.max_parallel:
+            return f"it asks for {needs.cores} cores, and {self.name} has {self.max_parallel} slots (max_parallel)"
+        if needs.gpus and needs.gpus > self._gpus():
+            return f"it asks for {needs.gpus} GPUs, and this machine has {self._gpus()}"
+        if needs.memory and needs.memory > self._memory():
+            return f"it asks for {needs.memory} bytes of memory, and this machine has {self._memory()}"
+        return None
+
+    def reserve(self, handle: Handle, needs: Needs) -> str | None:
+        """Lock slots for `handle`; they go over to its supervisor with `start`."""
+        if handle in self._held:
+            return None
+        held = self._slots.acquire(
+            cores=needs.cores,
+            core_limit=self.max_parallel,
+            gpus=needs.gpus,
+            gpu_limit=self._gpus() if needs.gpus else 0,
+            memory=needs.memory,
+            memory_limit=self._memory() if needs.memory else 0,
+            holder={"token": f"{handle.run_id}/{handle.attempt}"},
+        )
+        if held is None:
+            what = "a free slot" if needs.cores == 1 else f"{needs.cores} free slots"
+            return f"waits for {what} on {self.name}"
+        self._held[handle] = held
+        return None
+
+    def release(self, handle: Handle) -> None:
+        """Unlock slots that no supervisor took over."""
+        held = self._held.pop(handle, None)
+        if held is not None:
+            held.close()
+
+    # -- one attempt ----------------------------------------------------------------------------------------------
+
+    def stage(self, handle: Handle, launch: Launch) -> None:
+        """Put the snapshot into ``work/`` and the launch file into ``control/``."""
+        attempt = self._folder.layout.run(handle.run_id).attempt(handle.attempt)
+        if launch.snapshot is not None:
+            materialise(self._folder, launch.snapshot, attempt.work)
+        attempt.work.mkdir(parents=True, exist_ok=True)
+        for name in ("outputs", "logs"):
+            with contextlib.suppress(FileExistsError):
+                (attempt.work / name).mkdir()
+        control = attempt.control
+        for name in (protocol.EVENTS, protocol.REQUESTS, protocol.REPLIES):
+            (control / name).mkdir(parents=True, exist_ok=True)
+        for name, content in launch.control_files.items():
+            durable.write_json(str(control / name), content, point="target.control_file", sync=False)
+        held = self._held.get(handle)
+        needs = launch.needs
+        durable.write_json(
+            str(control / protocol.LAUNCH),
+            {
+                "format": protocol.FORMAT,
+                "epoch": launch.epoch,
+                "token": launch.token,
+                "run_id": handle.run_id,
+                "attempt": handle.attempt,
+                "command": list(launch.command),
+                "cwd": str(attempt.work),
+                "environment": launch.environment,
+                "max_seconds": launch.max_seconds,
+                "grace_seconds": launch.grace_seconds,
+                "wake": launch.environment.get("AML_WAKE") or None,
+                "slots": {
+                    "folder": str(self._machine.runtime / "slots"),
+                    "held": list(held.names) if held else [],
+                    "cores": needs.cores,
+                    "core_limit": self.max_parallel,
+                    "gpus": needs.gpus,
+                    "gpu_limit": self._gpus() if needs.gpus else 0,
+                    "memory": needs.memory,
+                    "memory_limit": self._memory() if needs.memory else 0,
+                },
+            },
+            point="target.launch",
+            sync=False,
+        )
+
+    def start(self, handle: Handle) -> None:
+        """Have a supervisor forked, and let it keep the slots."""
+        held = self._held.get(handle)
+        control = self._control(handle)
+        with fault_point("target.spawn"):
+            self._machine.start_supervisor(control, held.fds if held else ())
+        self.release(handle)
+
+    def observe(self, handles: Sequence[Handle]) -> dict[Handle, Observation]:
+        """Look at the files of every handle."""
+        return {handle: self._observe(handle) for handle in handles}
+
+    def _observe(self, handle: Handle) -> Observation:
+        control = self._control(handle)
+        result = protocol.read_json(str(control / protocol.RESULT))
+        attempt = protocol.read_json(str(control / protocol.ATTEMPT))
+        if result is not None:
+            return Observation("ended", attempt, result)
+        if attempt is None:
+            return Observation("absent")
+        requests = _names(control / protocol.REQUESTS)
+        if attempt.get("host") != self._machine.host:
+            return Observation("silent", attempt, message=f"runs on another host, {attempt.get('host')}")
+        if not identity.is_alive(attempt):
+            # It may have ended between the two looks.
+            result = protocol.read_json(str(control / protocol.RESULT))
+            if result is not None:
+                return Observation("ended", attempt, result)
+            rebooted = attempt.get("boot_id") != identity.boot_id()
+            return Observation("lost", attempt, message="host rebooted" if rebooted else "supervisor lost")
+        with contextlib.suppress(FileNotFoundError):
+            age = time.time() - os.stat(control / protocol.HEARTBEAT).st_mtime
+            if age > SILENT_AFTER:
+                return Observation("silent", attempt, message=f"no heartbeat for {age:.0f} s", requests=requests)
+        return Observation("running", attempt, requests=requests)
+
+    def read(self, handle: Handle, file: str, offset: int, size: int = 4 * 2**20) -> bytes:
+        """Return up to `size` bytes of the control file `file` from `offset`."""
+        return self._machine.read(self._control(handle) / file, offset, size)
+
+    def forbid(self, handle: Handle, reason: str) -> bool:
+        """Take the attempt's name, so that no supervisor can; False when one already has."""
+        control = self._control(handle)
+        control.mkdir(parents=True, exist_ok=True)
+        claimed = durable.link_json(
+            str(control / protocol.ATTEMPT), {"format": protocol.FORMAT, "refused": reason}, point="target.forbid"
+        )
+        if claimed:
+            return True
+        standing = protocol.read_json(str(control / protocol.ATTEMPT)) or {}
+        return "refused" in standing
+
+    def cancel(self, handle: Handle, grace_seconds: float, reason: str) -> None:
+        """Leave the request where the supervisor looks twice a second."""
+        path = self._control(handle) / protocol.CANCEL
+        if not path.exists():
+            durable.write_json(
+                str(path),
+                {"time": time.time(), "grace_seconds": grace_seconds, "reason": reason},
+                point="target.cancel",
+            )
+
+    def bury(self, handle: Handle, reason: str, message: str) -> dict[str, Any]:
+        """End what a lost supervisor left behind, then write the result that it could not write."""
+        token = protocol.attempt_token(self._folder.id, handle.run_id, handle.attempt)
+        left = identity.end_survivors(token, 2.0)
+        if left:
+            raise ComputeTargetException(f"Processes {left} of run {handle.run_id} could not be ended.")
+        path = str(self._control(handle) / protocol.RESULT)
+        attempt = protocol.read_json(str(self._control(handle) / protocol.ATTEMPT)) or {}
+        durable.link_json(
+            path,
+            {
+                "format": protocol.FORMAT,
+                "token": token,
+                "exit_code": None,
+                "signal": None,
+                "reason": reason,
+                "message": message,
+                "started": attempt.get("started"),
+                "ended": time.time(),
+                "peak_memory": None,
+                "cpu_time": None,
+                "leftovers": 0,
+            },
+            point="target.bury",
+        )
+        result = protocol.read_json(path)
+        assert result is not None, path
+        return result
+
+    def collect(self, handle: Handle) -> None:
+        """Do nothing: the files are in the workspace already."""
+
+    def clean(self, handle: Handle) -> None:
+        """Do nothing: nothing lies outside the workspace."""
+
+    # -- helpers --------------------------------------------------------------------------------------------------
+
+    def _control(self, handle: Handle) -> Path:
+        return self._folder.layout.run(handle.run_id).attempt(handle.attempt).control
+
+    def _gpus(self) -> int:
+        """Count the NVIDIA devices of this machine."""
+        with contextlib.suppress(OSError):
+            return sum(1 for name in os.listdir("/dev") if name.startswith("nvidia") and name[6:].isdigit())
+        return 0
+
+    def _memory(self) -> int:
+        import psutil
+
+        return int(psutil.virtual_memory().total)
+
+
+def _names(path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(sorted(name for name in os.listdir(path) if name.endswith(".json")))
+    except FileNotFoundError:
+        return ()

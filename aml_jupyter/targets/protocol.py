@@ -1,0 +1,135 @@
+"""Define what every compute target can be asked, and the values that go in and out.
+
+An engine only places the supervisor; the supervisor's files decide what happened (see `supervisor/protocol.py`). All acts are
+idempotent: a second `stage` or `start` of the same handle finds the first one's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+__all__ = ["Capacity", "CheckReport", "Handle", "Launch", "Needs", "Observation", "Target"]
+
+
+@dataclass(frozen=True)
+class Handle:
+    """One attempt of one run on one target: known before anything is started there."""
+
+    target: str
+    run_id: str
+    attempt: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the handle as it is stored."""
+        return {"target": self.target, "run_id": self.run_id, "attempt": self.attempt}
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a run takes up while it runs: cores and GPUs (counts), memory (bytes)."""
+
+    cores: int = 1
+    gpus: int = 0
+    memory: int = 0
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Everything that a target has to know to stage and start one attempt.
+
+    `command` and `environment` are complete; `{work}`-relative paths in `command` are resolved by the working directory.
+    `control_files` are JSON files that are put into the control folder (cell.json, notebook.json).
+    """
+
+    token: str
+    epoch: int
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    snapshot: str | None
+    needs: Needs
+    max_seconds: float | None
+    grace_seconds: float
+    control_files: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a target saw of one attempt.
+
+    ``absent``: nothing was started; ``running``: the supervisor lives; ``silent``: it lives but its heartbeat is old, or
+    it cannot be judged from here; ``ended``: result.json is there; ``lost``: started, no result, and no supervisor any more.
+    """
+
+    state: Literal["absent", "running", "silent", "ended", "lost"]
+    attempt: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
+    message: str = ""
+    sizes: dict[str, int] = field(default_factory=dict)
+    requests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """How much room a target has, and why not more."""
+
+    total: int
+    free: int
+    explanation: str
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What a target is made of and what is wrong with it."""
+
+    facts: dict[str, Any]
+    problems: tuple[str, ...] = ()
+
+
+class Target(Protocol):
+    """Place supervisors on one compute target and read their files."""
+
+    name: str
+
+    def check(self) -> CheckReport:
+        """Report what is there and what is wrong."""
+
+    def capacity(self) -> Capacity:
+        """Report what is free, and why not more."""
+
+    def refusal(self, needs: Needs) -> str | None:
+        """Return why `needs` can never be met here, or None."""
+
+    def reserve(self, handle: Handle, needs: Needs) -> str | None:
+        """Take room for `handle` and return None, or return what it has to wait for."""
+
+    def release(self, handle: Handle) -> None:
+        """Give back room that was reserved and not handed over by `start`."""
+
+    def stage(self, handle: Handle, launch: Launch) -> None:
+        """Put the snapshot and the launch file in place."""
+
+    def start(self, handle: Handle) -> None:
+        """Start the supervisor, which keeps the reserved room from then on."""
+
+    def observe(self, handles: Sequence[Handle]) -> dict[Handle, Observation]:
+        """Look at all `handles` in one round trip."""
+
+    def read(self, handle: Handle, file: str, offset: int, size: int = ...) -> bytes:
+        """Return up to `size` bytes of the control file `file` from `offset`."""
+
+    def forbid(self, handle: Handle, reason: str) -> bool:
+        """Make sure that an attempt that has not started never will; False when it has started."""
+
+    def cancel(self, handle: Handle, grace_seconds: float, reason: str) -> None:
+        """Ask the supervisor to end the run."""
+
+    def bury(self, handle: Handle, reason: str, message: str) -> dict[str, Any]:
+        """End what survived a lost supervisor, write the attempt's result unless there is one, and return it."""
+
+    def collect(self, handle: Handle) -> None:
+        """Bring outputs and logs into the workspace's copy of the attempt's folder."""
+
+    def clean(self, handle: Handle) -> None:
+        """Remove what the attempt left on the target outside the workspace."""

@@ -1,0 +1,53 @@
+"""Reach this machine: place the supervisor's bundle, start supervisors, read files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from aml_jupyter.supervisor import bundle, nurse
+
+__all__ = ["ThisMachine"]
+
+
+class ThisMachine:
+    """Act on the machine that the service runs on.
+
+    Parameters
+    ----------
+    runtime : Path
+        The user's runtime folder (mode 0700), for sockets and the supervisor's bundle.
+    """
+
+    def __init__(self, runtime: Path) -> None:
+        self.runtime = runtime
+
+    @property
+    def host(self) -> str:
+        """Return the machine's name, as supervisors write it."""
+        return socket.gethostname()
+
+    @property
+    def cores(self) -> int:
+        """Return how many cores this process may use."""
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+
+    def place_bundle(self) -> bundle.Bundle:
+        """Put the supervisor's zip in place, once for each content of it."""
+        return bundle.place(self.runtime / "supervisor")
+
+    def start_supervisor(self, control: Path, slot_fds: Sequence[int]) -> None:
+        """Have the warm parent fork a supervisor for the attempt whose control folder is `control`."""
+        nurse.spawn(self.runtime, self.place_bundle(), control, slot_fds)
+
+    def read(self, path: Path, offset: int, size: int) -> bytes:
+        """Return up to `size` bytes of `path` from `offset`; empty when it is not there."""
+        with contextlib.suppress(FileNotFoundError), open(path, "rb") as stream:
+            stream.seek(offset)
+            return stream.read(size)
+        return b""
