@@ -43,9 +43,33 @@ An events file holds one JSON object a line; only newline-ended lines count. ``t
 ``name``       ``v`` display name
 =============  ====================================================================================
 
+A number that is not finite is written as Python's ``json`` writes it: ``NaN``, ``Infinity``, ``-Infinity``.
+
 ``requests/<id>.json`` is ``{"op": ..., "args": {...}, "time": ...}``; ``replies/<id>.json`` is ``{"ok": true, "value": ...}``
-or ``{"ok": false, "error": {"type": ..., "message": ...}}``. Operations: ``submit_child``, ``get_run``, ``get_metrics``,
-``get_children``, ``wait``, ``cancel``, ``list_files``, ``fetch_file``.
+or ``{"ok": false, "error": {"type": ..., "message": ...}}``. The service writes a reply (whole: temporary name, then rename)
+where none is and removes nothing; the client removes the request, then the reply. ``type`` names a class of ``errors.py``.
+Where ``args`` has ``after`` ({events file: bytes}), the service first takes in those files of the asking run that far.
+
+================  ===============================================================================================
+``submit_child``  ``id`` (the child's run id, made by the client; a run that exists already is the answer),
+                  ``config`` {source_directory, script, command, arguments, target, run_config, ... those that are set},
+                  ``tags``, ``display_name`` -> RUN
+``get_run``       ``id`` -> RUN
+``get_metrics``   ``id, name, recursive`` -> SDK v1's shape (``workspace.metrics.get_metrics``)
+``get_children``  ``id, recursive, tags, properties, type, status`` (null: any) -> [RUN]
+``wait``          ``id, seconds`` -> RUN, when it is in a final state or that time has passed since ``time``
+``cancel``        ``id`` -> RUN
+``list_files``    ``id`` -> [artifact name]
+``fetch_file``    ``id, name`` -> ``{"path": absolute, or relative to control/}``; the client copies it from there
+``get_workspace`` -> ``{"id", "name", "location", "resource_group", "subscription_id"}``
+================  ===============================================================================================
+
+RUN is ``{"id", "parent", "experiment", "number", "display_name", "type", "status", "target", "attempt", "exit_code", "tags",
+"properties", "created", "start_time", "end_time" (Unix seconds or null), "error" (text or null), "definition" (run.json)}``.
+
+The process of a run finds in its environment: ``AML_CONTROL`` (absolute), ``AML_RUN_ID``, ``AML_EXPERIMENT``, ``AML_BUNDLE``
+(the zip), ``AML_WAKE`` (the service's stream socket on this machine; a connection is the wake-up; may be missing), MARKER,
+and ``<bundle>/site`` first in ``PYTHONPATH``.
 
 While the user's code waits for a run of its own, the client keeps ``control/waiting/<pid>`` in place: the supervisor gives up
 its slots, and writes ``control/waiting/<pid>.go`` when it holds them again after the file was removed.
