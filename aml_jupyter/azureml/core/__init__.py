@@ -1,0 +1,29 @@
+"""Re-export the classes of ``azureml.core``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aml_jupyter import __version__ as VERSION  # noqa: N812 - SDK v1's name
+from aml_jupyter.azureml.unbuilt import refuse_name
+from aml_jupyter.config import ContainerRegistry, Environment, RunConfiguration, ScriptRunConfig
+from aml_jupyter.sdk import ComputeTarget, Experiment, Run, Workspace, get_run
+
+__all__ = [
+    "VERSION",
+    "ComputeTarget",
+    "ContainerRegistry",
+    "Environment",
+    "Experiment",
+    "Run",
+    "RunConfiguration",
+    "ScriptRunConfig",
+    "Workspace",
+    "get_run",
+]
+
+UNBUILT = ["Dataset", "Datastore", "Image", "Keyvault", "LinkedService", "Model", "Project", "Webservice"]
+
+
+def __getattr__(name: str) -> Any:
+    refuse_name("azureml.core", name, UNBUILT)

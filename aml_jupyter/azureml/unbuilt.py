@@ -1,0 +1,72 @@
+"""Name what SDK v1 offers and aml-jupyter does not have yet, so that an import of it says so."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+__all__ = ["MODULES", "refuse_module", "refuse_name"]
+
+MODULES: dict[str, str] = {
+    "azureml.automl": "automated machine learning",
+    "azureml.contrib": "the contrib packages",
+    "azureml.core.authentication": "Azure authentication (nothing here needs an account: leave `auth` out)",
+    "azureml.core.databricks": "Databricks libraries",
+    "azureml.core.dataset": "datasets",
+    "azureml.core.datastore": "datastores",
+    "azureml.core.image": "images of models",
+    "azureml.core.keyvault": "the key vault",
+    "azureml.core.linked_service": "linked services",
+    "azureml.core.model": "the model registry",
+    "azureml.core.webservice": "web services",
+    "azureml.data": "datastores and datasets",
+    "azureml.dataprep": "data preparation",
+    "azureml.interpret": "model explanation",
+    "azureml.logging": "the logging API of 2017 outside a run",
+    "azureml.mlflow": "MLflow (use the installed mlflow itself)",
+    "azureml.opendatasets": "open data sets",
+    "azureml.pipeline": "pipelines",
+    "azureml.telemetry": "telemetry (there is none)",
+    "azureml.tensorboard": "the TensorBoard bridge",
+    "azureml.train": "estimators and HyperDrive",
+}
+"""Module of SDK v1 -> what it is about."""
+
+
+def refuse_module(name: str) -> None:
+    """Raise for a module that SDK v1 has and aml-jupyter lacks; return for any other name.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Saying that `name` is not built yet.
+    """
+    for known, about in MODULES.items():
+        if name == known or name.startswith(known + "."):
+            raise ModuleNotFoundError(
+                f"{name} is not built yet: aml-jupyter has no part for {about} so far. "
+                "`pip install azureml-core` would not help without an Azure workspace; see CHANGELOG.md for what has come.",
+                name=name,
+            )
+
+
+def refuse_name(module: str, name: str, known: list[str]) -> NoReturn:
+    """Raise for a name that the module of SDK v1's name `module` does not have here.
+
+    Raises
+    ------
+    AttributeError
+        For dunder names and for names that SDK v1 does not have either.
+    ImportError
+        For a name of SDK v1 that is not built yet.
+    """
+    shown = module.removeprefix("aml_jupyter.")
+    if name in known:
+        raise ImportError(
+            f"{shown}.{name} is not built yet in aml-jupyter {_version()}; see CHANGELOG.md for what has come", name=shown
+        )
+    raise AttributeError(f"module {shown!r} has no attribute {name!r}")
+
+
+def _version() -> str:
+    return str(sys.modules["aml_jupyter"].__version__)
