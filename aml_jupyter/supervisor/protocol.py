@@ -45,10 +45,11 @@ An events file holds one JSON object a line; only newline-ended lines count. ``t
 
 A number that is not finite is written as Python's ``json`` writes it: ``NaN``, ``Infinity``, ``-Infinity``.
 
-``requests/<id>.json`` is ``{"op": ..., "args": {...}, "time": ...}``; ``replies/<id>.json`` is ``{"ok": true, "value": ...}``
-or ``{"ok": false, "error": {"type": ..., "message": ...}}``. The service writes a reply (whole: temporary name, then rename)
-where none is and removes nothing; the client removes the request, then the reply. ``type`` names a class of ``errors.py``.
-Where ``args`` has ``after`` ({events file: bytes}), the service first takes in those files of the asking run that far.
+``requests/<id>.json`` is ``{"op": ..., "args": {...}, "time": ...}``; ``replies/<id>.json`` is
+``{"ok": true, "value": ...}`` or ``{"ok": false, "error": {"type": ..., "message": ...}}``, where ``type`` names a class of
+``errors.py``. The service writes a reply (temporary name, then rename) where none is, and removes nothing; the client
+removes the request, then the reply. Where ``args`` has ``after`` ({events file: bytes}), the service first takes in
+those files of the asking attempt that far.
 
 ================  ===============================================================================================
 ``submit_child``  ``id`` (the child's run id, made by the client; a run that exists already is the answer),
@@ -61,18 +62,19 @@ Where ``args`` has ``after`` ({events file: bytes}), the service first takes in 
 ``cancel``        ``id`` -> RUN
 ``list_files``    ``id`` -> [artifact name]
 ``fetch_file``    ``id, name`` -> ``{"path": absolute, or relative to control/}``; the client copies it from there
-``get_workspace`` -> ``{"id", "name", "location", "resource_group", "subscription_id"}``
+``get_workspace`` ``{"id", "name", "location", "resource_group", "subscription_id"}``
 ================  ===============================================================================================
 
-RUN is ``{"id", "parent", "experiment", "number", "display_name", "type", "status", "target", "attempt", "exit_code", "tags",
-"properties", "created", "start_time", "end_time" (Unix seconds or null), "error" (text or null), "definition" (run.json)}``.
+RUN is ``{"id", "parent", "experiment", "number", "display_name", "type", "status", "target", "attempt", "exit_code",
+"tags", "properties", "created", "start_time", "end_time" (Unix seconds or null), "error" (text or null),
+"definition" (run.json)}``.
 
-The process of a run finds in its environment: ``AML_CONTROL`` (absolute), ``AML_RUN_ID``, ``AML_EXPERIMENT``, ``AML_BUNDLE``
-(the zip), ``AML_WAKE`` (the service's stream socket on this machine; a connection is the wake-up; may be missing), MARKER,
-and ``<bundle>/site`` first in ``PYTHONPATH``.
+The process of a run finds in its environment: ``AML_CONTROL`` (absolute), ``AML_RUN_ID``, ``AML_EXPERIMENT``,
+``AML_BUNDLE`` (the zip), ``AML_WAKE`` (the service's stream socket on this machine; a connection is the wake-up; may be
+missing), MARKER, and ``<bundle>/site`` first in ``PYTHONPATH``.
 
-While the user's code waits for a run of its own, the client keeps ``control/waiting/<pid>`` in place: the supervisor gives up
-its slots, and writes ``control/waiting/<pid>.go`` when it holds them again after the file was removed.
+While the user's code waits for a run of its own, the client keeps ``control/waiting/<pid>`` in place: the supervisor
+gives up its slots, and writes ``control/waiting/<pid>.go`` when it holds them again after the file was removed.
 """
 
 import json
@@ -99,6 +101,7 @@ __all__ = [
     "WAITING",
     "WORK",
     "attempt_token",
+    "events_files",
     "read_json",
     "whole_lines",
 ]
@@ -137,14 +140,12 @@ REASONS = (
 )
 
 
-def attempt_token(workspace_id, run_id, attempt):
-    # type: (str, str, int) -> str
+def attempt_token(workspace_id: str, run_id: str, attempt: int) -> str:
     """Return the value of MARKER for one attempt of one run."""
     return "%s/%s/%d" % (workspace_id, run_id, attempt)
 
 
-def read_json(path):
-    # type: (str) -> Optional[Dict[str, Any]]
+def read_json(path: str) -> Optional[Dict[str, Any]]:
     """Return the object in the file at `path`, or None when the file is not there."""
     try:
         with open(path, "rb") as stream:
@@ -156,8 +157,7 @@ def read_json(path):
     return value
 
 
-def whole_lines(data):
-    # type: (bytes) -> Tuple[List[bytes], int]
+def whole_lines(data: bytes) -> Tuple[List[bytes], int]:
     """Split `data` into its newline-ended lines.
 
     Returns
@@ -169,8 +169,7 @@ def whole_lines(data):
     return [line for line in data[:end].split(b"\n") if line.strip()], end
 
 
-def events_files(control):
-    # type: (str) -> Iterator[str]
+def events_files(control: str) -> Iterator[str]:
     """Yield the names of the events files of the control folder `control`, sorted."""
     try:
         names = os.listdir(os.path.join(control, EVENTS))
