@@ -15,7 +15,6 @@ from aml_jupyter.azureml.unbuilt import refuse_module
 __all__ = ["find_azureml"]
 
 ROOT = Path(__file__).parent
-PRIVATE = {"azureml.finder", "azureml.site", "azureml.unbuilt"}
 
 
 def find_azureml(name: str) -> ModuleSpec | None:
@@ -31,11 +30,9 @@ def find_azureml(name: str) -> ModuleSpec | None:
         if spec is None or spec.origin is None:
             return None
         return _renamed(spec, name, [str(ROOT), *_installed_folders()])
-    if name not in PRIVATE:
-        parent = ROOT.joinpath(*name.split(".")[1:-1])
-        spec = PathFinder.find_spec(name, [str(parent)])
-        if spec is not None and spec.origin is not None:
-            return spec
+    spec = PathFinder.find_spec(name, [str(ROOT.joinpath(*name.split(".")[1:-1]))])
+    if spec is not None and spec.origin is not None:
+        return spec
     if not _installed_folders():
         refuse_module(name)
     return None
