@@ -46,8 +46,8 @@ An events file holds one JSON object a line; only newline-ended lines count. ``t
 A number that is not finite is written as Python's ``json`` writes it: ``NaN``, ``Infinity``, ``-Infinity``.
 
 ``requests/<id>.json`` is ``{"op": ..., "args": {...}, "time": ...}``; ``replies/<id>.json`` is
-``{"ok": true, "value": ...}`` or ``{"ok": false, "error": {"type": ..., "message": ...}}``, where ``type`` names a class of
-``errors.py``. The service writes a reply (temporary name, then rename) where none is, and removes nothing; the client
+``{"ok": true, "value": ...}`` or ``{"ok": false, "error": {"type": ..., "message": ...}}``, where ``type`` names a class
+of ``errors.py``. The service writes a reply (temporary name, then rename) where none is, and removes nothing; the client
 removes the request, then the reply. Where ``args`` has ``after`` ({events file: bytes}), the service first takes in
 those files of the asking attempt that far.
 
@@ -70,8 +70,8 @@ RUN is ``{"id", "parent", "experiment", "number", "display_name", "type", "statu
 "definition" (run.json)}``.
 
 The process of a run finds in its environment: ``AML_CONTROL`` (absolute), ``AML_RUN_ID``, ``AML_EXPERIMENT``,
-``AML_BUNDLE`` (the zip), ``AML_WAKE`` (the service's stream socket on this machine; a connection is the wake-up; may be
-missing), MARKER, and ``<bundle>/site`` first in ``PYTHONPATH``.
+``AML_BUNDLE`` (the zip), ``AML_WAKE`` (the service's stream socket on this machine, which takes the line
+``{"op": "wake"}``; may be missing), MARKER, and ``<bundle>/site`` first in ``PYTHONPATH``.
 
 While the user's code waits for a run of its own, the client keeps ``control/waiting/<pid>`` in place: the supervisor
 gives up its slots, and writes ``control/waiting/<pid>.go`` when it holds them again after the file was removed.
