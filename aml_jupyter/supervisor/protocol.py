@@ -46,10 +46,10 @@ An events file holds one JSON object a line; only newline-ended lines count. ``t
 A number that is not finite is written as Python's ``json`` writes it: ``NaN``, ``Infinity``, ``-Infinity``.
 
 ``requests/<id>.json`` is ``{"op": ..., "args": {...}, "time": ...}``; ``replies/<id>.json`` is
-``{"ok": true, "value": ...}`` or ``{"ok": false, "error": {"type": ..., "message": ...}}``, where ``type`` names a class
-of ``errors.py``. The service writes a reply (temporary name, then rename) where none is, and removes nothing; the client
-removes the request, then the reply. Where ``args`` has ``after`` ({events file: bytes}), the service first takes in
-those files of the asking attempt that far.
+``{"ok": true, "value": ...}`` or ``{"ok": false, "error": {"type": ..., "message": ...}}``, where ``type`` names a
+class of ``errors.py``. The service writes a reply (temporary name, then rename) where none is, and removes nothing; the
+client removes the request, then the reply. Where ``args`` has ``after`` ({events file: bytes}), the service first takes
+in those files of the asking attempt that far.
 
 ================  ===============================================================================================
 ``submit_child``  ``id`` (the child's run id, made by the client; a run that exists already is the answer),
