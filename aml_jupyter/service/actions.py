@@ -1,0 +1,163 @@
+"""Change a run from outside: cancel, resubmit, tag, rename, reprioritise, wait.
+
+A change is committed, noted in the run's ``changes.jsonl`` (so that the database can be rebuilt), and then carried out by the
+service.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from aml_jupyter.errors import UserErrorException
+from aml_jupyter.service.client import ensure_service
+from aml_jupyter.service.submission import Submission, queue_again
+from aml_jupyter.workspace import (
+    FINAL,
+    WAITING,
+    RunRecord,
+    WorkspaceFolder,
+    append_change,
+    get_run,
+    set_tags,
+    transition,
+    update_run,
+)
+
+__all__ = ["cancel_run", "rename_run", "resubmit_run", "set_priority", "tag_run", "wait_for_run"]
+
+
+def cancel_run(folder: WorkspaceFolder, run_id: str, reason: str = "") -> RunRecord:
+    """End a run: one that waits at once, one that runs through its supervisor. A finished run stays as it is.
+
+    Parameters
+    ----------
+    folder : WorkspaceFolder
+        The workspace.
+    run_id : str
+        The run.
+    reason : str
+        Why; shown in the run's history.
+
+    Returns
+    -------
+    RunRecord
+        The run as it stands after the request: ``Canceled``, ``CancelRequested``, or its final state.
+
+    Raises
+    ------
+    UserErrorException
+        When there is no such run, or it lives in a process that is not ours to end (``start_logging``).
+    """
+    reason = reason or "canceled by the user"
+    with folder.store.transaction() as tx:
+        run = get_run(tx, run_id)
+        if run.status in FINAL or run.status == "CancelRequested":
+            return run
+        now = time.time()
+        if run.status in WAITING or run.in_process:
+            run = transition(tx, run_id, "Canceled", reason, cancel_requested=now, ended=now)
+        else:
+            run = transition(tx, run_id, "CancelRequested", reason, cancel_requested=now)
+    append_change(folder, run_id, {"change": "cancel", "reason": reason, "time": now, "status": run.status})
+    if run.status not in FINAL:
+        ensure_service(folder)
+    return run
+
+
+def resubmit_run(folder: WorkspaceFolder, run_id: str) -> Submission:
+    """Queue a new run with the same definition and snapshot.
+
+    Raises
+    ------
+    UserErrorException
+        When the run has no snapshot or definition to start from.
+    """
+    run = get_run(folder.store.read(), run_id)
+    if run.in_process or run.snapshot is None:
+        raise UserErrorException(f"Run {run_id} has no snapshot, so it cannot be submitted again.", "run")
+    inputs = folder.layout.run(run_id).inputs / "values.pkl"
+    definition = {**run.definition, "tags": dict(run.tags), "properties": dict(run.definition.get("properties") or {})}
+    definition["properties"]["aml.resubmitted_from"] = run_id
+    return queue_again(folder, definition, inputs.read_bytes() if inputs.exists() else None)
+
+
+def tag_run(folder: WorkspaceFolder, run_id: str, tags: Mapping[str, str | None]) -> RunRecord:
+    """Set the tags in `tags`; a value of None removes the tag."""
+    clean = {str(key): None if value is None else str(value) for key, value in tags.items()}
+    with folder.store.transaction() as tx:
+        set_tags(tx, run_id, clean)
+        run = get_run(tx, run_id)
+    append_change(folder, run_id, {"change": "tags", "tags": clean, "time": time.time()})
+    return run
+
+
+def rename_run(folder: WorkspaceFolder, run_id: str, name: str) -> RunRecord:
+    """Give the run another display name.
+
+    Raises
+    ------
+    UserErrorException
+        When the name is empty or longer than 256 characters.
+    """
+    if not 0 < len(name) <= 256:
+        raise UserErrorException(f"A display name has 1 to 256 characters; this one has {len(name)}.", "display_name")
+    with folder.store.transaction() as tx:
+        update_run(tx, run_id, display_name=name)
+        run = get_run(tx, run_id)
+    append_change(folder, run_id, {"change": "display_name", "display_name": name, "time": time.time()})
+    return run
+
+
+def set_priority(folder: WorkspaceFolder, run_id: str, priority: int) -> RunRecord:
+    """Move a waiting run: a higher number goes first."""
+    with folder.store.transaction() as tx:
+        run = get_run(tx, run_id)
+        if run.status not in WAITING:
+            raise UserErrorException(f"Run {run_id} is {run.status}; only a waiting run can be moved.", "priority")
+        update_run(tx, run_id, priority=priority)
+        run = get_run(tx, run_id)
+    append_change(folder, run_id, {"change": "priority", "priority": priority, "time": time.time()})
+    ensure_service(folder)
+    return run
+
+
+def wait_for_run(
+    folder: WorkspaceFolder,
+    run_id: str,
+    timeout: float | None = None,
+    on_change: Callable[[RunRecord], None] | None = None,
+    poll_seconds: float = 0.03,
+) -> RunRecord:
+    """Block until the run is final, or `timeout` seconds have passed, and return it as it stands.
+
+    Parameters
+    ----------
+    on_change : callable, optional
+        Called with the run whenever something in the workspace changed, and at least once a second.
+    poll_seconds : float
+        How often to look whether the database changed (a look costs microseconds).
+
+    Notes
+    -----
+    The waiter also keeps the service alive: should it have died, it is started again.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    seen: int | None = None
+    looked = checked = time.monotonic()
+    while True:
+        version = folder.store.data_version()
+        now = time.monotonic()
+        if version != seen or now - looked >= 1:
+            seen, looked = version, now
+            run = get_run(folder.store.read(), run_id)
+            if on_change is not None:
+                on_change(run)
+            if run.status in FINAL:
+                return run
+        if now - checked >= 3:
+            checked = now
+            ensure_service(folder)
+        if deadline is not None and now >= deadline:
+            return get_run(folder.store.read(), run_id)
+        time.sleep(poll_seconds)

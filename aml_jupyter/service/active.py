@@ -1,0 +1,40 @@
+"""Hold what the service remembers of a run between two looks: nothing that cannot be read again from disk."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from aml_jupyter.targets import Handle, Observation, Target
+from aml_jupyter.workspace import RunRecord
+
+__all__ = ["ActiveRun", "Ending"]
+
+
+@dataclass
+class Ending:
+    """What has to be written when an attempt is over."""
+
+    result: dict[str, Any]
+    error: dict[str, Any] | None = None
+
+
+@dataclass
+class ActiveRun:
+    """A run that takes up room on a target."""
+
+    run: RunRecord
+    handle: Handle
+    backend: Target
+    starting: Future[None] | None = None
+    ending: Future[Ending] | None = None
+    started_at: float = field(default_factory=time.monotonic)
+    seen: Observation | None = None
+    cancel_sent: bool = False
+    offsets: dict[str, int] = field(default_factory=dict)
+    answered: set[str] = field(default_factory=set)
+    busy: dict[str, Future[None]] = field(default_factory=dict)
+    finalizing_shown: bool = False
+    """True when the state Finalizing was committed on its own, because the ending takes long."""

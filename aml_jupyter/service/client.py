@@ -1,0 +1,198 @@
+"""Reach a workspace's service from outside: is it there, wake it, start it, stop it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aml_jupyter
+from aml_jupyter.errors import ServiceException
+from aml_jupyter.supervisor import identity
+from aml_jupyter.supervisor.faults import fault_point
+from aml_jupyter.workspace import WorkspaceFolder, current_lease, runtime_folder
+
+__all__ = ["ServiceStatus", "ask", "ensure_service", "is_older", "service_status", "socket_path", "stop_service", "wake_service"]
+
+_OF_A_RUN = ("AML_RUN_ID", "AML_CONTROL", "AML_WAKE", "AML_BUNDLE", "AML_ATTEMPT", "AML_ATTEMPT_TOKEN", "PYTHONPATH")
+"""Variables of a run that must not reach a service that is started from inside one."""
+
+_PROGRAM = (
+    "import sys; sys.path[:] = [entry for entry in sys.path if entry]; "
+    "from aml_jupyter.service.process import main; sys.exit(main(sys.argv[1:]))"
+)
+"""What a service process runs: never a module of the folder that it happens to be started in."""
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """Who serves a workspace. `alive` is False when the last one is gone; `answers` is False when its socket is silent."""
+
+    pid: int
+    host: str
+    epoch: int
+    version: str
+    started: float
+    alive: bool
+    answers: bool
+    left: bool = False
+
+
+def socket_path(folder: WorkspaceFolder) -> Path:
+    """Return where the service of `folder` listens: short, and in the user's 0700 folder."""
+    digest = hashlib.sha256(str(folder.root.resolve()).encode()).hexdigest()[:16]
+    return runtime_folder() / f"{digest}.sock"
+
+
+def ask(folder: WorkspaceFolder, request: dict[str, Any], timeout: float = 1.0) -> dict[str, Any] | None:
+    """Send `request` to the service and return its answer, or None when nobody answers in `timeout` seconds."""
+    message = json.dumps({"version": aml_jupyter.__version__, **request}).encode() + b"\n"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(timeout)
+        try:
+            connection.connect(str(socket_path(folder)))
+            connection.sendall(message)
+            reply = b""
+            while not reply.endswith(b"\n"):
+                part = connection.recv(65536)
+                if not part:
+                    return None
+                reply += part
+        except OSError:
+            return None
+    answer = json.loads(reply)
+    return answer if isinstance(answer, dict) else None
+
+
+def service_status(folder: WorkspaceFolder, timeout: float = 1.0) -> ServiceStatus | None:
+    """Return who serves `folder`, or None when nobody ever did."""
+    holder = current_lease(folder.store.read())
+    if holder is None:
+        return None
+    alive = holder["host"] == socket.gethostname() and identity.is_alive(
+        {
+            "host": holder["host"],
+            "boot_id": holder["boot_id"],
+            "pid_namespace": holder.get("pid_namespace", identity.pid_namespace()),
+            "supervisor": {"pid": holder["pid"], "start_time": holder["start_time"]},
+        }
+    )
+    answers = alive and ask(folder, {"op": "status"}, timeout) is not None
+    return ServiceStatus(
+        pid=int(holder["pid"]),
+        host=str(holder["host"]),
+        epoch=int(holder["epoch"]),
+        version=str(holder["version"]),
+        started=float(holder["started"]),
+        alive=alive,
+        answers=answers,
+        left=bool(holder.get("left")),
+    )
+
+
+def wake_service(folder: WorkspaceFolder) -> bool:
+    """Tell the service that there is something to do; False when none answered."""
+    answer = ask(folder, {"op": "wake"}, timeout=0.5)
+    return answer is not None and not answer.get("leaving")
+
+
+def ensure_service(folder: WorkspaceFolder) -> None:
+    """Make sure that a service works on `folder`: wake the one that runs, or start one.
+
+    A service of an older package is asked to hand over to this one. The call does not wait for a new service to be up.
+
+    Raises
+    ------
+    ServiceException
+        When a service process cannot be started.
+    """
+    answer = ask(folder, {"op": "wake"}, timeout=0.5)
+    if answer is not None and not answer.get("leaving"):
+        if not is_older(str(answer.get("version", "")), aml_jupyter.__version__):
+            return
+        ask(folder, {"op": "handover"})
+    elif answer is None and _is_busy(folder):
+        return
+    _start(folder)
+
+
+def stop_service(folder: WorkspaceFolder, timeout: float = 10.0) -> bool:
+    """Ask the service to end, and wait until it has; runs go on without it. False when none was running.
+
+    Raises
+    ------
+    ServiceException
+        When the service is still there after `timeout` seconds.
+    """
+    status = service_status(folder)
+    if status is None or not status.alive:
+        return False
+    ask(folder, {"op": "stop"})
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        status = service_status(folder, 0.2)
+        if status is None or not status.alive:
+            return True
+        time.sleep(0.02)
+    raise ServiceException(
+        f"The service of workspace {folder.name!r} (pid {status.pid}) did not end within {timeout:.0f} s; "
+        f"its log is {folder.layout.logs / 'service.log'}."
+    )
+
+
+def _is_busy(folder: WorkspaceFolder) -> bool:
+    """Tell whether a living service did not answer, and has not said that it leaves: it will look by itself."""
+    holder = current_lease(folder.store.read())
+    if holder is None or holder.get("left") or holder["host"] != socket.gethostname():
+        return False
+    if holder["boot_id"] != identity.boot_id():
+        return False
+    started = identity.start_time(int(holder["pid"]))
+    return started is not None and started == holder["start_time"] and socket_path(folder).exists()
+
+
+def _start(folder: WorkspaceFolder) -> None:
+    """Start a service process, detached from this one."""
+    folder.layout.logs.mkdir(exist_ok=True)
+    inside = "AML_RUN_ID" in os.environ
+    environment = {name: value for name, value in os.environ.items() if not (inside and name in _OF_A_RUN)}
+    command = [sys.executable, "-c", _PROGRAM, str(folder.root), "--until-idle"]
+    log = os.open(folder.layout.logs / "service.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_DUP2, log, 1),
+        (os.POSIX_SPAWN_DUP2, log, 2),
+    ]
+    try:
+        with fault_point("client.spawn_service"):
+            pid = os.posix_spawn(sys.executable, command, environment, file_actions=actions, setsid=True)
+    except OSError as error:
+        raise ServiceException(
+            f"The service of workspace {folder.name!r} could not be started ({error}). Start it by hand: aml serve."
+        ) from error
+    finally:
+        os.close(log)
+    threading.Thread(target=_reap, args=(pid,), name="aml-reap-service", daemon=True).start()
+
+
+def _reap(pid: int) -> None:
+    """Wait for a service that this process started, so that it leaves no zombie here."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+
+
+def is_older(theirs: str, ours: str) -> bool:
+    """Tell whether version `theirs` is older than `ours`."""
+
+    def parts(version: str) -> tuple[int, ...]:
+        return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+    return parts(theirs) < parts(ours)

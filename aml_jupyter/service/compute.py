@@ -1,0 +1,257 @@
+"""Create, change, start, stop and delete compute targets, by the table of provisioning states."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from aml_jupyter.errors import ComputeTargetException, nearest
+from aml_jupyter.service.client import ensure_service
+from aml_jupyter.supervisor.faults import fault_point
+from aml_jupyter.targets import TargetKind, check_name, kind_of
+from aml_jupyter.workspace import (
+    ACTIVE,
+    PROVISIONING_TRANSITIONS,
+    WAITING,
+    TargetRecord,
+    WorkspaceFolder,
+    append_journal,
+    default_target,
+    delete_target as delete_row,
+    find_runs,
+    get_target,
+    insert_target,
+    list_targets,
+    set_default_target,
+    transition,
+    update_target as update_row,
+)
+
+__all__ = [
+    "create_target",
+    "delete_target",
+    "detach_target",
+    "restart_target",
+    "set_default",
+    "settle_targets",
+    "start_target",
+    "stop_target",
+    "update_target",
+]
+
+
+def create_target(
+    folder: WorkspaceFolder,
+    name: str,
+    type: str,  # noqa: A002
+    settings: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    description: str = "",
+) -> TargetRecord:
+    """Create a compute target, or return the one that is there with the same settings.
+
+    Raises
+    ------
+    ComputeTargetException
+        When the name breaks the rules or is taken, the type cannot be created, or a setting is wrong.
+    """
+    kind = kind_of(type)
+    check_name(name, kind)
+    if not kind.built:
+        raise ComputeTargetException(
+            f"Targets of type {kind.type!r} cannot be created in this version; computeinstance can.", "type"
+        )
+    if not kind.creatable:
+        raise ComputeTargetException(f"A target of type {kind.type!r} is not created: {kind.note or kind.title}.", "type")
+    checked = _check_settings(kind, settings or {})
+    now = time.time()
+    with folder.store.transaction() as tx:
+        for other in list_targets(tx):
+            if other.name.lower() != name.lower():
+                continue
+            if (other.type, other.settings) == (kind.type, checked):
+                return other
+            raise ComputeTargetException(
+                f"A compute target named {other.name!r} is there already, with other settings "
+                f"(type {other.type}, {other.settings}). Use aml compute update, or choose another name.",
+                "name",
+            )
+        record = TargetRecord(
+            name, kind.type, checked, "Creating", [], now, now, False, dict(tags or {}), description
+        )
+        insert_target(tx, record)
+        record = update_row(tx, name, provisioning_state="Running")
+    _note(folder, "create", record)
+    return record
+
+
+def update_target(folder: WorkspaceFolder, name: str, settings: Mapping[str, Any]) -> TargetRecord:
+    """Change settings of a target; runs that have started keep what they have."""
+    with folder.store.transaction() as tx:
+        record = get_target(tx, name)
+        kind = kind_of(record.type)
+        record = update_row(tx, name, settings={**record.settings, **_check_settings(kind, settings, partial=True)})
+    _note(folder, "update", record)
+    ensure_service(folder)
+    return record
+
+
+def start_target(folder: WorkspaceFolder, name: str) -> TargetRecord:
+    """Start a stopped compute instance; its waiting runs go on."""
+    return _turn(folder, name, ("Starting", "Running"), already="Running")
+
+
+def stop_target(folder: WorkspaceFolder, name: str) -> TargetRecord:
+    """Stop a compute instance: queued runs wait until it is started again, running ones end by themselves.
+
+    The state is ``Stopping`` while something still runs there, then ``Stopped``.
+    """
+    busy = bool(find_runs(folder.store.read(), target=name, status=ACTIVE, include_hidden=True, children=True, last=1))
+    return _turn(folder, name, ("Stopping",) if busy else ("Stopping", "Stopped"), already="Stopped")
+
+
+def restart_target(folder: WorkspaceFolder, name: str) -> TargetRecord:
+    """Stop a compute instance if it runs, and start it again; running runs are not ended."""
+    record = get_target(folder.store.read(), name)
+    if record.provisioning_state == "Running":
+        _turn(folder, name, ("Stopping", "Stopped"), already="Stopped")
+    return start_target(folder, name)
+
+
+def delete_target(folder: WorkspaceFolder, name: str) -> TargetRecord:
+    """Delete a created target: its queued runs are canceled, its running ones asked to end, then its row goes.
+
+    Raises
+    ------
+    ComputeTargetException
+        When it is attached (detach it), is `local`, or is unknown.
+    """
+    return _remove(folder, name, attached=False)
+
+
+def detach_target(folder: WorkspaceFolder, name: str) -> TargetRecord:
+    """Forget an attached target; what becomes of its runs is as with `delete_target`."""
+    return _remove(folder, name, attached=True)
+
+
+def set_default(folder: WorkspaceFolder, name: str) -> TargetRecord:
+    """Make `name` the target of submits that name none."""
+    with folder.store.transaction() as tx:
+        record = get_target(tx, name)
+        set_default_target(tx, record.name)
+    append_journal(folder, {"change": "default_target", "name": record.name, "time": time.time()})
+    return record
+
+
+def settle_targets(folder: WorkspaceFolder, epoch: int) -> None:
+    """Finish what waits for the last run of a target to end: ``Stopping`` and ``Deleting``."""
+    waiting = [
+        record for record in list_targets(folder.store.read()) if record.provisioning_state in ("Stopping", "Deleting")
+    ]
+    for record in waiting:
+        with folder.store.transaction(epoch=epoch) as tx:
+            if find_runs(tx, target=record.name, status=ACTIVE, include_hidden=True, children=True, last=1):
+                continue
+            if record.provisioning_state == "Stopping":
+                update_row(tx, record.name, provisioning_state="Stopped")
+            else:
+                delete_row(tx, record.name)
+        if record.provisioning_state == "Deleting":
+            append_journal(folder, {"change": "delete", "name": record.name, "time": time.time()})
+
+
+def _turn(folder: WorkspaceFolder, name: str, states: tuple[str, ...], already: str) -> TargetRecord:
+    """Walk a compute instance through `states`."""
+    with folder.store.transaction() as tx:
+        record = get_target(tx, name)
+        if record.type != "computeinstance":
+            raise ComputeTargetException(
+                f"{record.name!r} is of type {record.type!r}; only a compute instance is started and stopped.", "name"
+            )
+        if record.provisioning_state == already:
+            return record
+        for state in states:
+            if state == record.provisioning_state:
+                continue
+            if state not in PROVISIONING_TRANSITIONS[record.provisioning_state]:
+                raise ComputeTargetException(
+                    f"{record.name!r} is {record.provisioning_state}; it cannot go to {state} from there.", "name"
+                )
+            record = update_row(tx, record.name, provisioning_state=state)
+    _note(folder, "state", record)
+    ensure_service(folder)
+    return record
+
+
+def _remove(folder: WorkspaceFolder, name: str, attached: bool) -> TargetRecord:
+    verb, past = ("detach", "detached") if attached else ("delete", "deleted")
+    with folder.store.transaction() as tx:
+        record = get_target(tx, name)
+        if record.type == "local":
+            raise ComputeTargetException("The target 'local' belongs to the workspace; it cannot be removed.", "name")
+        if record.attached != attached:
+            other = "delete" if attached else "detach"
+            raise ComputeTargetException(
+                f"{record.name!r} was {'created' if attached else 'attached'}: use {other}, not {verb}.", "name"
+            )
+        reason = f"compute target {record.name} was {past}"
+        now = time.time()
+        for run in find_runs(tx, target=record.name, status=WAITING, include_hidden=True, children=True):
+            transition(tx, run.id, "Canceled", reason, cancel_requested=now, ended=now)
+        active = find_runs(tx, target=record.name, status=ACTIVE, include_hidden=True, children=True)
+        for run in active:
+            if run.status not in ("CancelRequested", "Finalizing"):
+                transition(tx, run.id, "CancelRequested", reason, cancel_requested=now)
+        if default_target(tx) == record.name:
+            set_default_target(tx, "local")
+        record = update_row(tx, record.name, provisioning_state="Deleting")
+        if not active:
+            delete_row(tx, record.name)
+    if active:
+        ensure_service(folder)
+    else:
+        append_journal(folder, {"change": verb, "name": record.name, "time": time.time()})
+    return record
+
+
+def _check_settings(kind: TargetKind, settings: Mapping[str, Any], partial: bool = False) -> dict[str, Any]:
+    """Return the settings with defaults; refuse unknown ones and numbers that make no sense."""
+    checked: dict[str, Any] = {} if partial else dict(kind.settings)
+    for key, value in settings.items():
+        if key not in kind.settings:
+            raise ComputeTargetException(
+                f"A target of type {kind.type!r} has no setting {key!r}; {nearest(key, list(kind.settings))}", key
+            )
+        if key == "max_parallel" and value is not None:
+            try:
+                number = int(value)
+            except (TypeError, ValueError):
+                number = 0
+            if not 1 <= number <= 1024 or isinstance(value, bool):
+                raise ComputeTargetException(f"max_parallel is {value!r}; a number from 1 to 1024 was expected.", key)
+            value = number
+        checked[key] = value
+    return checked
+
+
+def _note(folder: WorkspaceFolder, change: str, record: TargetRecord) -> None:
+    """Append the target's row to the journal, from which the database can be rebuilt."""
+    with fault_point("compute.journal"):
+        append_journal(
+            folder,
+            {
+                "change": f"target_{change}",
+                "time": time.time(),
+                "target": {
+                    "name": record.name,
+                    "type": record.type,
+                    "settings": record.settings,
+                    "provisioning_state": record.provisioning_state,
+                    "created": record.created,
+                    "attached": record.attached,
+                    "tags": record.tags,
+                    "description": record.description,
+                },
+            },
+        )

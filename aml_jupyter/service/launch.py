@@ -1,0 +1,127 @@
+"""Turn a run's definition into the command and the variables that its supervisor gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from aml_jupyter.environments import resolve
+from aml_jupyter.errors import UserErrorException
+from aml_jupyter.supervisor import protocol
+from aml_jupyter.targets import Handle, Launch, Needs, Paths
+from aml_jupyter.workspace import RunRecord, WorkspaceFolder
+
+__all__ = ["build_launch", "needs_of"]
+
+
+def needs_of(definition: dict[str, Any]) -> Needs:
+    """Return what the run takes up while it runs."""
+    return Needs(
+        int(definition.get("cores") or 1), int(definition.get("gpus") or 0), int(definition.get("memory") or 0)
+    )
+
+
+def build_launch(
+    folder: WorkspaceFolder, run: RunRecord, handle: Handle, paths: Paths, target_type: str, epoch: int, wake: str
+) -> Launch:
+    """Return how attempt `handle` of `run` is started.
+
+    Raises
+    ------
+    UserErrorException
+        When the definition has no command that can be made of it.
+    """
+    definition = run.definition
+    resolved = resolve(definition)
+    command, control_files = _command(folder, definition, resolved.interpreter, paths)
+    environment = {
+        **_own_variables(folder, run, handle, paths, target_type),
+        **resolved.variables,
+        "AML_RUN_ID": run.id,
+        "AML_WAKE": wake,
+    }
+    environment["PYTHONPATH"] = ":".join(filter(None, [paths.site, resolved.variables.get("PYTHONPATH", "")]))
+    seconds = definition.get("max_run_duration_seconds")
+    return Launch(
+        token=protocol.attempt_token(folder.id, run.id, handle.attempt),
+        epoch=epoch,
+        command=tuple(command),
+        environment=environment,
+        snapshot=run.snapshot,
+        needs=needs_of(definition),
+        max_seconds=float(seconds) if seconds else None,
+        grace_seconds=float(definition.get("grace_seconds", 10)),
+        control_files=control_files,
+    )
+
+
+def _own_variables(
+    folder: WorkspaceFolder, run: RunRecord, handle: Handle, paths: Paths, target_type: str
+) -> dict[str, str]:
+    """Return the variables that a run finds: ours, and those that scripts written for SDK v1 look for."""
+    configuration = run.definition.get("run_config") or {}
+    return {
+        "PYTHONUNBUFFERED": "1",
+        "AML_EXPERIMENT": run.experiment,
+        "AML_WORKSPACE_ID": folder.id,
+        "AML_WORKSPACE_NAME": folder.name,
+        "AML_ATTEMPT": str(handle.attempt),
+        "AML_BUNDLE": paths.archive,
+        "AML_RUN_NUMBER": str(run.number),
+        "AML_DISPLAY_NAME": run.display_name,
+        "AML_PARENT_RUN_ID": run.parent or "",
+        "AZUREML_RUN_ID": run.id,
+        "AZUREML_EXPERIMENT_ID": run.experiment,
+        "AZUREML_ARM_PROJECT_NAME": run.experiment,
+        "AZUREML_ARM_WORKSPACE_NAME": folder.name,
+        "AZUREML_ARM_RESOURCEGROUP": folder.resource_group,
+        "AZUREML_ARM_SUBSCRIPTION": folder.subscription_id,
+        "AZUREML_WORKSPACE_ID": folder.id,
+        "AZUREML_FRAMEWORK": str(configuration.get("framework", "Python")),
+        "AZUREML_COMMUNICATOR": str(configuration.get("communicator", "None")),
+        "AZUREML_TARGET_TYPE": target_type,
+        "AZUREML_OUTPUT_DIRECTORY": "./outputs",
+        "AZUREML_LOGDIRECTORY_PATH": "./logs",
+    }
+
+
+def _command(
+    folder: WorkspaceFolder, definition: dict[str, Any], interpreter: str, paths: Paths
+) -> tuple[list[str], dict[str, dict[str, Any]]]:
+    """Return the command line, and the JSON files that its runner reads from the control folder."""
+    kind = definition["kind"]
+    arguments = [str(argument) for argument in definition.get("arguments") or []]
+    script = str(definition.get("script") or "")
+    if kind == "command":
+        command = definition["command"]
+        return ["/bin/sh", "-c", command if isinstance(command, str) else " ".join(map(str, command))], {}
+    if kind == "cell":
+        cell = definition.get("cell") or {}
+        inputs = folder.layout.run(definition["id"]).inputs
+        return [interpreter, paths.archive, "cell", paths.control], {
+            "cell.json": {
+                "script": script,
+                "inputs": str(inputs / "values.pkl") if cell.get("inputs") else None,
+                "inputs_sha256": cell.get("inputs_sha256"),
+                "outputs": cell.get("outputs") or [],
+                "python": ".".join(str(definition["submitter"]["version"]).split(".")[:2]),
+                "cloudpickle": str(inputs),
+                "arguments": arguments,
+            }
+        }
+    if kind == "notebook":
+        notebook = definition.get("notebook") or {}
+        return [interpreter, paths.archive, "notebook", paths.control], {
+            "notebook.json": {
+                "input": script,
+                "output": notebook.get("output") or f"outputs/{Path(script).name}",
+                "parameters": definition.get("parameters") or {},
+                "kernel": notebook.get("kernel"),
+                "timeout": definition.get("max_run_duration_seconds"),
+            }
+        }
+    if not script:
+        raise UserErrorException(f"Run {definition['id']} names neither a script nor a command.", "script")
+    if script.endswith(".sh"):
+        return ["/bin/sh", script, *arguments], {}
+    return [interpreter, script, *arguments], {}

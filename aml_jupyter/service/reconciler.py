@@ -1,0 +1,173 @@
+"""Drive every run of a workspace from the queue to its end.
+
+Read `tick` as the table of contents. Each step looks at durable state (rows, files), decides, and acts; every act can be
+repeated, so the process may be killed between any two lines and the next service goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from aml_jupyter.errors import AmlError, LeaseLost, WorkspaceException
+from aml_jupyter.service import compute, ending, ingestion, requests, starting, watching
+from aml_jupyter.service.active import ActiveRun
+from aml_jupyter.service.lease import Lease
+from aml_jupyter.service.wakeup import WakeSocket
+from aml_jupyter.supervisor.faults import fault_point
+from aml_jupyter.targets import Target, create_backend
+from aml_jupyter.workspace import (
+    RunRecord,
+    TargetRecord,
+    WorkspaceFolder,
+    active_runs,
+    count_open_runs,
+    get_target,
+    leave_lease,
+    list_targets,
+)
+
+__all__ = ["Reconciler"]
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks while something runs or waits; messages make it sooner."""
+
+IDLE_LOOK_EVERY = 2.0
+"""Seconds between two looks at the database while nothing is open."""
+
+log = logging.getLogger("aml_jupyter.service")
+
+
+class Reconciler:
+    """Own the loop, and what it remembers between two turns.
+
+    Parameters
+    ----------
+    folder : WorkspaceFolder
+        The workspace.
+    lease : Lease
+        The right to drive it; its epoch is checked by every transaction.
+    wakeup : WakeSocket
+        What ends a sleep early.
+    linger_seconds : float
+        How long an idle service stays for the next submit.
+    """
+
+    def __init__(self, folder: WorkspaceFolder, lease: Lease, wakeup: WakeSocket, linger_seconds: float) -> None:
+        self.folder = folder
+        self.lease = lease
+        self.wakeup = wakeup
+        self.linger_seconds = linger_seconds
+        self.pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="aml-work")
+        self.active: dict[str, ActiveRun] = {}
+        self.stopping = False
+        self.queue_may_move = True
+        self._backends: dict[str, tuple[float, Target]] = {}
+        self.targets: list[TargetRecord] = []
+        self._version: int | None = None
+        self._idle_since = time.monotonic()
+
+    # -- the loop -----------------------------------------------------------------------------------------------
+
+    def run(self, until_idle: bool) -> None:
+        """Turn until told to stop, or until nothing has been open for the linger time."""
+        while not self.stopping:
+            try:
+                self.tick()
+                if until_idle and self._leave_if_idle():
+                    return
+            except LeaseLost:
+                log.warning("another service owns this workspace now; leaving it to that one")
+                return
+            except WorkspaceException as error:
+                log.error("the workspace cannot be written at the moment, trying again: %s", error)
+                self._version = None
+                self.wakeup.wait(1.0)
+                continue
+            except Exception:
+                log.exception("unexpected error in the loop, trying again")
+                self._version = None
+                self.wakeup.wait(1.0)
+                continue
+            self.wakeup.wait(LOOK_EVERY if self.active or self.queue_may_move else IDLE_LOOK_EVERY)
+        with self.folder.store.transaction(epoch=self.lease.epoch) as tx:
+            leave_lease(tx)
+
+    def tick(self) -> None:
+        """Bring rows and files one step nearer to each other."""
+        self.adopt()
+        watching.watch(self)
+        ingestion.ingest(self)
+        requests.answer(self)
+        ending.begin_endings(self)
+        self.settle()
+        starting.launch_claimed(self)
+        if any(record.provisioning_state in ("Stopping", "Deleting") for record in self.targets):
+            compute.settle_targets(self.folder, self.lease.epoch)
+
+    def adopt(self) -> None:
+        """Read what others changed: new runs, cancel requests, targets, and the runs of an earlier service."""
+        version = self.folder.store.data_version()
+        if version == self._version:
+            return
+        self._version = version
+        db = self.folder.store.read()
+        self.targets = list_targets(db)
+        self.queue_may_move = True
+        found = active_runs(db)
+        for run_id in self.active.keys() - {run.id for run in found}:
+            # A transaction that was not committed had claimed it.
+            forgotten = self.active.pop(run_id)
+            if forgotten.starting is None:
+                forgotten.backend.release(forgotten.handle)
+        for run in found:
+            known = self.active.get(run.id)
+            if known is not None:
+                known.run = run
+                continue
+            try:
+                backend = self.backend(run.target)
+            except AmlError as error:
+                starting.fail(self, run, error)
+                continue
+            self.active[run.id] = ActiveRun(run, starting.handle_of(run), backend)
+
+    def settle(self) -> None:
+        """Write down in one transaction what this turn has decided: starts seen, ends, and who goes next."""
+        with self.folder.store.transaction(epoch=self.lease.epoch) as tx:
+            watching.write_states(self, tx)
+            ending.write_ends(self, tx)
+            if self.queue_may_move:
+                starting.claim(self, tx)
+
+    # -- shared ------------------------------------------------------------------------------------------------
+
+    def backend(self, name: str) -> Target:
+        """Return the object that acts on the target called `name`; made anew when its row changes."""
+        record = get_target(self.folder.store.read(), name)
+        known = self._backends.get(name)
+        if known is None or known[0] != record.modified:
+            known = (record.modified, create_backend(self.folder, record))
+            self._backends[name] = known
+        return known[1]
+
+    def target_type(self, run: RunRecord) -> str:
+        """Return the type of the run's target."""
+        return get_target(self.folder.store.read(), run.target).type
+
+    def _leave_if_idle(self) -> bool:
+        """Leave inside the transaction that finds no open run, when the linger time has passed."""
+        if self.active or self.queue_may_move:
+            self._idle_since = time.monotonic()
+        if time.monotonic() - self._idle_since < self.linger_seconds:
+            return False
+        with self.folder.store.transaction(epoch=self.lease.epoch) as tx:
+            if count_open_runs(tx):
+                self._idle_since = time.monotonic()
+                self.queue_may_move = True
+                return False
+            leave_lease(tx)
+        with fault_point("service.left"):
+            self.stopping = True
+        return True

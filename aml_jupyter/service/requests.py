@@ -1,0 +1,195 @@
+"""Answer what running scripts ask: each request once, with a value or with an error that says what to do.
+
+The files and operations are those of `supervisor/protocol.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from aml_jupyter.config import RunConfiguration, ScriptRunConfig
+from aml_jupyter.errors import AmlError, UserErrorException
+from aml_jupyter.service.actions import cancel_run
+from aml_jupyter.service.active import ActiveRun
+from aml_jupyter.service.ingestion import ingest_all
+from aml_jupyter.service.submission import SubmitRequest, submit
+from aml_jupyter.supervisor import durable, protocol
+from aml_jupyter.workspace import (
+    FINAL,
+    RunRecord,
+    WorkspaceFolder,
+    artifact_path,
+    find_runs,
+    get_metrics,
+    get_run,
+    list_artifacts,
+    run_exists,
+)
+
+if TYPE_CHECKING:
+    from aml_jupyter.service.reconciler import Reconciler
+
+__all__ = ["answer", "as_run"]
+
+log = logging.getLogger("aml_jupyter.service")
+
+_LATER = object()
+
+
+def answer(service: Reconciler) -> None:
+    """Hand every unanswered request of every running attempt to the pool."""
+    for active in service.active.values():
+        if active.seen is None or not active.seen.requests:
+            active.answered.clear()
+            continue
+        active.answered &= set(active.seen.requests)
+        for name in active.seen.requests:
+            future = active.busy.get(name)
+            if name in active.answered or (future is not None and not future.done()):
+                continue
+            active.busy[name] = service.pool.submit(_answer_one, service.folder, active, name, service.lease.epoch)
+        active.busy = {name: future for name, future in active.busy.items() if not future.done()}
+
+
+def _answer_one(folder: WorkspaceFolder, active: ActiveRun, name: str, epoch: int) -> None:
+    control = folder.layout.run(active.run.id).attempt(active.handle.attempt).control
+    reply = control / protocol.REPLIES / name
+    if reply.exists():
+        active.answered.add(name)
+        return
+    request = protocol.read_json(str(control / protocol.REQUESTS / name))
+    if request is None:
+        return
+    try:
+        value = _perform(folder, active, request, epoch)
+        if value is _LATER:
+            return
+        content = {"ok": True, "value": value}
+    except AmlError as error:
+        content = {"ok": False, "error": {"type": type(error).__name__, "message": error.message}}
+    except Exception as error:
+        log.exception("run %s: request %s failed", active.run.id, name)
+        content = {"ok": False, "error": {"type": "AmlError", "message": f"{type(error).__name__}: {error}"}}
+    durable.write_json(str(reply), content, point="service.reply")
+    active.answered.add(name)
+
+
+def _perform(folder: WorkspaceFolder, active: ActiveRun, request: dict[str, Any], epoch: int) -> Any:
+    """Do what a request asks and return its value."""
+    operation, arguments = str(request.get("op")), request.get("args") or {}
+    if arguments.get("after"):
+        ingest_all(folder, active, epoch)
+    db = folder.store.read()
+    subject = str(arguments.get("id") or active.run.id)
+    if operation == "get_workspace":
+        return {
+            "id": folder.id,
+            "name": folder.name,
+            "location": folder.location,
+            "resource_group": folder.resource_group,
+            "subscription_id": folder.subscription_id,
+        }
+    if operation == "submit_child":
+        return as_run(_submit_child(folder, active, arguments))
+    if operation == "get_run":
+        return as_run(get_run(db, subject))
+    if operation == "wait":
+        run = get_run(db, subject)
+        waited = time.time() - float(request.get("time") or 0)
+        return as_run(run) if run.status in FINAL or waited >= float(arguments.get("seconds") or 0) else _LATER
+    if operation == "cancel":
+        return as_run(cancel_run(folder, subject, f"canceled by run {active.run.id}"))
+    if operation == "get_metrics":
+        return get_metrics(db, subject, arguments.get("name"), recursive=bool(arguments.get("recursive")))
+    if operation == "get_children":
+        return [as_run(run) for run in _children(folder, subject, arguments)]
+    if operation == "list_files":
+        return [artifact.name for artifact in list_artifacts(db, subject)]
+    if operation == "fetch_file":
+        return {"path": str(artifact_path(folder, subject, str(arguments.get("name"))))}
+    raise UserErrorException(f"The service does not know the request {operation!r}.")
+
+
+def _submit_child(folder: WorkspaceFolder, active: ActiveRun, arguments: dict[str, Any]) -> RunRecord:
+    """Queue a child of the asking run; the id comes from the client, so that a repeated request finds the first one's run."""
+    wanted = str(arguments.get("id") or "")
+    db = folder.store.read()
+    if wanted and run_exists(db, wanted):
+        return get_run(db, wanted)
+    given = dict(arguments.get("config") or {})
+    work = folder.layout.run(active.run.id).attempt(active.handle.attempt).work
+    source = work / str(given.get("source_directory") or ".")
+    run_config = RunConfiguration.from_dict(given["run_config"]) if given.get("run_config") else None
+    config = ScriptRunConfig(
+        source_directory=str(source),
+        script=given.get("script"),
+        arguments=given.get("arguments"),
+        run_config=run_config,
+        command=given.get("command"),
+    )
+    if given.get("target"):
+        config.run_config.target = given["target"]
+    definition = active.run.definition
+    request = SubmitRequest(
+        config=config,
+        experiment=active.run.experiment,
+        kind="command" if given.get("command") else "script",
+        parent=active.run.id,
+        display_name=arguments.get("display_name"),
+        tags=arguments.get("tags") or {},
+        submitter={key: definition["submitter"][key] for key in ("python", "version", "variables")},
+        run_id=wanted or None,
+    )
+    return submit(folder, request).run
+
+
+def _children(folder: WorkspaceFolder, parent: str, arguments: dict[str, Any]) -> list[RunRecord]:
+    """Return the children of `parent`, newest first, also those of its children when asked."""
+    db = folder.store.read()
+    found = find_runs(db, parent=parent, include_hidden=True, children=True)
+    if arguments.get("recursive"):
+        for child in list(found):
+            found += _children(folder, child.id, {"recursive": True})
+    tags, properties = arguments.get("tags"), arguments.get("properties")
+    return [
+        run
+        for run in found
+        if arguments.get("status") in (None, run.status)
+        and arguments.get("type") in (None, run.properties.get("azureml.runsource"))
+        and _has(run.tags, tags)
+        and _has(run.properties, properties)
+    ]
+
+
+def _has(values: dict[str, str], wanted: Any) -> bool:
+    """Tell whether `values` has the keys, or the keys and values, of `wanted` (None: anything)."""
+    if wanted is None:
+        return True
+    if isinstance(wanted, str):
+        return wanted in values
+    return all(key in values and value in (None, values[key]) for key, value in dict(wanted).items())
+
+
+def as_run(run: RunRecord) -> dict[str, Any]:
+    """Return a run as the in-run client gets it."""
+    return {
+        "id": run.id,
+        "parent": run.parent,
+        "experiment": run.experiment,
+        "number": run.number,
+        "display_name": run.display_name,
+        "type": run.properties.get("azureml.runsource", "azureml.scriptrun"),
+        "status": run.status,
+        "target": run.target,
+        "attempt": run.attempt,
+        "exit_code": run.exit_code,
+        "tags": run.tags,
+        "properties": run.properties,
+        "created": run.created,
+        "start_time": run.started,
+        "end_time": run.ended,
+        "error": (run.error or {}).get("message"),
+        "definition": run.definition,
+    }

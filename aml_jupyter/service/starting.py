@@ -1,0 +1,170 @@
+"""Take runs from the queue, in order, and get their attempts started."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sqlite3
+import time
+from typing import TYPE_CHECKING
+
+from aml_jupyter.errors import AmlError
+from aml_jupyter.service.active import ActiveRun
+from aml_jupyter.service.client import socket_path
+from aml_jupyter.service.launch import build_launch, needs_of
+from aml_jupyter.targets import Handle
+from aml_jupyter.workspace import (
+    RunRecord,
+    TargetRecord,
+    new_attempt,
+    next_in_line,
+    queued_targets,
+    transition,
+    update_run,
+)
+
+if TYPE_CHECKING:
+    from aml_jupyter.service.reconciler import Reconciler
+
+__all__ = ["claim", "fail", "handle_of", "launch_claimed"]
+
+START_AGAIN_AFTER = 10.0
+"""Seconds after which a start that left no trace is repeated; the attempt's link keeps it from running twice."""
+
+log = logging.getLogger("aml_jupyter.service")
+
+
+def handle_of(run: RunRecord) -> Handle:
+    """Return the handle of the run's present attempt: a pure function of its row."""
+    return Handle(run.target, run.id, run.attempt)
+
+
+def claim(service: Reconciler, tx: sqlite3.Connection) -> None:
+    """Give free room to the first in line of every target; the order within a target is strict."""
+    waiting = False
+    for name in queued_targets(tx):
+        record = next((entry for entry in service.targets if entry.name == name), None)
+        if record is None:
+            continue
+        waiting = _claim_on(service, tx, record) or waiting
+    service.queue_may_move = waiting
+
+
+def _claim_on(service: Reconciler, tx: sqlite3.Connection, record: TargetRecord) -> bool:
+    """Claim runs of one target until its room is used up; tell whether some still wait for room."""
+    for run in next_in_line(tx, record.name, limit=64):
+        closed = _closed(record)
+        if closed:
+            _explain(tx, run, closed)
+            return False  # a change of the target's row wakes us
+        try:
+            backend = service.backend(record.name)
+        except AmlError as error:
+            now = time.time()
+            transition(tx, run.id, "Failed", error.message, ended=now, error={"type": type(error).__name__, "message": error.message})
+            continue
+        handle = Handle(record.name, run.id, run.attempt + 1)
+        obstacle = backend.reserve(handle, needs_of(run.definition))
+        if obstacle:
+            _explain(tx, run, obstacle)
+            return True
+        try:
+            new_attempt(tx, run.id, service.lease.epoch, handle.as_dict())
+            transition(tx, run.id, "Preparing", "")
+            claimed = transition(tx, run.id, "Starting", "")
+        except BaseException:
+            backend.release(handle)
+            raise
+        service.active[run.id] = ActiveRun(claimed, handle, backend)
+    return bool(next_in_line(tx, record.name, limit=1))
+
+
+def _closed(record: TargetRecord) -> str | None:
+    """Return why a target starts nothing at the moment, or None."""
+    if record.type == "computeinstance" and record.provisioning_state != "Running":
+        return f"waits until {record.name} is started (it is {record.provisioning_state})"
+    return None
+
+
+def _explain(tx: sqlite3.Connection, run: RunRecord, reason: str) -> None:
+    if run.reason != reason:
+        update_run(tx, run.id, reason=reason)
+
+
+def launch_claimed(service: Reconciler) -> None:
+    """Stage and start, in the pool, every attempt that was claimed or lost on its way."""
+    for active in list(service.active.values()):
+        if active.starting is not None:
+            if active.starting.done():
+                _started(service, active)
+            continue
+        if active.run.status not in ("Preparing", "Provisioning", "Starting"):
+            continue
+        if active.seen is not None and active.seen.state != "absent":
+            continue
+        obstacle = active.backend.reserve(active.handle, needs_of(active.run.definition))
+        if obstacle is None:
+            active.started_at = time.monotonic()
+            active.starting = service.pool.submit(_stage_and_start, service, active)
+            active.starting.add_done_callback(lambda _: service.wakeup.wake())
+
+
+def _stage_and_start(service: Reconciler, active: ActiveRun) -> None:
+    run, backend, handle = active.run, active.backend, active.handle
+    launch = build_launch(
+        service.folder,
+        run,
+        handle,
+        backend.paths(handle),
+        service.target_type(run),
+        service.lease.epoch,
+        str(socket_path(service.folder)),
+    )
+    backend.stage(handle, launch)
+    backend.start(handle)
+
+
+def _started(service: Reconciler, active: ActiveRun) -> None:
+    """Look at how staging and starting went."""
+    assert active.starting is not None
+    error = active.starting.exception()
+    if error is None:
+        if (active.seen is None or active.seen.state == "absent") and (
+            time.monotonic() - active.started_at > START_AGAIN_AFTER
+        ):
+            log.warning("run %s: no trace of its start, starting attempt %d again", active.run.id, active.handle.attempt)
+            active.starting = None
+        return
+    active.backend.release(active.handle)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if time.monotonic() - active.started_at > 5:
+            active.starting = None
+        elif active.run.reason != "":
+            return
+        with service.folder.store.transaction(epoch=service.lease.epoch) as tx:
+            update_run(tx, active.run.id, reason=f"waits for disk space below {service.folder.root} ({error.strerror})")
+        return
+    if not active.backend.forbid(active.handle, str(error)):
+        active.starting = None  # it has started after all
+        return
+    log.error("run %s could not be started", active.run.id, exc_info=error)
+    fail(service, active.run, error)
+
+
+def fail(service: Reconciler, run: RunRecord, error: BaseException) -> None:
+    """End a run that could not be started."""
+    message = error.message if isinstance(error, AmlError) else f"{type(error).__name__}: {error}"
+    with service.folder.store.transaction(epoch=service.lease.epoch) as tx:
+        after = "Canceled" if run.cancel_requested else "Failed"
+        transition(
+            tx,
+            run.id,
+            after,
+            message,
+            ended=time.time(),
+            error=None if after == "Canceled" else {"type": type(error).__name__, "message": message},
+        )
+    service.active.pop(run.id, None)
+    service.queue_may_move = True
+
+

@@ -1,0 +1,317 @@
+"""Turn what a person wrote into a durable run in the queue.
+
+The order is: check everything, snapshot, write ``run.json``, commit, wake the service. Whatever is wrong with the input is
+said before anything is copied, and whatever was acknowledged is on disk.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import shutil
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aml_jupyter import environments
+from aml_jupyter.config import ScriptRunConfig, refuse_unbuilt
+from aml_jupyter.errors import ComputeTargetException, UserErrorException, nearest
+from aml_jupyter.service.client import ensure_service
+from aml_jupyter.service.launch import needs_of
+from aml_jupyter.supervisor import durable
+from aml_jupyter.supervisor.faults import fault_point
+from aml_jupyter.targets import create_backend, kind_of
+from aml_jupyter.workspace import (
+    RunRecord,
+    Snapshot,
+    TargetRecord,
+    WorkspaceFolder,
+    add_properties,
+    default_target,
+    get_run,
+    git_properties,
+    insert_run,
+    list_targets,
+    new_run_id,
+    take_snapshot,
+)
+
+__all__ = ["Submission", "SubmitRequest", "check_experiment_name", "find_target", "submit"]
+
+
+@dataclass(frozen=True)
+class SubmitRequest:
+    """Everything that a submit can say.
+
+    `overlay` maps names to the content of files that join the snapshot; `inputs` is the pickled values of a cell
+    (``values.pkl``), `cell` and `notebook` are stored in the definition as they are. `memory` is in bytes.
+    """
+
+    config: ScriptRunConfig
+    experiment: str
+    kind: str = "script"
+    parent: str | None = None
+    display_name: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    overlay: Mapping[str, bytes] = field(default_factory=dict)
+    inputs: bytes | None = None
+    cell: Mapping[str, Any] | None = None
+    notebook: Mapping[str, Any] | None = None
+    priority: int = 0
+    cores: int = 1
+    memory: int = 0
+    gpus: int = 0
+    max_retries: int = 0
+    grace_seconds: float = 10
+    hidden: bool = False
+    submitter: Mapping[str, Any] | None = None
+    progress: Callable[[int, int], None] | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a submit made: the run in the queue, its snapshot, and what the user should know."""
+
+    run: RunRecord
+    snapshot: Snapshot | None
+    notes: tuple[str, ...] = ()
+
+
+def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
+    """Check, snapshot and queue what `request` says; durable when it returns.
+
+    Raises
+    ------
+    UserErrorException
+        When something in the request is wrong; nothing was copied then.
+    SnapshotException
+        When the source directory cannot be snapshotted.
+    WorkspaceException
+        When the workspace cannot be written.
+    """
+    config = request.config
+    run_config = config.run_config
+    check_experiment_name(request.experiment)
+    target = find_target(folder, run_config.target if run_config.target_is_set else None)
+    submitter = dict(request.submitter) if request.submitter is not None else environments.submitter()
+    refuse_unbuilt(run_config)
+    environments.check(run_config, submitter)
+    _check_numbers(request)
+    source = Path(config.source_directory or os.curdir).expanduser().resolve()
+    _check_script(source, request)
+    definition = _definition(folder, request, target, submitter, source)
+    refusal = create_backend(folder, target).refusal(needs_of(definition))
+    if refusal:
+        raise ComputeTargetException(f"The run can never start on {target.name!r}: {refusal}.", "target")
+    snapshot = take_snapshot(folder, source, overlay=dict(request.overlay), progress=request.progress)
+    definition["snapshot"] = snapshot.id
+    return _queue(folder, definition, snapshot, request.inputs)
+
+
+def queue_again(folder: WorkspaceFolder, definition: dict[str, Any], inputs: bytes | None) -> Submission:
+    """Queue a new run with the definition of an earlier one: same snapshot, same settings, a new id."""
+    again = {**definition, "id": new_run_id(definition["experiment"]), "created": time.time(), "number": None}
+    find_target(folder, again["target"])
+    return _queue(folder, again, None, inputs)
+
+
+def _queue(
+    folder: WorkspaceFolder, definition: dict[str, Any], snapshot: Snapshot | None, inputs: bytes | None
+) -> Submission:
+    """Write the run's folder, then the acknowledging commit, then wake the service."""
+    place = folder.layout.run(definition["id"])
+    try:
+        place.path.mkdir(parents=True)
+        if inputs is not None:
+            _write_inputs(place.inputs, inputs)
+        durable.write_json(str(place.definition), definition, point="submit.definition")
+        durable.sync_folder(str(place.path.parent))
+        with folder.store.transaction() as tx:
+            insert_run(tx, definition, status="Queued", reason="")
+            if definition["properties"]:
+                add_properties(tx, definition["id"], definition["properties"])
+    except BaseException:
+        shutil.rmtree(place.path, ignore_errors=True)
+        raise
+    ensure_service(folder)
+    notes = tuple(snapshot.notes) if snapshot else ()
+    return Submission(get_run(folder.store.read(), definition["id"]), snapshot, notes)
+
+
+def _write_inputs(inputs: Path, values: bytes) -> None:
+    """Put the pickled values beside a copy of the cloudpickle that can read them."""
+    import cloudpickle
+
+    inputs.mkdir()
+    with fault_point("submit.inputs"), open(inputs / "values.pkl", "wb") as stream:
+        stream.write(values)
+        stream.flush()
+        os.fsync(stream.fileno())
+    shutil.copytree(
+        Path(cloudpickle.__file__).parent, inputs / "cloudpickle", ignore=shutil.ignore_patterns("__pycache__")
+    )
+
+
+def check_experiment_name(name: str) -> None:
+    """Refuse an experiment name that SDK v1 would refuse.
+
+    Raises
+    ------
+    UserErrorException
+        When it is empty, longer than 255 characters, or has other characters than letters, digits, ``_`` and ``-``.
+    """
+    if not re.fullmatch(r"[^\W_][\w-]{0,254}", name):
+        raise UserErrorException(
+            f"The experiment name {name!r} is not allowed: 1 to 255 letters, digits, '_' or '-', a letter or digit first.",
+            "experiment",
+        )
+
+
+def find_target(folder: WorkspaceFolder, name: str | None) -> TargetRecord:
+    """Return the compute target called `name` (None: the workspace's default), ready to take runs.
+
+    Raises
+    ------
+    ComputeTargetException
+        When it is unknown, is being deleted, or its type cannot take plain runs.
+    """
+    db = folder.store.read()
+    wanted = name or default_target(db)
+    known = {record.name.lower(): record for record in list_targets(db)}
+    record = known.get(wanted.lower())
+    if record is None:
+        raise ComputeTargetException(
+            f"ComputeTargetNotFound: Compute Target with name {wanted} not found in provided workspace; "
+            + nearest(wanted, sorted(entry.name for entry in known.values())),
+            "target",
+        )
+    kind = kind_of(record.type)
+    if not kind.plain_runs:
+        able = ", ".join(entry.name for entry in known.values() if kind_of(entry.type).plain_runs)
+        raise ComputeTargetException(
+            f"{record.name!r} is of type {kind.type!r}, which runs only pipeline steps. Targets for plain runs: {able}.",
+            "target",
+        )
+    if record.provisioning_state in ("Deleting", "Failed"):
+        raise ComputeTargetException(
+            f"{record.name!r} takes no runs: its provisioning state is {record.provisioning_state}.", "target"
+        )
+    return record
+
+
+def _check_numbers(request: SubmitRequest) -> None:
+    """Refuse counts that make no sense."""
+    for name, least in (("cores", 1), ("memory", 0), ("gpus", 0), ("max_retries", 0), ("grace_seconds", 0)):
+        value = getattr(request, name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+            raise UserErrorException(f"{name} is {value!r}; a number of at least {least} was expected.", name)
+    if isinstance(request.priority, bool) or not isinstance(request.priority, int):
+        raise UserErrorException(f"priority is {request.priority!r}; a whole number was expected.", "priority")
+
+
+def _check_script(source: Path, request: SubmitRequest) -> None:
+    """Refuse a script that would not be in the snapshot."""
+    if not source.is_dir():
+        what = "is not a folder" if source.exists() else "does not exist"
+        raise UserErrorException(f"The source directory {source} {what}.", "source_directory")
+    script = request.config.script
+    if request.kind == "command":
+        if not request.config.command:
+            raise UserErrorException("A run of a command needs a command.", "command")
+        return
+    if not script:
+        raise UserErrorException("The run names neither a script nor a command.", "script")
+    if script in request.overlay:
+        return
+    place = (source / script).resolve()
+    if not place.is_file() or not place.is_relative_to(source):
+        found = [str(path.relative_to(source)) for path in _near(source, Path(script).suffix)]
+        raise UserErrorException(
+            f"{place} script path doesn't exist. The script should be inside the project folder {source}; "
+            + nearest(script, found),
+            "script",
+        )
+
+
+def _near(source: Path, suffix: str) -> list[Path]:
+    """Return the files of `source` and of its folders that end like the script."""
+    return [path for pattern in (f"*{suffix}", f"*/*{suffix}") for path in source.glob(pattern) if path.is_file()][:500]
+
+
+def _definition(
+    folder: WorkspaceFolder,
+    request: SubmitRequest,
+    target: TargetRecord,
+    submitter: Mapping[str, Any],
+    source: Path,
+) -> dict[str, Any]:
+    """Return the content of ``run.json``."""
+    config, run_config = request.config, request.config.run_config
+    run_id = request.run_id or new_run_id(request.experiment)
+    return {
+        "format": 1,
+        "id": run_id,
+        "experiment": request.experiment,
+        "parent": request.parent,
+        "number": None,
+        "display_name": request.display_name or f"run_{run_id}",
+        "kind": request.kind,
+        "target": target.name,
+        "source_directory": str(source),
+        "snapshot": None,
+        "script": None if request.kind == "command" else config.script,
+        "command": config.command if request.kind == "command" else None,
+        "arguments": _arguments(config.arguments),
+        "parameters": dict(request.parameters),
+        "run_config": run_config.to_dict(),
+        "environment_variables": _declared(run_config),
+        "submitter": {
+            **submitter,
+            "host": socket.gethostname(),
+            "user": _user(),
+            "cwd": os.getcwd(),
+        },
+        "cell": dict(request.cell) if request.cell is not None else None,
+        "notebook": dict(request.notebook) if request.notebook is not None else None,
+        "max_run_duration_seconds": run_config.max_run_duration_seconds or None,
+        "grace_seconds": request.grace_seconds,
+        "max_retries": request.max_retries,
+        "priority": request.priority,
+        "cores": request.cores,
+        "memory": request.memory,
+        "gpus": request.gpus,
+        "tags": {str(key): str(value) for key, value in request.tags.items()},
+        "properties": {
+            **git_properties(source),
+            **{str(key): str(value) for key, value in request.properties.items()},
+            "azureml.runsource": "azureml.scriptrun",
+        },
+        "created": time.time(),
+        "hidden": request.hidden,
+    }
+
+
+def _arguments(arguments: Sequence[Any] | None) -> list[str]:
+    return [str(argument) for argument in arguments or []]
+
+
+def _declared(run_config: Any) -> dict[str, str]:
+    """Return the variables that the run configuration declares; the run's win over the environment's."""
+    of_environment = dict(run_config.environment.environment_variables or {})
+    if of_environment == {"EXAMPLE_ENV_VAR": "EXAMPLE_VALUE"}:
+        of_environment = {}
+    return {str(k): str(v) for k, v in {**of_environment, **(run_config.environment_variables or {})}.items()}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

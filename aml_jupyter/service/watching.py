@@ -1,0 +1,80 @@
+"""Look at the attempts that are under way, and write down what their files say."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from typing import TYPE_CHECKING
+
+from aml_jupyter.service.active import ActiveRun
+from aml_jupyter.targets import Handle, Observation, Target
+from aml_jupyter.workspace import transition, update_attempt
+
+if TYPE_CHECKING:
+    from aml_jupyter.service.reconciler import Reconciler
+
+__all__ = ["watch", "write_states"]
+
+log = logging.getLogger("aml_jupyter.service")
+
+
+def watch(service: Reconciler) -> None:
+    """Observe all attempts, one round trip for each target; pass on cancel requests."""
+    by_target: dict[int, tuple[Target, list[Handle]]] = {}
+    runs: dict[Handle, ActiveRun] = {}
+    for active in service.active.values():
+        if active.ending is not None:
+            continue
+        runs[active.handle] = active
+        by_target.setdefault(id(active.backend), (active.backend, []))[1].append(active.handle)
+    for backend, handles in by_target.values():
+        for handle, observation in backend.observe(handles).items():
+            active = runs[handle]
+            active.seen = observation
+            if active.run.status == "CancelRequested" and not active.cancel_sent:
+                _pass_on_cancel(active, observation)
+
+
+def _pass_on_cancel(active: ActiveRun, observation: Observation) -> None:
+    """Tell the supervisor to end the run."""
+    if observation.state in ("running", "silent"):
+        active.backend.cancel(
+            active.handle, float(active.run.definition.get("grace_seconds", 10)), active.run.reason
+        )
+        active.cancel_sent = True
+
+
+def write_states(service: Reconciler, tx: sqlite3.Connection) -> None:
+    """Record starts, silences, and cancellations of what had not started."""
+    for active in list(service.active.values()):
+        seen, status = active.seen, active.run.status
+        if seen is None or active.ending is not None:
+            continue
+        if seen.state in ("running", "ended") and status in ("Preparing", "Provisioning", "Starting", "NotResponding"):
+            if seen.attempt is not None and "process" in seen.attempt:
+                _write_start(active, tx)
+        elif seen.state == "silent" and status in ("Running", "Starting"):
+            active.run = transition(tx, active.run.id, "NotResponding", seen.message)
+        elif seen.state == "absent" and status == "CancelRequested" and (
+            active.starting is None or active.starting.done()
+        ):
+            _cancel_unstarted(service, active, tx)
+
+
+def _write_start(active: ActiveRun, tx: sqlite3.Connection) -> None:
+    assert active.seen is not None and active.seen.attempt is not None
+    attempt = active.seen.attempt
+    started = float(attempt["started"])
+    active.run = transition(tx, active.run.id, "Running", "", started=active.run.started or started)
+    update_attempt(tx, active.run.id, active.handle.attempt, started=started, node=attempt.get("host"))
+
+
+def _cancel_unstarted(service: Reconciler, active: ActiveRun, tx: sqlite3.Connection) -> None:
+    """End a run whose attempt never started, after making sure that it never will."""
+    if not active.backend.forbid(active.handle, "canceled"):
+        return  # it has started in the meantime: the next look sees it
+    active.backend.release(active.handle)
+    transition(tx, active.run.id, "Canceled", active.run.reason, ended=time.time())
+    service.active.pop(active.run.id, None)
+    service.queue_may_move = True
