@@ -1,1 +1,69 @@
+"""Own the one typed object for each thing that is shown, and the text, HTML, SVG and JSON made from it.
 
+Views only read; none is needed for a run to end well. The names are imported when they are first used, so that a command
+pays for nothing but what it shows.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aml_jupyter.views.compute import compute_rows, compute_view, kinds_rows
+    from aml_jupyter.views.events import event_rows
+    from aml_jupyter.views.experiments import experiment_rows, experiment_table
+    from aml_jupyter.views.metrics import metric_series_view, metrics_view
+    from aml_jupyter.views.run import RunView, log_path, run_view
+    from aml_jupyter.views.runs import RunRow, run_rows
+    from aml_jupyter.views.snapshot import difference_view, snapshot_view
+    from aml_jupyter.views.view import TableView, View, as_html, as_json, as_text
+    from aml_jupyter.views.workspace import report_view, service_view, workspace_list_rows, workspace_view
+
+__all__ = [
+    "RunRow",
+    "RunView",
+    "TableView",
+    "View",
+    "as_html",
+    "as_json",
+    "as_text",
+    "compute_rows",
+    "compute_view",
+    "difference_view",
+    "event_rows",
+    "experiment_rows",
+    "experiment_table",
+    "kinds_rows",
+    "log_path",
+    "metric_series_view",
+    "metrics_view",
+    "report_view",
+    "run_rows",
+    "run_view",
+    "service_view",
+    "snapshot_view",
+    "workspace_list_rows",
+    "workspace_view",
+]
+
+_MODULES = {
+    "compute": ("compute_rows", "compute_view", "kinds_rows"),
+    "events": ("event_rows",),
+    "experiments": ("experiment_rows", "experiment_table"),
+    "metrics": ("metric_series_view", "metrics_view"),
+    "run": ("RunView", "log_path", "run_view"),
+    "runs": ("RunRow", "run_rows"),
+    "snapshot": ("difference_view", "snapshot_view"),
+    "view": ("TableView", "View", "as_html", "as_json", "as_text"),
+    "workspace": ("report_view", "service_view", "workspace_list_rows", "workspace_view"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULES.items():
+        if name in names:
+            value = getattr(import_module(f"{__name__}.{module}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,68 @@
+"""Draw a progress bar on a terminal while long client-side work goes on; nothing at all anywhere else."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from aml_jupyter.views.formats import size_text
+
+__all__ = ["progress_bar", "progress_line"]
+
+DELAY_SECONDS = 0.5
+"""Work that is done sooner shows no bar."""
+INTERVAL_SECONDS = 0.1
+
+
+@contextmanager
+def progress_bar(label: str, unit: str, stream: TextIO) -> Iterator[Callable[[int, int], None] | None]:
+    """Yield a function that takes (done, total), drawing on `stream`; None when `stream` is no terminal.
+
+    Parameters
+    ----------
+    label : str
+        What is going on, for example ``"snapshot of train/"``.
+    unit : str
+        What is counted; ``bytes`` is written as a size.
+    stream : text stream
+        Where to draw, usually standard error.
+    """
+    if not stream.isatty():
+        yield None
+        return
+    begun = time.monotonic()
+    drawn = 0.0
+
+    def update(done: int, total: int) -> None:
+        nonlocal drawn
+        now = time.monotonic()
+        if now - begun < DELAY_SECONDS or now - drawn < INTERVAL_SECONDS:
+            return
+        drawn = now
+        columns = shutil.get_terminal_size((80, 24)).columns
+        stream.write("\r" + progress_line(label, done, total, unit, columns - 1) + "\x1b[K")
+        stream.flush()
+
+    try:
+        yield update
+    finally:
+        if drawn:
+            stream.write("\r\x1b[K")
+            stream.flush()
+
+
+def progress_line(label: str, done: int, total: int, unit: str, width: int) -> str:
+    """Return one line of `width` columns at the most: label, bar, how much of how much."""
+    say = size_text if unit == "bytes" else (lambda number: f"{number:,}")
+    amount = f"{say(done)} of {say(total)}" if total else say(done)
+    if unit not in ("", "bytes"):
+        amount += f" {unit}"
+    room = width - len(label) - len(amount) - 4
+    if not total or room < 5:
+        return f"{label}  {amount}"[:width]
+    room = min(room, 40)
+    full = min(room, round(room * done / total))
+    return f"{label} [{'#' * full}{'.' * (room - full)}] {amount}"

@@ -1,0 +1,210 @@
+"""Own the views of compute targets and of the table of kinds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aml_jupyter.targets.kinds import KINDS, TargetKind
+from aml_jupyter.views.formats import clock_text, iso_time, json_value
+from aml_jupyter.views.html import colour_of, element, table_html
+from aml_jupyter.views.text import Column, printable
+from aml_jupyter.views.view import TableView
+from aml_jupyter.workspace import ACTIVE, WAITING, default_target, find_runs, get_target, list_targets
+
+if TYPE_CHECKING:
+    from aml_jupyter.workspace import TargetRecord, WorkspaceFolder
+
+__all__ = ["ComputeRow", "ComputeView", "KindRow", "compute_rows", "compute_view", "kinds_rows"]
+
+TARGET_COLUMNS = (
+    Column("name"),
+    Column("type"),
+    Column("state"),
+    Column("running", right=True),
+    Column("queued", right=True),
+    Column("default"),
+    Column("settings", least=10),
+)
+KIND_COLUMNS = (
+    Column("type"),
+    Column("plain runs"),
+    Column("pipelines"),
+    Column("sweeps"),
+    Column("GPU"),
+    Column("nodes"),
+    Column("verbs", least=12),
+    Column("lifted limits", least=8),
+    Column("remark", least=10),
+)
+
+
+@dataclass(frozen=True)
+class ComputeRow:
+    """One compute target with how much it has to do."""
+
+    target: TargetRecord
+    is_default: bool
+    running: int
+    queued: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the target's fields under stable names."""
+        target = self.target
+        return {
+            "name": target.name,
+            "type": target.type,
+            "provisioning_state": target.provisioning_state,
+            "provisioning_errors": json_value(target.provisioning_errors),
+            "default": self.is_default,
+            "running": self.running,
+            "queued": self.queued,
+            "settings": json_value(target.settings),
+            "attached": target.attached,
+            "tags": dict(target.tags),
+            "description": target.description,
+            "created_time": iso_time(target.created),
+            "modified_time": iso_time(target.modified),
+        }
+
+    def cells(self) -> tuple[str, ...]:
+        """Return one text for each column."""
+        target = self.target
+        return (
+            target.name,
+            target.type,
+            target.provisioning_state,
+            str(self.running),
+            str(self.queued),
+            "default" if self.is_default else "",
+            _settings_text(target.settings),
+        )
+
+
+@dataclass(frozen=True)
+class ComputeView(ComputeRow):
+    """One compute target by itself."""
+
+    def _facts(self) -> list[tuple[str, str]]:
+        target = self.target
+        facts = [
+            ("type", target.type),
+            ("state", target.provisioning_state),
+            ("running", str(self.running)),
+            ("queued", str(self.queued)),
+            ("settings", _settings_text(target.settings) or "none"),
+            ("created", clock_text(target.created)),
+        ]
+        if target.description:
+            facts.append(("description", target.description))
+        if target.tags:
+            facts.append(("tags", ", ".join(f"{key}={value}" for key, value in sorted(target.tags.items()))))
+        facts += [("error", str(error.get("message", error))) for error in target.provisioning_errors]
+        return facts
+
+    def as_text(self, width: int = 80) -> str:
+        """Return the target's facts, one a line."""
+        lines = [self.target.name + (" (default)" if self.is_default else "")]
+        lines += [f"  {name:<12} {printable(value)}" for name, value in self._facts()]
+        return "\n".join(lines)
+
+    def as_html(self) -> str:
+        """Return the target's facts as a table."""
+        state = element(
+            "span", self.target.provisioning_state, style=f"color:{colour_of(self.target.provisioning_state)}"
+        )
+        rows = [(name, state if name == "state" else value) for name, value in self._facts()]
+        return element("div", element("b", self.target.name), table_html(("", ""), rows))
+
+
+@dataclass(frozen=True)
+class KindRow:
+    """One type of compute target: what it can do, and which verbs apply."""
+
+    kind: TargetKind
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the row of the table of kinds."""
+        kind = self.kind
+        return {
+            "type": kind.type,
+            "title": kind.title,
+            "class": kind.class_name,
+            "built": kind.built,
+            "plain_runs": kind.plain_runs,
+            "pipelines": kind.pipelines,
+            "sweeps": kind.sweeps,
+            "gpu": kind.gpu,
+            "several_nodes": kind.several_nodes,
+            "frameworks": list(kind.frameworks),
+            "verbs": list(kind.verbs),
+            "lifted": list(kind.lifted),
+            "aliases": list(kind.aliases),
+            "settings": dict(kind.settings),
+            "note": kind.note,
+        }
+
+    def cells(self) -> tuple[str, ...]:
+        """Return one text for each column."""
+        kind = self.kind
+        say: Callable[[bool], str] = {True: "yes", False: "no"}.__getitem__
+        note = kind.note or kind.title
+        return (
+            kind.type,
+            say(kind.plain_runs),
+            kind.pipelines,
+            say(kind.sweeps),
+            say(kind.gpu),
+            "several" if kind.several_nodes else "one",
+            ", ".join(kind.verbs) or "-",
+            ", ".join(kind.lifted),
+            note if kind.built else f"not in this version yet; {note}",
+        )
+
+
+def compute_rows(folder: WorkspaceFolder) -> TableView[ComputeRow]:
+    """Return the compute targets of the workspace."""
+    db = folder.store.read()
+    default = default_target(db)
+    rows = tuple(
+        ComputeRow(target, target.name == default, *_load(folder, target.name)) for target in list_targets(db)
+    )
+    return TableView(rows, TARGET_COLUMNS, "no compute targets")
+
+
+def compute_view(folder: WorkspaceFolder, name: str) -> ComputeView:
+    """Return one compute target.
+
+    Raises
+    ------
+    ComputeTargetException
+        When there is none of that name.
+    """
+    db = folder.store.read()
+    target = get_target(db, name)
+    return ComputeView(target, target.name == default_target(db), *_load(folder, target.name))
+
+
+def kinds_rows() -> TableView[KindRow]:
+    """Return the table of kinds."""
+    return TableView(tuple(KindRow(kind) for kind in KINDS), KIND_COLUMNS, "no kinds")
+
+
+def _load(folder: WorkspaceFolder, name: str) -> tuple[int, int]:
+    """Return how many runs a target works on, and how many wait for it."""
+    db = folder.store.read()
+    active = find_runs(db, target=name, status=ACTIVE, include_hidden=True, children=True)
+    waiting = find_runs(db, target=name, status=WAITING, include_hidden=True, children=True)
+    return len(active), len(waiting)
+
+
+def _settings_text(settings: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in settings.items()
+        if value not in (None, "", False)
+    )
+
+

@@ -1,0 +1,160 @@
+"""Own the view of one run: everything that a page about it shows, read in one go."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aml_jupyter.supervisor import protocol
+from aml_jupyter.views.formats import iso_time, json_value
+from aml_jupyter.views.logs import LogTail, read_tail
+from aml_jupyter.views.metrics import MetricView, brief_metrics, metric_views
+from aml_jupyter.views.run_html import run_html
+from aml_jupyter.views.run_text import run_text
+from aml_jupyter.views.runs import RunRow, run_fields
+from aml_jupyter.workspace import FINAL, WAITING, attempts, find_runs, get_run, list_artifacts, place_in_line, transitions
+
+if TYPE_CHECKING:
+    from aml_jupyter.workspace import ArtifactRecord, AttemptRecord, RunRecord, TransitionRecord, WorkspaceFolder
+
+__all__ = ["RunView", "log_path", "run_view"]
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One run as it stood at `as_of` (Unix seconds)."""
+
+    run: RunRecord
+    as_of: float
+    workspace: str
+    workspace_root: Path
+    run_folder: Path
+    place: int | None
+    """Place in line from 1; None when the run does not wait."""
+    attempts: tuple[AttemptRecord, ...]
+    timeline: tuple[TransitionRecord, ...]
+    log: LogTail | None
+    metrics: tuple[MetricView, ...]
+    metric_values: dict[str, Any]
+    outputs: tuple[ArtifactRecord, ...]
+    children: tuple[RunRow, ...]
+
+    @property
+    def final(self) -> bool:
+        """Tell whether the run has ended."""
+        return self.run.status in FINAL
+
+    @property
+    def node(self) -> str | None:
+        """Return the machine that the newest attempt runs on."""
+        return self.attempts[-1].node if self.attempts else None
+
+    @property
+    def elapsed(self) -> float | None:
+        """Return how many seconds the run has run, or has waited for its start; None when it never started."""
+        if self.run.started is not None:
+            return (self.run.ended or self.as_of) - self.run.started
+        return None if self.final else self.as_of - (self.run.queued or self.run.created)
+
+    @property
+    def command(self) -> str:
+        """Return the command that shows the run as it is now."""
+        return f"aml run show {self.run.id}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the run's fields, `id, parent, experiment, status, target, attempt, exit_code` and so on first."""
+        return {
+            **run_fields(self.run, self.metric_values, self.place),
+            "as_of": iso_time(self.as_of),
+            "workspace": self.workspace,
+            "node": self.node,
+            "log_path": str(self.log.path) if self.log else None,
+            "log_tail": self.log.plain() if self.log else [],
+            "outputs": [
+                {"name": artifact.name, "size": artifact.size, "modified": iso_time(artifact.modified)}
+                for artifact in self.outputs
+            ],
+            "children": [child.run.id for child in self.children],
+            "attempts": [_attempt_json(attempt) for attempt in self.attempts],
+            "timeline": [
+                {
+                    "time": iso_time(change.time),
+                    "attempt": change.attempt,
+                    "before": change.before,
+                    "after": change.after,
+                    "reason": change.reason,
+                }
+                for change in self.timeline
+            ],
+        }
+
+    def as_text(self, width: int = 80) -> str:
+        """Return the run for a terminal."""
+        return run_text(self, width)
+
+    def as_html(self, files_url: str | None = None) -> str:
+        """Return the run for a notebook.
+
+        Parameters
+        ----------
+        files_url : str, optional
+            Where the run's files are served, with a slash at the end; outputs become links then.
+        """
+        return run_html(self, files_url)
+
+
+def run_view(folder: WorkspaceFolder, run_id: str, log_lines: int = 20) -> RunView:
+    """Return the run `run_id` with the last `log_lines` lines of its log.
+
+    Raises
+    ------
+    UserErrorException
+        When there is no such run.
+    """
+    db = folder.store.read()
+    run = get_run(db, run_id)
+    path = log_path(folder, run)
+    children = find_runs(db, parent=run_id, include_hidden=True, children=True)
+    return RunView(
+        run=run,
+        as_of=time.time(),
+        workspace=folder.id,
+        workspace_root=Path(folder.root),
+        run_folder=Path(folder.layout.run(run_id).path),
+        place=place_of(db, run),
+        attempts=tuple(attempts(db, run_id)),
+        timeline=tuple(transitions(db, run_id)),
+        log=read_tail(path, log_lines) if path is not None else None,
+        metrics=metric_views(db, run_id),
+        metric_values=brief_metrics(db, run_id),
+        outputs=tuple(list_artifacts(db, run_id)),
+        children=tuple(RunRow(child, {}, place_of(db, child)) for child in children),
+    )
+
+
+def log_path(folder: WorkspaceFolder, run: RunRecord, attempt: int | None = None) -> Path | None:
+    """Return where the log of the run's newest (or the given) attempt lies; None before its first attempt."""
+    number = run.attempt if attempt is None else attempt
+    return Path(folder.layout.run(run.id).attempt(number).control) / protocol.LOG if number else None
+
+
+def place_of(db: sqlite3.Connection, run: RunRecord) -> int | None:
+    """Return the run's place in line, or None when it does not wait."""
+    return place_in_line(db, run.id) if run.status in WAITING else None
+
+
+def _attempt_json(attempt: AttemptRecord) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "node": attempt.node,
+        "start_time": iso_time(attempt.started),
+        "end_time": iso_time(attempt.ended),
+        "exit_code": attempt.exit_code,
+        "signal": attempt.signal,
+        "reason": attempt.reason,
+        "peak_memory": attempt.peak_memory,
+        "cpu_time": json_value(attempt.cpu_time),
+    }

@@ -1,0 +1,104 @@
+"""Write the view of one run as plain text, readable in 80 columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aml_jupyter.views.formats import clock_text, duration_text, size_text
+from aml_jupyter.views.metrics import metrics_text
+from aml_jupyter.views.runs import progress_text, state_text
+from aml_jupyter.views.text import Column, clip, printable, table_text, wrap
+
+if TYPE_CHECKING:
+    from aml_jupyter.views.run import RunView
+
+__all__ = ["facts_of", "run_text"]
+
+LISTED = 15
+"""How many outputs, children and timeline entries text and HTML name."""
+
+
+def run_text(view: RunView, width: int) -> str:
+    """Return header, error, metrics, log, outputs, children and timeline, and what to do for the current state."""
+    run = view.run
+    wide = min(width, 200)
+    parts = [_header(view, wide)]
+    if run.error:
+        parts.append(_error(view, wide))
+    if view.metrics:
+        parts.append("metrics\n" + _indent(metrics_text(view.metrics, wide - 2)))
+    if view.log is not None and view.log.lines:
+        head = f"log, last {len(view.log.lines)} lines" if not view.log.whole else "log"
+        parts.append(
+            f"{head} ({view.log.path})\n" + "\n".join("  " + clip(line, wide - 2) for line in view.log.plain())
+        )
+    if view.outputs:
+        rows = [[artifact.name, size_text(artifact.size)] for artifact in view.outputs[:LISTED]]
+        table = table_text((Column("", least=20), Column("", right=True)), rows, wide - 2)
+        parts.append("outputs\n" + _indent(table.split("\n", 1)[1] + _more(len(view.outputs))))
+    if view.children:
+        rows = [[child.run.id, child.run.display_name, child.run.status] for child in view.children[:LISTED]]
+        table = table_text((Column("", least=24), Column("", least=10), Column("")), rows, wide - 2)
+        parts.append("children\n" + _indent(table.split("\n", 1)[1] + _more(len(view.children))))
+    if view.timeline:
+        lines = [
+            clip(f"{clock_text(change.time, view.as_of)}  {change.after}" + _because(change.reason), wide - 2)
+            for change in view.timeline[-LISTED:]
+        ]
+        parts.append("timeline\n" + _indent("\n".join(lines)))
+    if not view.final:
+        parts.append(f"{run.status}, as of {clock_text(view.as_of, view.as_of)}. Now: {view.command}")
+    return "\n".join(parts)
+
+
+def facts_of(view: RunView) -> list[str]:
+    """Return what stands under a run's name: experiment, target, node, attempt, elapsed time, progress."""
+    run = view.run
+    facts = [f"{run.experiment} no. {run.number}", f"on {run.target}"]
+    if view.node:
+        facts.append(f"node {view.node}")
+    if run.attempt > 1:
+        facts.append(f"attempt {run.attempt}")
+    if view.elapsed is not None:
+        facts.append(("ran " if view.final else "" if run.started else "waiting ") + duration_text(view.elapsed))
+    if progress := progress_text(run):
+        facts.append(progress)
+    if run.exit_code is not None:
+        facts.append(f"exit code {run.exit_code}")
+    return [printable(fact) for fact in facts]
+
+
+def _header(view: RunView, width: int) -> str:
+    run = view.run
+    named = run.display_name and run.display_name != f"run_{run.id}"
+    lines = [run.id + (f"  {printable(run.display_name)}" if named else "")]
+    lines.append(wrap(printable(state_text(run, view.place)), width - 2, "  "))
+    lines.append(wrap(", ".join(facts_of(view)), width - 2, "  "))
+    if run.tags:
+        tags = ", ".join(f"{key}={value}" if value else key for key, value in sorted(run.tags.items()))
+        lines.append(wrap(printable(f"tags {tags}"), width - 2, "  "))
+    return "\n".join(lines)
+
+
+def _error(view: RunView, width: int) -> str:
+    error = view.run.error or {}
+    lines = ["error", wrap(printable(str(error.get("message") or error.get("type") or ""), True), width - 2, "  ")]
+    tail = error.get("log_tail")
+    if tail and not (view.log and view.log.lines):
+        text = tail if isinstance(tail, str) else "\n".join(map(str, tail))
+        lines += ["  | " + clip(printable(line), width - 4) for line in text.splitlines()]
+    if error.get("log_path") and not (view.log and view.log.lines):
+        lines.append(f"  log: {error['log_path']}")
+    return "\n".join(lines)
+
+
+def _because(reason: str) -> str:
+    return f", {printable(reason)}" if reason else ""
+
+
+def _indent(text: str) -> str:
+    return "\n".join("  " + line for line in text.splitlines())
+
+
+def _more(count: int) -> str:
+    return f"\nand {count - LISTED:,} more" if count > LISTED else ""

@@ -1,0 +1,147 @@
+"""Own the list of runs, and the fields of a run in JSON."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aml_jupyter.views.formats import clock_text, duration_text, iso_time, json_value
+from aml_jupyter.views.metrics import brief_metrics
+from aml_jupyter.views.text import Column
+from aml_jupyter.views.view import TableView
+from aml_jupyter.workspace import WAITING, find_runs, place_in_line
+
+if TYPE_CHECKING:
+    from aml_jupyter.workspace import RunRecord, WorkspaceFolder
+
+__all__ = ["RunRow", "progress_text", "run_fields", "run_rows", "state_text"]
+
+COLUMNS = (
+    Column("run", least=24),
+    Column("name", least=8),
+    Column("experiment", least=8),
+    Column("status"),
+    Column("target", least=6),
+    Column("created"),
+    Column("took", right=True),
+    Column("remark", least=10),
+)
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run in a list."""
+
+    run: RunRecord
+    metric_values: Mapping[str, Any]
+    place: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the same fields as the view of the run."""
+        return run_fields(self.run, self.metric_values, self.place)
+
+    def cells(self) -> tuple[str, ...]:
+        """Return one text for each column."""
+        run = self.run
+        name = "" if run.display_name in ("", f"run_{run.id}") else run.display_name
+        took = duration_text((run.ended or time.time()) - run.started) if run.started is not None else ""
+        remark = progress_text(run) or (run.error or {}).get("message", "") or run.reason
+        if self.place is not None:
+            remark = f"no. {self.place} in line" + (f": {run.reason}" if run.reason else "")
+        first = str(remark).strip().splitlines()
+        return (
+            run.id,
+            name,
+            run.experiment,
+            run.status,
+            run.target,
+            clock_text(run.created),
+            took,
+            first[0] if first and run.status != "Completed" else "",
+        )
+
+
+def run_rows(folder: WorkspaceFolder, with_metrics: bool = True, **filters: Any) -> TableView[RunRow]:
+    """Return the runs that `filters` leave, the newest first.
+
+    Parameters
+    ----------
+    with_metrics : bool
+        Read the runs' metrics too (JSON has them, the table does not).
+    filters
+        What `workspace.find_runs` takes: experiment, status, target, parent, tags, include_hidden, children, last,
+        before_seq.
+    """
+    db = folder.store.read()
+    rows = tuple(
+        RunRow(
+            run,
+            brief_metrics(db, run.id) if with_metrics else {},
+            place_in_line(db, run.id) if run.status in WAITING else None,
+        )
+        for run in find_runs(db, **filters)
+    )
+    return TableView(rows, COLUMNS, "no runs; submit one with: aml submit SCRIPT.py")
+
+
+def run_fields(run: RunRecord, metrics: Mapping[str, Any], place: int | None) -> dict[str, Any]:
+    """Return a run's fields under their stable names; metrics have SDK v1's shape."""
+    definition = run.definition
+    return {
+        "id": run.id,
+        "parent": run.parent,
+        "experiment": run.experiment,
+        "status": run.status,
+        "target": run.target,
+        "attempt": run.attempt,
+        "exit_code": run.exit_code,
+        "start_time": iso_time(run.started),
+        "end_time": iso_time(run.ended),
+        "metrics": dict(metrics),
+        "parameters": json_value(definition.get("parameters") or {}),
+        "snapshot": run.snapshot,
+        "error": json_value(run.error),
+        "display_name": run.display_name,
+        "number": run.number,
+        "kind": run.kind,
+        "reason": run.reason,
+        "place_in_line": place,
+        "progress": json_value(run.progress),
+        "priority": run.priority,
+        "cores": run.cores,
+        "created_time": iso_time(run.created),
+        "queued_time": iso_time(run.queued),
+        "cancel_requested_time": iso_time(run.cancel_requested),
+        "script": definition.get("script"),
+        "command": definition.get("command"),
+        "arguments": definition.get("arguments") or [],
+        "source_directory": definition.get("source_directory"),
+        "max_retries": run.max_retries,
+        "tags": dict(run.tags),
+        "properties": dict(run.properties),
+        "hidden": run.hidden,
+        "seq": run.seq,
+    }
+
+
+def progress_text(run: RunRecord) -> str:
+    """Return how far the run is, for example ``cell 7 of 12``; empty when it does not say, or has ended well."""
+    progress = run.progress or {}
+    if "done" not in progress or run.status == "Completed":
+        return ""
+    unit = progress.get("unit") or "step"
+    total = progress.get("total")
+    said = f"{unit} {progress['done']} of {total}" if total else f"{unit} {progress['done']}"
+    return said + (f": {progress['message']}" if progress.get("message") else "")
+
+
+def state_text(run: RunRecord, place: int | None) -> str:
+    """Return the state with its reason and, for a run that waits, its place in line."""
+    parts = [run.status]
+    if place is not None:
+        parts.append(f"no. {place} in line on {run.target}")
+    if run.reason and not (run.status == "Failed" and run.error):
+        parts.append(run.reason)
+    return ", ".join(parts)
