@@ -21,11 +21,11 @@ from aml_jupyter.workspace import (
     RunRecord,
     WorkspaceFolder,
     artifact_path,
+    find_run,
     find_runs,
     get_metrics,
     get_run,
     list_artifacts,
-    run_exists,
 )
 
 if TYPE_CHECKING:
@@ -116,8 +116,9 @@ def _submit_child(folder: WorkspaceFolder, active: ActiveRun, arguments: dict[st
     """Queue a child of the asking run; the id comes from the client, so that a repeated request finds the first one's run."""
     wanted = str(arguments.get("id") or "")
     db = folder.store.read()
-    if wanted and run_exists(db, wanted):
-        return get_run(db, wanted)
+    known = find_run(db, wanted) if wanted else None
+    if known is not None:
+        return known
     given = dict(arguments.get("config") or {})
     work = folder.layout.run(active.run.id).attempt(active.handle.attempt).work
     source = work / str(given.get("source_directory") or ".")

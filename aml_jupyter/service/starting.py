@@ -52,31 +52,42 @@ def claim(service: Reconciler, tx: sqlite3.Connection) -> None:
 
 def _claim_on(service: Reconciler, tx: sqlite3.Connection, record: TargetRecord) -> bool:
     """Claim runs of one target until its room is used up; tell whether some still wait for room."""
-    for run in next_in_line(tx, record.name, limit=64):
-        closed = _closed(record)
-        if closed:
-            _explain(tx, run, closed)
-            return False  # a change of the target's row wakes us
-        try:
-            backend = service.backend(record.name)
-        except AmlError as error:
-            now = time.time()
-            transition(tx, run.id, "Failed", error.message, ended=now, error={"type": type(error).__name__, "message": error.message})
-            continue
-        handle = Handle(record.name, run.id, run.attempt + 1)
-        obstacle = backend.reserve(handle, needs_of(run.definition))
-        if obstacle:
-            _explain(tx, run, obstacle)
-            return True
-        try:
-            new_attempt(tx, run.id, service.lease.epoch, handle.as_dict())
-            transition(tx, run.id, "Preparing", "")
-            claimed = transition(tx, run.id, "Starting", "")
-        except BaseException:
-            backend.release(handle)
-            raise
-        service.active[run.id] = ActiveRun(claimed, handle, backend)
-    return bool(next_in_line(tx, record.name, limit=1))
+    while True:
+        batch = next_in_line(tx, record.name, limit=4)
+        if not batch:
+            return False
+        for run in batch:
+            closed = _closed(record)
+            if closed:
+                _explain(tx, run, closed)
+                return False  # a change of the target's row wakes us
+            obstacle = _claim_one(service, tx, run)
+            if obstacle:
+                _explain(tx, run, obstacle)
+                return True
+
+
+def _claim_one(service: Reconciler, tx: sqlite3.Connection, run: RunRecord) -> str | None:
+    """Take room for `run` and mark it as starting, or return what it waits for."""
+    try:
+        backend = service.backend(run.target)
+    except AmlError as error:
+        text = {"type": type(error).__name__, "message": error.message}
+        transition(tx, run.id, "Failed", error.message, ended=time.time(), error=text)
+        return None
+    handle = Handle(run.target, run.id, run.attempt + 1)
+    obstacle = backend.reserve(handle, needs_of(run.definition))
+    if obstacle:
+        return obstacle
+    try:
+        new_attempt(tx, run.id, service.lease.epoch, handle.as_dict())
+        transition(tx, run.id, "Preparing", "")
+        claimed = transition(tx, run.id, "Starting", "")
+    except BaseException:
+        backend.release(handle)
+        raise
+    service.active[run.id] = ActiveRun(claimed, handle, backend)
+    return None
 
 
 def _closed(record: TargetRecord) -> str | None:

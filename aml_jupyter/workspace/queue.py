@@ -1,0 +1,42 @@
+"""Read the queue: who is next on a target, what is under way, and whether anything is open at all."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from .records import RunRecord
+from .rows import load_runs
+from .states import ACTIVE, FINAL
+
+__all__ = ["active_runs", "count_open_runs", "next_in_line", "queued_targets"]
+
+_ACTIVE = ", ".join(f"'{state}'" for state in sorted(ACTIVE))
+_FINAL = ", ".join(f"'{state}'" for state in sorted(FINAL))
+
+
+def active_runs(db: sqlite3.Connection) -> list[RunRecord]:
+    """Return the runs that take up room on a target, oldest first."""
+    return load_runs(db, f"WHERE r.status IN ({_ACTIVE}) AND r.in_process = 0 ORDER BY r.seq")
+
+
+def queued_targets(db: sqlite3.Connection) -> list[str]:
+    """Return the names of the targets that runs wait for."""
+    rows = db.execute("SELECT DISTINCT target FROM runs WHERE status = 'Queued' AND in_process = 0 ORDER BY target")
+    return [str(row[0]) for row in rows]
+
+
+def next_in_line(db: sqlite3.Connection, target: str, limit: int) -> list[RunRecord]:
+    """Return the first `limit` waiting runs of a target: higher priority first, then what was submitted first."""
+    # The inner query reads the index only, so a queue of thousands costs no more than a short one.
+    return load_runs(
+        db,
+        "WHERE r.seq IN (SELECT seq FROM runs WHERE status = 'Queued' AND in_process = 0 AND target = ? "
+        "ORDER BY priority DESC, seq LIMIT ?) ORDER BY r.priority DESC, r.seq",
+        (target, limit),
+    )
+
+
+def count_open_runs(db: sqlite3.Connection) -> int:
+    """Return how many runs the service still has to bring to their end."""
+    row = db.execute(f"SELECT count(*) FROM runs WHERE status NOT IN ({_FINAL}) AND in_process = 0").fetchone()
+    return int(row[0])
