@@ -13,8 +13,6 @@ from aml_jupyter.errors import UserErrorException
 from aml_jupyter.service.client import ensure_service
 from aml_jupyter.service.submission import Submission, queue_again
 from aml_jupyter.workspace import (
-    FINAL,
-    WAITING,
     RunRecord,
     WorkspaceFolder,
     append_change,
@@ -23,6 +21,7 @@ from aml_jupyter.workspace import (
     transition,
     update_run,
 )
+from aml_jupyter.workspace.states import FINAL, WAITING
 
 __all__ = ["cancel_run", "rename_run", "resubmit_run", "set_priority", "tag_run", "wait_for_run"]
 

@@ -20,7 +20,16 @@ from aml_jupyter.supervisor import identity
 from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.workspace import WorkspaceFolder, current_lease, runtime_folder
 
-__all__ = ["ServiceStatus", "ask", "ensure_service", "is_older", "service_status", "socket_path", "stop_service", "wake_service"]
+__all__ = [
+    "ServiceStatus",
+    "ask",
+    "ensure_service",
+    "is_older",
+    "service_status",
+    "socket_path",
+    "stop_service",
+    "wake_service",
+]
 
 _OF_A_RUN = ("AML_RUN_ID", "AML_CONTROL", "AML_WAKE", "AML_BUNDLE", "AML_ATTEMPT", "AML_ATTEMPT_TOKEN", "PYTHONPATH")
 """Variables of a run that must not reach a service that is started from inside one."""

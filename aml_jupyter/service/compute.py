@@ -11,22 +11,24 @@ from aml_jupyter.service.client import ensure_service
 from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.targets import TargetKind, check_name, kind_of
 from aml_jupyter.workspace import (
-    ACTIVE,
-    PROVISIONING_TRANSITIONS,
-    WAITING,
     TargetRecord,
     WorkspaceFolder,
     append_journal,
     default_target,
-    delete_target as delete_row,
     find_runs,
     get_target,
     insert_target,
     list_targets,
     set_default_target,
     transition,
+)
+from aml_jupyter.workspace import (
+    delete_target as delete_row,
+)
+from aml_jupyter.workspace import (
     update_target as update_row,
 )
+from aml_jupyter.workspace.states import ACTIVE, PROVISIONING_TRANSITIONS, WAITING
 
 __all__ = [
     "create_target",
@@ -63,7 +65,9 @@ def create_target(
             f"Targets of type {kind.type!r} cannot be created in this version; computeinstance can.", "type"
         )
     if not kind.creatable:
-        raise ComputeTargetException(f"A target of type {kind.type!r} is not created: {kind.note or kind.title}.", "type")
+        raise ComputeTargetException(
+            f"A target of type {kind.type!r} is not created: {kind.note or kind.title}.", "type"
+        )
     checked = _check_settings(kind, settings or {})
     now = time.time()
     with folder.store.transaction() as tx:
@@ -77,9 +81,7 @@ def create_target(
                 f"(type {other.type}, {other.settings}). Use aml compute update, or choose another name.",
                 "name",
             )
-        record = TargetRecord(
-            name, kind.type, checked, "Creating", [], now, now, False, dict(tags or {}), description
-        )
+        record = TargetRecord(name, kind.type, checked, "Creating", [], now, now, False, dict(tags or {}), description)
         insert_target(tx, record)
         record = update_row(tx, name, provisioning_state="Running")
     _note(folder, "create", record)

@@ -102,7 +102,9 @@ def _write_end(active: ActiveRun, ending: Ending, tx: sqlite3.Connection) -> Non
         run = transition(tx, run.id, "Finalizing", "")
     after, reason = _outcome(run.cancel_requested is not None, run.reason, result)
     if after == "Failed" and run.attempt <= run.max_retries:
-        transition(tx, run.id, "Queued", f"attempt {run.attempt} of {run.max_retries + 1} ended: {reason}; trying again")
+        transition(
+            tx, run.id, "Queued", f"attempt {run.attempt} of {run.max_retries + 1} ended: {reason}; trying again"
+        )
         return
     transition(
         tx,

@@ -41,7 +41,12 @@ def serve(folder: WorkspaceFolder, until_idle: bool = True) -> int:
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         stopping = reconciler is None or reconciler.stopping
-        reply = {"ok": True, "version": aml_jupyter.__version__, "pid": os.getpid(), "leaving": bool(stopping and reconciler)}
+        reply = {
+            "ok": True,
+            "version": aml_jupyter.__version__,
+            "pid": os.getpid(),
+            "leaving": bool(stopping and reconciler),
+        }
         operation = request.get("op")
         newer = operation == "handover" and is_older(aml_jupyter.__version__, str(request.get("version", "")))
         if reconciler is not None and (operation == "stop" or newer):

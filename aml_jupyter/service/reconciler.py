@@ -21,12 +21,11 @@ from aml_jupyter.workspace import (
     RunRecord,
     TargetRecord,
     WorkspaceFolder,
-    active_runs,
-    count_open_runs,
     get_target,
-    leave_lease,
     list_targets,
 )
+from aml_jupyter.workspace.lease import leave_lease
+from aml_jupyter.workspace.queue import active_runs, count_open_runs
 
 __all__ = ["Reconciler"]
 

@@ -17,7 +17,6 @@ from aml_jupyter.service.ingestion import ingest_all
 from aml_jupyter.service.submission import SubmitRequest, submit
 from aml_jupyter.supervisor import durable, protocol
 from aml_jupyter.workspace import (
-    FINAL,
     RunRecord,
     WorkspaceFolder,
     artifact_path,
@@ -27,6 +26,7 @@ from aml_jupyter.workspace import (
     get_run,
     list_artifacts,
 )
+from aml_jupyter.workspace.states import FINAL
 
 if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler

@@ -17,11 +17,10 @@ from aml_jupyter.workspace import (
     RunRecord,
     TargetRecord,
     new_attempt,
-    next_in_line,
-    queued_targets,
     transition,
     update_run,
 )
+from aml_jupyter.workspace.queue import next_in_line, queued_targets
 
 if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler
@@ -143,7 +142,9 @@ def _started(service: Reconciler, active: ActiveRun) -> None:
         if (active.seen is None or active.seen.state == "absent") and (
             time.monotonic() - active.started_at > START_AGAIN_AFTER
         ):
-            log.warning("run %s: no trace of its start, starting attempt %d again", active.run.id, active.handle.attempt)
+            log.warning(
+                "run %s: no trace of its start, starting attempt %d again", active.run.id, active.handle.attempt
+            )
             active.starting = None
         return
     active.backend.release(active.handle)
@@ -177,5 +178,3 @@ def fail(service: Reconciler, run: RunRecord, error: BaseException) -> None:
         )
     service.active.pop(run.id, None)
     service.queue_may_move = True
-
-

@@ -39,9 +39,7 @@ def watch(service: Reconciler) -> None:
 def _pass_on_cancel(active: ActiveRun, observation: Observation) -> None:
     """Tell the supervisor to end the run."""
     if observation.state in ("running", "silent"):
-        active.backend.cancel(
-            active.handle, float(active.run.definition.get("grace_seconds", 10)), active.run.reason
-        )
+        active.backend.cancel(active.handle, float(active.run.definition.get("grace_seconds", 10)), active.run.reason)
         active.cancel_sent = True
 
 
@@ -56,8 +54,10 @@ def write_states(service: Reconciler, tx: sqlite3.Connection) -> None:
                 _write_start(active, tx)
         elif seen.state == "silent" and status in ("Running", "Starting"):
             active.run = transition(tx, active.run.id, "NotResponding", seen.message)
-        elif seen.state == "absent" and status == "CancelRequested" and (
-            active.starting is None or active.starting.done()
+        elif (
+            seen.state == "absent"
+            and status == "CancelRequested"
+            and (active.starting is None or active.starting.done())
         ):
             _cancel_unstarted(service, active, tx)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aml_jupyter.targets.backends import create_backend
 from aml_jupyter.targets.kinds import KINDS, TargetKind, check_name, kind_of
-from aml_jupyter.targets.protocol import Capacity, CheckReport, Handle, Launch, Needs, Observation, Target
+from aml_jupyter.targets.protocol import Capacity, CheckReport, Handle, Launch, Needs, Observation, Paths, Target
 
 __all__ = [
     "KINDS",
@@ -14,6 +14,7 @@ __all__ = [
     "Launch",
     "Needs",
     "Observation",
+    "Paths",
     "Target",
     "TargetKind",
     "check_name",

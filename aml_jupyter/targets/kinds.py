@@ -137,7 +137,9 @@ KINDS: Final[tuple[TargetKind, ...]] = (
         note="a new group for each run; an existing one cannot be attached",
     ),
     TargetKind("batch", "Azure Batch", "BatchCompute", False, False, True, pipelines="only", sweeps=False),
-    TargetKind("databricks", "Azure Databricks", "DatabricksCompute", False, False, True, pipelines="only", sweeps=False),
+    TargetKind(
+        "databricks", "Azure Databricks", "DatabricksCompute", False, False, True, pipelines="only", sweeps=False
+    ),
     TargetKind(
         "adla",
         "Azure Data Lake Analytics",
@@ -183,7 +185,8 @@ def check_name(name: str, kind: TargetKind) -> None:
         raise ComputeTargetException(f"The name {name!r} is reserved; choose another one.", "name")
     if not shortest <= len(name) <= longest:
         raise ComputeTargetException(
-            f"The name {name!r} has {len(name)} characters; a {kind.title.lower()} needs {shortest} to {longest}.", "name"
+            f"The name {name!r} has {len(name)} characters; a {kind.title.lower()} needs {shortest} to {longest}.",
+            "name",
         )
     if not re.fullmatch(r"[A-Za-z](?:[A-Za-z0-9]|-(?=[A-Za-z0-9]))*", name):
         raise ComputeTargetException(

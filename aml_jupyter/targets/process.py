@@ -17,7 +17,7 @@ from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.supervisor import durable, identity, protocol
 from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.supervisor.slots import HeldSlots, SlotFolder
-from aml_jupyter.targets.protocol import Capacity, CheckReport, Handle, Launch, Needs, Observation
+from aml_jupyter.targets.protocol import Capacity, CheckReport, Handle, Launch, Needs, Observation, Paths
 from aml_jupyter.transports.this_machine import ThisMachine
 from aml_jupyter.workspace import TargetRecord, WorkspaceFolder, materialise
 
@@ -55,7 +55,9 @@ class ProcessTarget:
         import psutil
 
         disk = shutil.disk_usage(self._folder.root)
-        problems = [] if disk.free > 100 * 2**20 else [f"only {disk.free // 2**20} MB are free below {self._folder.root}"]
+        problems = (
+            [] if disk.free > 100 * 2**20 else [f"only {disk.free // 2**20} MB are free below {self._folder.root}"]
+        )
         facts = {
             "host": self._machine.host,
             "cores": self._machine.cores,
@@ -82,6 +84,12 @@ class ProcessTarget:
         if needs.memory and needs.memory > self._memory():
             return f"it asks for {needs.memory} bytes of memory, and this machine has {self._memory()}"
         return None
+
+    def paths(self, handle: Handle) -> Paths:
+        """Return the folders of the attempt in the workspace, and the bundle's place."""
+        attempt = self._folder.layout.run(handle.run_id).attempt(handle.attempt)
+        placed = self._machine.place_bundle()
+        return Paths(str(attempt.work), str(attempt.control), str(placed.archive), str(placed.site))
 
     def reserve(self, handle: Handle, needs: Needs) -> str | None:
         """Lock slots for `handle`; they go over to its supervisor with `start`."""

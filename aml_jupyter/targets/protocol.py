@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-__all__ = ["Capacity", "CheckReport", "Handle", "Launch", "Needs", "Observation", "Target"]
+__all__ = ["Capacity", "CheckReport", "Handle", "Launch", "Needs", "Observation", "Paths", "Target"]
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,20 @@ class Needs:
 
 
 @dataclass(frozen=True)
+class Paths:
+    """Where an attempt lies on its target, as the processes there see it."""
+
+    work: str
+    control: str
+    archive: str
+    site: str
+
+
+@dataclass(frozen=True)
 class Launch:
     """Everything that a target has to know to stage and start one attempt.
 
-    `command` and `environment` are complete; `{work}`-relative paths in `command` are resolved by the working directory.
+    `command` and `environment` are complete; relative paths in `command` are resolved from the working directory.
     `control_files` are JSON files that are put into the control folder (cell.json, notebook.json).
     """
 
@@ -100,6 +110,9 @@ class Target(Protocol):
 
     def refusal(self, needs: Needs) -> str | None:
         """Return why `needs` can never be met here, or None."""
+
+    def paths(self, handle: Handle) -> Paths:
+        """Return where the attempt lies on the target."""
 
     def reserve(self, handle: Handle, needs: Needs) -> str | None:
         """Take room for `handle` and return None, or return what it has to wait for."""
