@@ -1,1 +1,236 @@
+"""Remember everything about a workspace: store, snapshots, artifacts, metrics, journal, secrets, list of workspaces.
 
+The names below are imported when they are first used (PEP 562): who reads a list of runs does not pay for the rest.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .artifacts import (
+        artifact_path,
+        index_files,
+        list_artifacts,
+    )
+    from .compute import (
+        default_target,
+        delete_target,
+        find_target,
+        get_target,
+        insert_target,
+        list_targets,
+        set_default_target,
+        update_target,
+    )
+    from .events import (
+        events_since,
+        latest_event,
+        record_event,
+    )
+    from .experiments import (
+        check_experiment_name,
+        create_experiment,
+        find_experiment,
+        get_experiment,
+        list_experiments,
+    )
+    from .folder import WorkspaceFolder
+    from .git import git_properties
+    from .history import (
+        attempts,
+        new_attempt,
+        transitions,
+        update_attempt,
+    )
+    from .ingest import (
+        cursor,
+        ingest_events,
+        report_shrunken,
+    )
+    from .journal import append_change, append_journal
+    from .labels import add_properties, set_tags
+    from .layout import (
+        AttemptFolder,
+        Layout,
+        RunFolder,
+    )
+    from .lease import current_lease, take_epoch
+    from .metrics import (
+        Chart,
+        get_metrics,
+        list_metrics,
+        metric_chart,
+        metric_values,
+    )
+    from .rebuild import rebuild_workspace
+    from .records import (
+        ArtifactRecord,
+        AttemptRecord,
+        EventRecord,
+        ExperimentRecord,
+        MetricRecord,
+        RunRecord,
+        TargetRecord,
+        TransitionRecord,
+    )
+    from .registry import (
+        WorkspaceEntry,
+        find_workspace,
+        list_workspaces,
+        runtime_folder,
+        user_data_folder,
+        workspace_by_name,
+    )
+    from .report import Report
+    from .runs import (
+        find_run,
+        find_runs,
+        get_run,
+        insert_run,
+        new_run_id,
+        open_runs,
+        place_in_line,
+        transition,
+        update_run,
+    )
+    from .secrets import (
+        delete_secret,
+        get_secret,
+        set_secret,
+    )
+    from .snapshots import (
+        Snapshot,
+        diff_snapshots,
+        materialise,
+        preview_snapshot,
+        read_blob,
+        read_tree,
+        take_snapshot,
+    )
+    from .store import Store
+    from .verify import verify_workspace
+
+__all__ = [
+    "ArtifactRecord",
+    "AttemptFolder",
+    "AttemptRecord",
+    "Chart",
+    "EventRecord",
+    "ExperimentRecord",
+    "Layout",
+    "MetricRecord",
+    "Report",
+    "RunFolder",
+    "RunRecord",
+    "Snapshot",
+    "Store",
+    "TargetRecord",
+    "TransitionRecord",
+    "WorkspaceEntry",
+    "WorkspaceFolder",
+    "add_properties",
+    "append_change",
+    "append_journal",
+    "artifact_path",
+    "attempts",
+    "check_experiment_name",
+    "create_experiment",
+    "current_lease",
+    "cursor",
+    "default_target",
+    "delete_secret",
+    "delete_target",
+    "diff_snapshots",
+    "events_since",
+    "find_experiment",
+    "find_run",
+    "find_runs",
+    "find_target",
+    "find_workspace",
+    "get_experiment",
+    "get_metrics",
+    "get_run",
+    "get_secret",
+    "get_target",
+    "git_properties",
+    "index_files",
+    "ingest_events",
+    "insert_run",
+    "insert_target",
+    "latest_event",
+    "list_artifacts",
+    "list_experiments",
+    "list_metrics",
+    "list_targets",
+    "list_workspaces",
+    "materialise",
+    "metric_chart",
+    "metric_values",
+    "new_attempt",
+    "new_run_id",
+    "open_runs",
+    "place_in_line",
+    "preview_snapshot",
+    "read_blob",
+    "read_tree",
+    "rebuild_workspace",
+    "record_event",
+    "report_shrunken",
+    "runtime_folder",
+    "set_default_target",
+    "set_secret",
+    "set_tags",
+    "take_epoch",
+    "take_snapshot",
+    "transition",
+    "transitions",
+    "update_attempt",
+    "update_run",
+    "update_target",
+    "user_data_folder",
+    "verify_workspace",
+    "workspace_by_name",
+]
+
+_MODULES = {
+    "artifacts": "artifact_path index_files list_artifacts",
+    "compute": "default_target delete_target find_target get_target insert_target list_targets set_default_target "
+    "update_target",
+    "events": "events_since latest_event record_event",
+    "experiments": "check_experiment_name create_experiment find_experiment get_experiment list_experiments",
+    "folder": "WorkspaceFolder",
+    "git": "git_properties",
+    "history": "attempts new_attempt transitions update_attempt",
+    "ingest": "cursor ingest_events report_shrunken",
+    "journal": "append_change append_journal",
+    "labels": "add_properties set_tags",
+    "layout": "AttemptFolder Layout RunFolder",
+    "lease": "current_lease take_epoch",
+    "metrics": "Chart get_metrics list_metrics metric_chart metric_values",
+    "rebuild": "rebuild_workspace",
+    "records": "ArtifactRecord AttemptRecord EventRecord ExperimentRecord MetricRecord RunRecord TargetRecord "
+    "TransitionRecord",
+    "registry": "WorkspaceEntry find_workspace list_workspaces runtime_folder user_data_folder workspace_by_name",
+    "report": "Report",
+    "runs": "find_run find_runs get_run insert_run new_run_id open_runs place_in_line transition update_run",
+    "secrets": "delete_secret get_secret set_secret",
+    "snapshots": "Snapshot diff_snapshots materialise preview_snapshot read_blob read_tree take_snapshot",
+    "store": "Store",
+    "verify": "verify_workspace",
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -34,7 +34,9 @@ RUN_TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     "Paused": frozenset({"Queued", "CancelRequested", "Canceled", "Failed"}),
     "Preparing": frozenset({"Queued", "Provisioning", "Starting", "CancelRequested", "Failed", "Canceled"}),
     "Provisioning": frozenset({"Queued", "Preparing", "Starting", "CancelRequested", "Failed", "Canceled"}),
-    "Starting": frozenset({"Running", "Finalizing", "NotResponding", "Queued", "CancelRequested", "Failed", "Canceled"}),
+    "Starting": frozenset(
+        {"Running", "Finalizing", "NotResponding", "Queued", "CancelRequested", "Failed", "Canceled"}
+    ),
     "Running": frozenset(
         {"Finalizing", "NotResponding", "Queued", "CancelRequested", "Completed", "Failed", "Canceled"}
     ),
