@@ -1,0 +1,106 @@
+"""Answer "which notebook is this kernel's?": for what the magics snapshot."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+__all__ = ["notebook_path"]
+
+TIMEOUT_SECONDS = 1.0
+"""Bound for the one question to the Jupyter server of this machine."""
+
+
+def notebook_path(choice: str | None = None, namespace: dict[str, Any] | None = None) -> Path | None:
+    """Return the path of the notebook whose kernel this is, or None where nothing tells.
+
+    Asked in this order: `AML_NOTEBOOK`; `choice` (the magic's ``--notebook``); VS Code's and papermill's variables in
+    the notebook's namespace; the Jupyter server's list of sessions (right even after a rename); the session name that
+    the kernel was started with.
+
+    Parameters
+    ----------
+    choice : str, optional
+        What the user wrote; taken as it stands.
+    namespace : dict, optional
+        The notebook's global variables.
+
+    Returns
+    -------
+    Path or None
+        Absolute. The file exists, except where `choice` or AML_NOTEBOOK name one that does not.
+    """
+    written = choice or os.environ.get("AML_NOTEBOOK")
+    if written:
+        return Path(written).expanduser().absolute()
+    names = namespace or {}
+    candidates = [
+        _existing(names.get("__vsc_ipynb_file__")),
+        _existing(os.environ.get("PAPERMILL_INPUT_PATH") or names.get("PAPERMILL_INPUT_PATH")),
+    ]
+    for found in candidates:
+        if found is not None:
+            return found
+    server = _own_server()
+    session = os.environ.get("JPY_SESSION_NAME") or names.get("__session__")
+    return _from_sessions(server) or _from_session_name(session, server)
+
+
+def _existing(path: Any, base: str | None = None) -> Path | None:
+    if not isinstance(path, str) or not path:
+        return None
+    path = re.sub(r"^RTC:", "", path)  # jupyter-collaboration's drive
+    found = Path(base or os.getcwd(), path)
+    return found.resolve() if found.suffix == ".ipynb" and found.is_file() else None
+
+
+def _from_session_name(session: Any, server: dict[str, Any] | None) -> Path | None:
+    return _existing(session, (server or {}).get("root_dir") or None)
+
+
+def _own_server() -> dict[str, Any] | None:
+    """Return what the Jupyter server that started this kernel wrote about itself: never another server of this user."""
+    parent = os.environ.get("JPY_PARENT_PID", "")
+    if not parent.isdigit():
+        return None
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    try:
+        info = json.loads(Path(jupyter_runtime_dir(), f"jpserver-{parent}.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return info if isinstance(info, dict) and info.get("pid") == int(parent) else None
+
+
+def _kernel_id() -> str | None:
+    try:
+        from ipykernel.connect import get_connection_file
+
+        name = Path(get_connection_file()).stem
+    except (ImportError, RuntimeError):
+        return None
+    return name[len("kernel-") :] if name.startswith("kernel-") else None
+
+
+def _from_sessions(server: dict[str, Any] | None) -> Path | None:
+    kernel = _kernel_id()
+    if server is None or kernel is None or not str(server.get("url", "")).startswith("http"):
+        return None
+    import urllib.error
+    import urllib.request
+
+    headers = {"Authorization": f"token {server['token']}"} if server.get("token") else {}
+    request = urllib.request.Request(f"{server['url'].rstrip('/')}/api/sessions", headers=headers)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # this machine: no proxy in between
+    try:
+        with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
+            sessions = json.loads(answer.read())
+    except (OSError, ValueError, urllib.error.URLError):
+        return None
+    for session in sessions:
+        if (session.get("kernel") or {}).get("id") == kernel:
+            return _existing(session.get("path"), server.get("root_dir"))
+    return None

@@ -1,0 +1,139 @@
+"""Define what a client may send: one frozen dataclass for each JSON body and each query string.
+
+The answers are the views' JSON (`aml_jupyter.views`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = [
+    "CancelBody",
+    "CreateTargetBody",
+    "DownloadQuery",
+    "LogQuery",
+    "MetricQuery",
+    "NoQuery",
+    "RunsQuery",
+    "SubmitBody",
+    "TagsBody",
+    "UpdateTargetBody",
+]
+
+
+@dataclass(frozen=True)
+class NoQuery:
+    """A query string or body that has nothing in it."""
+
+
+@dataclass(frozen=True)
+class RunsQuery:
+    """Which runs to list, the newest first."""
+
+    limit: int = 50
+    """1 to 500."""
+    before: int | None = None
+    """Only runs older than this `seq`: the ``next`` of the page before."""
+    experiment: str | None = None
+    status: str | None = None
+    """One state, or several with commas between them."""
+    target: str | None = None
+    parent: str | None = None
+    """Only children of this run; without it, children are left out unless `children` is true."""
+    children: bool = False
+    hidden: bool = False
+
+
+@dataclass(frozen=True)
+class SubmitBody:
+    """What to run, where and how. Exactly one of `script`, `notebook` and `command`."""
+
+    source_directory: str = ""
+    """Folder that is snapshotted: absolute or relative to the server's root directory, and inside it."""
+    script: str | None = None
+    notebook: str | None = None
+    command: str | list[str] | None = None
+    arguments: list[str | int | float] = field(default_factory=list)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    """Of a notebook: papermill's parameters."""
+    target: str | None = None
+    experiment: str | None = None
+    """The name of the source directory if left out."""
+    run_configuration: str | None = None
+    """Name of a run configuration of the source directory."""
+    environment_variables: dict[str, str] = field(default_factory=dict)
+    display_name: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    priority: int = 0
+    cores: int = 1
+    gpus: int = 0
+    memory: int = 0
+    """Bytes."""
+    max_retries: int = 0
+    max_run_duration_seconds: int | None = None
+    grace_seconds: float = 10
+
+
+@dataclass(frozen=True)
+class CancelBody:
+    """Why a run is to end."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class TagsBody:
+    """Tags to set; null removes one."""
+
+    tags: dict[str, str | None]
+
+
+@dataclass(frozen=True)
+class LogQuery:
+    """Which part of a log to read."""
+
+    offset: int = 0
+    """First byte."""
+    limit: int = 256 * 1024
+    """Bytes at the most; 1 to 4 MiB."""
+    file: str | None = None
+    """Name of a log file of the run; the standard output and error if left out."""
+    attempt: int | None = None
+    """Which attempt; the newest if left out."""
+
+
+@dataclass(frozen=True)
+class MetricQuery:
+    """How finely to draw a metric."""
+
+    points: int = 2000
+    """10 to 10,000."""
+
+
+@dataclass(frozen=True)
+class DownloadQuery:
+    """How to serve a file."""
+
+    download: bool = False
+    """Let the browser save it instead of showing it."""
+
+
+@dataclass(frozen=True)
+class CreateTargetBody:
+    """A compute target to create."""
+
+    name: str
+    type: str = "computeinstance"
+    settings: dict[str, Any] = field(default_factory=dict)
+    description: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class UpdateTargetBody:
+    """What to change about a compute target."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    default: bool | None = None
+    """True: submits that name no target go here from now on."""

@@ -1,0 +1,96 @@
+"""Answer for the workspace as a whole: experiments, kinds of targets, workspaces, the service, the API's own health."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import aml_jupyter
+from aml_jupyter.service import service_status
+from aml_jupyter.views import as_json, experiment_rows, kinds_rows, workspace_view
+from aml_jupyter.workspace import WorkspaceFolder, list_workspaces, open_runs
+
+from .base import API_VERSION, Handler, guarded
+from .bodies import NoQuery
+
+__all__ = ["Experiments", "Health", "Kinds", "Service", "Workspace", "Workspaces"]
+
+
+class Health(Handler):
+    """``health``: is the extension there, and which version of the API does it speak."""
+
+    @guarded
+    async def get(self) -> None:
+        """Say so."""
+        self.answer(None, status="ok", version=aml_jupyter.__version__, minimum_client_version=API_VERSION)
+
+
+class Workspaces(Handler):
+    """``workspaces``: the registered ones, and which of them is the server's default."""
+
+    @guarded
+    async def get(self) -> None:
+        """List them."""
+        self.query(NoQuery)
+        default = await self.folder("default")
+        entries = await self.call(list_workspaces)
+        rows = [
+            {"id": entry.id, "name": entry.name, "root": str(entry.root), "exists": entry.exists} for entry in entries
+        ]
+        if default.id not in {row["id"] for row in rows}:
+            rows.append({"id": default.id, "name": default.name, "root": str(default.root), "exists": True})
+        self.answer(None, workspaces=rows, default=default.id)
+
+
+class Workspace(Handler):
+    """``workspaces/{id}``: one workspace."""
+
+    @guarded
+    async def get(self, workspace_id: str) -> None:
+        """Show it."""
+        self.query(NoQuery)
+        folder = await self.folder(workspace_id)
+        self.answer(folder, details=as_json(await self.call(workspace_view, folder)))
+
+
+class Experiments(Handler):
+    """``experiments``: the named series of runs."""
+
+    @guarded
+    async def get(self, workspace_id: str) -> None:
+        """List them."""
+        self.query(NoQuery)
+        folder = await self.folder(workspace_id)
+        self.answer(folder, experiments=as_json(await self.call(experiment_rows, folder)))
+
+
+class Kinds(Handler):
+    """``kinds``: which kinds of compute targets there are, and what each can do."""
+
+    @guarded
+    async def get(self, workspace_id: str) -> None:
+        """List them."""
+        self.query(NoQuery)
+        folder = await self.folder(workspace_id)
+        self.answer(folder, kinds=as_json(await self.call(kinds_rows)))
+
+
+class Service(Handler):
+    """``service``: who drives the workspace's runs, and what this server has done for it."""
+
+    @guarded
+    async def get(self, workspace_id: str) -> None:
+        """Show it."""
+        self.query(NoQuery)
+        folder = await self.folder(workspace_id)
+        service = await self.call(_service, folder)
+        host = self.state.host
+        self.answer(folder, service=service, host=host.health(folder) if host is not None else None)
+
+
+def _service(folder: WorkspaceFolder) -> dict[str, Any]:
+    status = service_status(folder)
+    return {
+        **(asdict(status) if status is not None else {"alive": False}),
+        "open_runs": len(open_runs(folder.store.read())),
+    }

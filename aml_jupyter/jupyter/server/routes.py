@@ -1,0 +1,41 @@
+"""List every URL of the API and who answers it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .base import Unknown
+from .compute import Compute, ComputeAction, ComputeDetail
+from .events import EventStream
+from .overview import Experiments, Health, Kinds, Service, Workspace, Workspaces
+from .run_data import RunFile, RunFiles, RunLogs, RunMetric, RunMetrics
+from .runs import RunAction, RunDetail, Runs
+
+__all__ = ["ROUTES"]
+
+_API = "/aml/api"
+_WORKSPACE = rf"{_API}/workspaces/([^/]+)"
+_RUN = rf"{_WORKSPACE}/runs/([^/]+)"
+_TARGET = rf"{_WORKSPACE}/compute/([^/]+)"
+
+ROUTES: list[tuple[str, Any]] = [
+    (rf"{_API}/health", Health),
+    (rf"{_API}/workspaces", Workspaces),
+    (_WORKSPACE, Workspace),
+    (rf"{_WORKSPACE}/runs", Runs),
+    (_RUN, RunDetail),
+    (rf"{_RUN}/(cancel|resubmit|tags)", RunAction),
+    (rf"{_RUN}/logs", RunLogs),
+    (rf"{_RUN}/metrics", RunMetrics),
+    (rf"{_RUN}/metrics/(.+)", RunMetric),
+    (rf"{_RUN}/files", RunFiles),
+    (rf"{_RUN}/files/(.+)", RunFile),
+    (rf"{_WORKSPACE}/compute", Compute),
+    (_TARGET, ComputeDetail),
+    (rf"{_TARGET}/(start|stop|restart)", ComputeAction),
+    (rf"{_WORKSPACE}/experiments", Experiments),
+    (rf"{_WORKSPACE}/kinds", Kinds),
+    (rf"{_WORKSPACE}/service", Service),
+    (rf"{_WORKSPACE}/events", EventStream),
+    (rf"{_API}/.*", Unknown),
+]

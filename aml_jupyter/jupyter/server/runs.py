@@ -1,0 +1,124 @@
+"""Answer for runs: list, submit, show, cancel, resubmit, tag."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aml_jupyter.errors import UserErrorException, nearest
+from aml_jupyter.service import cancel_run, resubmit_run, submit, tag_run
+from aml_jupyter.views import as_json, run_rows, run_view
+from aml_jupyter.workspace import FINAL, RUN_STATES, RunRecord, WorkspaceFolder, get_run
+
+from .base import Handler, guarded
+from .bodies import CancelBody, NoQuery, RunsQuery, SubmitBody, TagsBody
+from .errors import Conflict, NotFound
+from .submitting import request_of
+
+__all__ = ["RunAction", "RunDetail", "Runs", "existing_run"]
+
+
+def existing_run(folder: WorkspaceFolder, run_id: str) -> RunRecord:
+    """Return the run that a URL names.
+
+    Raises
+    ------
+    NotFound
+        When there is none.
+    """
+    try:
+        return get_run(folder.store.read(), run_id)
+    except UserErrorException as error:
+        raise NotFound(error.message, error.field) from error
+
+
+class Runs(Handler):
+    """``runs``: the run history, and its entrance."""
+
+    @guarded
+    async def get(self, workspace_id: str) -> None:
+        """List runs, the newest first, a page at a time; ``next`` is the `before` of the next page."""
+        query = self.query(RunsQuery)
+        folder = await self.folder(workspace_id)
+        rows, following = await self.call(_page, folder, query)
+        self.answer(folder, runs=rows, next=following)
+
+    @guarded
+    async def post(self, workspace_id: str) -> None:
+        """Submit a run; it is durable when the answer (201) comes."""
+        body = self.body(SubmitBody)
+        folder = await self.folder(workspace_id)
+        request = await self.call(request_of, body, self.state.root)
+        submission = await self.call(submit, folder, request)
+        view = await self.call(run_view, folder, submission.run.id)
+        self.set_header("Location", f"{self.request.path.rstrip('/')}/{submission.run.id}")
+        self.answer(folder, 201, run=as_json(view), notes=list(submission.notes))
+
+
+class RunDetail(Handler):
+    """``runs/{id}``: one run."""
+
+    @guarded
+    async def get(self, workspace_id: str, run_id: str) -> None:
+        """Show everything about the run, with the end of its log."""
+        self.query(NoQuery)
+        folder = await self.folder(workspace_id)
+        await self.call(existing_run, folder, run_id)
+        view = await self.call(run_view, folder, run_id)
+        self.answer(folder, run=as_json(view))
+
+
+class RunAction(Handler):
+    """``runs/{id}/cancel``, ``resubmit`` and ``tags``."""
+
+    @guarded
+    async def post(self, workspace_id: str, run_id: str, action: str) -> None:
+        """Do it, and show the run that came of it."""
+        folder = await self.folder(workspace_id)
+        act = {"cancel": self._cancel, "resubmit": self._resubmit, "tags": self._tag}[action]
+        run = await self.call(existing_run, folder, run_id)
+        status, shown = await act(folder, run)
+        view = await self.call(run_view, folder, shown)
+        self.answer(folder, status, run=as_json(view))
+
+    async def _cancel(self, folder: WorkspaceFolder, run: RunRecord) -> tuple[int, str]:
+        body = self.body(CancelBody)
+        if run.status in FINAL:
+            raise Conflict(f"Run {run.id} has ended already: it is {run.status}.", "run")
+        await self.call(cancel_run, folder, run.id, body.reason)
+        return 202, run.id
+
+    async def _resubmit(self, folder: WorkspaceFolder, run: RunRecord) -> tuple[int, str]:
+        self.body(NoQuery)
+        submission = await self.call(resubmit_run, folder, run.id)
+        return 201, submission.run.id
+
+    async def _tag(self, folder: WorkspaceFolder, run: RunRecord) -> tuple[int, str]:
+        body = self.body(TagsBody)
+        await self.call(tag_run, folder, run.id, body.tags)
+        return 200, run.id
+
+
+def _page(folder: WorkspaceFolder, query: RunsQuery) -> tuple[list[dict[str, Any]], int | None]:
+    if not 1 <= query.limit <= 500:
+        raise UserErrorException(f"limit={query.limit} is not between 1 and 500.", "limit")
+    states = [state for state in (query.status or "").split(",") if state]
+    for state in states:
+        if state not in RUN_STATES:
+            raise UserErrorException(
+                f"status={state!r} is no state of a run; {nearest(state, list(RUN_STATES))}.", "status"
+            )
+    rows: list[dict[str, Any]] = as_json(
+        run_rows(
+            folder,
+            experiment=query.experiment,
+            status=states or None,
+            target=query.target,
+            parent=query.parent,
+            children=query.children,
+            include_hidden=query.hidden,
+            last=query.limit + 1,
+            before_seq=query.before,
+        )
+    )
+    page = rows[: query.limit]
+    return page, page[-1]["seq"] if len(rows) > len(page) else None

@@ -1,0 +1,129 @@
+"""Carry variables between the notebook and a run's cell: pickled here, and unpickled here and nowhere else.
+
+What comes back is unpickled only in the kernel, only when its owner asks, only for a cell that this workspace
+submitted, and only when its hash is the one that the run wrote down.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from aml_jupyter.errors import ExperimentExecutionException, UserErrorException, nearest
+from aml_jupyter.workspace import RunRecord, WorkspaceFolder
+
+__all__ = ["check_python", "load_outputs", "pickle_inputs"]
+
+_PROBE = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
+
+
+def pickle_inputs(names: Sequence[str], namespace: Mapping[str, Any]) -> bytes:
+    """Return the named variables of `namespace`, pickled with cloudpickle as one dictionary.
+
+    What the notebook itself defines (functions, classes) travels by value, what is imported by its name.
+
+    Raises
+    ------
+    UserErrorException
+        Naming the variable that is missing or cannot be pickled.
+    """
+    import cloudpickle
+
+    for name in names:
+        if name not in namespace:
+            known = [known for known in namespace if not known.startswith("_")]
+            hint = nearest(name, known) if known else "the notebook has no variables yet"
+            raise UserErrorException(f"-i {name}: the notebook has no variable '{name}'; {hint}.", name)
+    try:
+        pickled: bytes = cloudpickle.dumps({name: namespace[name] for name in names})
+    except Exception as error:  # a variable's own __reduce__ may raise anything
+        culprit, reason = _culprit(names, namespace) or (", ".join(names), error)
+        kind = type(namespace[culprit]).__name__ if culprit in namespace else "value"
+        raise UserErrorException(
+            f"-i {culprit}: this {kind} cannot be pickled ({reason}). Send what it is made from, and make it in the cell.",
+            culprit,
+        ) from error
+    return pickled
+
+
+def _culprit(names: Sequence[str], namespace: Mapping[str, Any]) -> tuple[str, Exception] | None:
+    import cloudpickle
+
+    for name in names:
+        try:
+            cloudpickle.dumps(namespace[name])
+        except Exception as error:
+            return name, error
+    return None
+
+
+def check_python(interpreter: str, option: str) -> None:
+    """Refuse to send values to, or fetch them from, a Python of another major.minor version: pickles would not fit.
+
+    Raises
+    ------
+    UserErrorException
+        Naming both versions, or saying why the interpreter does not answer.
+    """
+    ours = platform.python_version()
+    theirs = ours if interpreter == sys.executable else _version_of(interpreter)
+    if theirs.split(".")[:2] != ours.split(".")[:2]:
+        raise UserErrorException(
+            f"{option}: values cannot travel between Python {ours} (this notebook) and Python {theirs} ({interpreter}). "
+            "Use an interpreter of the same version, or pass files through ./outputs.",
+            option,
+        )
+
+
+@lru_cache(maxsize=32)
+def _version_of(interpreter: str) -> str:
+    try:
+        done = subprocess.run([interpreter, "-c", _PROBE], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UserErrorException(f"The interpreter {interpreter} does not run: {error}.", "interpreter_path") from error
+    if done.returncode != 0:
+        raise UserErrorException(
+            f"The interpreter {interpreter} does not run: {done.stderr.strip()}", "interpreter_path"
+        )
+    return done.stdout.strip()
+
+
+def load_outputs(folder: WorkspaceFolder, run: RunRecord) -> dict[str, Any]:
+    """Return the values that the cell of `run` brought back, by name.
+
+    Raises
+    ------
+    UserErrorException
+        When the run is no cell, or brings nothing back.
+    ExperimentExecutionException
+        When the values are not there, or are not the bytes that the run wrote.
+    """
+    wanted = (run.definition.get("cell") or {}).get("outputs") or []
+    if run.kind != "cell" or not wanted:
+        raise UserErrorException(f"Run {run.id} brings no values back: submit a cell with -o NAMES.", "outputs")
+    values = folder.layout.run(run.id).attempt(run.attempt).control / "values"
+    try:
+        described = json.loads((values / "outputs.json").read_bytes())
+        pickled = (values / "outputs.pkl").read_bytes()
+    except FileNotFoundError as error:
+        raise ExperimentExecutionException(
+            f"Run {run.id} is {run.status} and has left no values ({error.filename} is not there)."
+        ) from error
+    digest = hashlib.sha256(pickled).hexdigest()
+    if digest != described.get("sha256"):
+        raise ExperimentExecutionException(
+            f"The values of run {run.id} are not what the run wrote (their hash is {digest[:12]}, "
+            f"not {str(described.get('sha256'))[:12]}); they were not read. They lie in {values}."
+        )
+    import pickle
+
+    loaded = pickle.loads(pickled)
+    if not isinstance(loaded, dict):
+        raise ExperimentExecutionException(f"The values of run {run.id} are no dictionary; they lie in {values}.")
+    return loaded
