@@ -52,7 +52,7 @@ client removes the request, then the reply. Where ``args`` has ``after`` ({event
 in those files of the asking attempt that far.
 
 ================  ===============================================================================================
-``submit_child``  ``id`` (the child's run id, made by the client; a run that exists already is the answer),
+``submit_child``  ``id`` (the child's run id, made by the client; a run that exists already is the answer), ``parent``,
                   ``config`` {source_directory, script, command, arguments, target, run_config, ... those that are set},
                   ``tags``, ``display_name`` -> RUN
 ``get_run``       ``id`` -> RUN
@@ -60,6 +60,7 @@ in those files of the asking attempt that far.
 ``get_children``  ``id, recursive, tags, properties, type, status`` (null: any) -> [RUN]
 ``wait``          ``id, seconds`` -> RUN, when it is in a final state or that time has passed since ``time``
 ``cancel``        ``id`` -> RUN
+``set_tags``      ``id, tags`` {key: text, or null to remove} -> RUN
 ``list_files``    ``id`` -> [artifact name]
 ``fetch_file``    ``id, name`` -> ``{"path": absolute, or relative to control/}``; the client copies it from there
 ``get_workspace`` ``{"id", "name", "location", "resource_group", "subscription_id"}``

@@ -1,0 +1,35 @@
+"""Be what a script talks to inside its run: ``Run.get_context()`` and what hangs on it.
+
+Owns the in-run client. It writes events and artifacts into the attempt's control folder and asks the service through
+request files; outside a run the same calls work on memory. Standard library only: it travels to the compute target.
+"""
+
+from .context import get_context
+from .errors import (
+    ActivityFailedException,
+    AmlError,
+    ExperimentExecutionException,
+    RunEnvironmentException,
+    ServiceException,
+    UserErrorException,
+)
+from .offline import OfflineRun
+from .own import SubmittedRun
+from .run import Run, get_run
+from .workspace import Experiment, Workspace
+
+__all__ = [
+    "ActivityFailedException",
+    "AmlError",
+    "Experiment",
+    "ExperimentExecutionException",
+    "OfflineRun",
+    "Run",
+    "RunEnvironmentException",
+    "ServiceException",
+    "SubmittedRun",
+    "UserErrorException",
+    "Workspace",
+    "get_context",
+    "get_run",
+]
