@@ -1,0 +1,46 @@
+"""Workspaces with a real service, and scripts that keep a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aml_jupyter.config import ScriptRunConfig
+from aml_jupyter.service import SubmitRequest, submit
+from aml_jupyter.workspace import RunRecord, WorkspaceFolder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[WorkspaceFolder]:
+    opened = WorkspaceFolder.open(tmp_path / "workspace", create=True)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    path = tmp_path / "project"
+    path.mkdir()
+    return path
+
+
+Submit = Callable[..., RunRecord]
+
+
+@pytest.fixture
+def submit_script(folder: WorkspaceFolder, project: Path) -> Submit:
+    """Return a function that writes a script into the project, submits it and returns its run."""
+
+    def submit_text(text: str, name: str = "train.py", arguments: Any = (), target: str | None = None, **request: Any) -> RunRecord:
+        (project / name).write_text(text)
+        config = ScriptRunConfig(source_directory=str(project), script=name, arguments=list(arguments))
+        if target:
+            config.run_config.target = target
+        if "max_seconds" in request:
+            config.run_config.max_run_duration_seconds = request.pop("max_seconds")
+        return submit(folder, SubmitRequest(config, "tests", **request)).run
+
+    return submit_text
