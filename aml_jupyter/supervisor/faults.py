@@ -7,14 +7,18 @@ or after the block, once: the killer first has to remove the token file.
 ``AML_FAULT_POINT``   name of the point, for example ``store.commit``
 ``AML_FAULT_SIDE``    ``before`` or ``after``
 ``AML_FAULT_TOKEN``   path of a file; who removes it may kill
+
+The variables are read at import. A process that is forked for somebody else takes over that one's with `rearm`.
 """
 
 import os
 import signal
 from types import TracebackType
-from typing import Optional, Type
+from typing import Dict, Mapping, Optional, Type, Union
 
-__all__ = ["fault_point"]
+__all__ = ["VARIABLES", "fault_point", "fault_variables", "rearm"]
+
+VARIABLES = ("AML_FAULT_POINT", "AML_FAULT_SIDE", "AML_FAULT_TOKEN")
 
 
 class _Armed:
@@ -55,11 +59,27 @@ class _Quiet:
 
 
 _QUIET = _Quiet()
-_NAME = os.environ.get("AML_FAULT_POINT", "")
+_armed_point = ""
+_armed = _Armed("before", "")
 
 
-def fault_point(name):  # type: ignore[no-untyped-def]
+def rearm(environ: Mapping[str, str]) -> None:
+    """Take the point to kill at from `environ`; without the variables there is none."""
+    global _armed_point, _armed
+    _armed_point = environ.get("AML_FAULT_POINT", "")
+    _armed = _Armed(environ.get("AML_FAULT_SIDE", "before"), environ.get("AML_FAULT_TOKEN", ""))
+
+
+def fault_variables() -> Dict[str, str]:
+    """Return the variables of this process, to be sent to one that acts for it."""
+    return {name: os.environ[name] for name in VARIABLES if name in os.environ}
+
+
+def fault_point(name: str) -> Union[_Armed, _Quiet]:
     """Return a context manager that marks the act named `name` (see the module's text)."""
-    if _NAME != name:
+    if _armed_point != name:
         return _QUIET
-    return _Armed(os.environ.get("AML_FAULT_SIDE", "before"), os.environ.get("AML_FAULT_TOKEN", ""))
+    return _armed
+
+
+rearm(os.environ)

@@ -1,0 +1,36 @@
+"""Read the command line of the zip: ``supervise``, ``nurse``, ``cell`` and ``notebook``."""
+
+import os
+import sys
+from typing import List
+
+__all__ = ["main"]
+
+USAGE = "usage: supervise <control> [slot descriptor ...] | nurse <socket> | cell <control> | notebook <control>"
+
+
+def main(arguments: List[str]) -> int:
+    """Do what `arguments` (without the program's name) say; return the exit code."""
+    if len(arguments) < 2:
+        sys.stderr.write(USAGE + "\n")
+        return 2
+    verb, place = arguments[0], os.path.abspath(arguments[1])
+    # Imported one by one: each is a program of its own, and a run's start-up time counts.
+    if verb == "supervise":
+        from .supervise import supervise
+
+        return supervise(place, [int(fd) for fd in arguments[2:]])
+    if verb == "nurse":
+        from .warm_parent import serve
+
+        return serve(place)
+    if verb == "cell":
+        from .runners.cell import run_cell
+
+        return run_cell(place)
+    if verb == "notebook":
+        from .runners.notebook import run_notebook
+
+        return run_notebook(place)
+    sys.stderr.write("%s is not a command; %s\n" % (verb, USAGE))
+    return 2

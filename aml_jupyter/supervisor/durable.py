@@ -1,0 +1,121 @@
+"""Write JSON files that are there as a whole or not at all, also after a power cut.
+
+Each write goes to a temporary name of its own in the same folder, is synced, takes its name in one step, and is
+followed by a sync of the folder. What a crash leaves behind is a file named ``.<name>.<pid>-<number>.tmp``, which nobody
+reads.
+"""
+
+import itertools
+import json
+import os
+from typing import Any, Union
+
+from .faults import fault_point
+
+__all__ = ["link_json", "sync_folder", "write_json"]
+
+Path = Union[str, "os.PathLike[str]"]
+
+_numbers = itertools.count()
+
+
+def write_json(path: Path, value: Any, point: str = "durable.write", sync: bool = True) -> None:
+    """Put `value` into the file at `path`, in place of what is there.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file; its folder exists.
+    value
+        What `json` can write.
+    point : str
+        Name of the fault point around the write.
+    sync : bool
+        Whether the content has to survive a power cut when this returns.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written; nothing is left behind then.
+    """
+    name = os.fspath(path)
+    temporary = _temporary(name)
+    with fault_point(point):
+        try:
+            with open(temporary, "wb") as stream:
+                stream.write(_encode(value))
+                if sync:
+                    stream.flush()
+                    os.fsync(stream.fileno())
+            os.replace(temporary, name)
+        except BaseException:
+            _discard(temporary)
+            raise
+        if sync:
+            sync_folder(os.path.dirname(name))
+
+
+def link_json(path: Path, value: Any, point: str = "durable.link") -> bool:
+    """Put `value` into the file at `path` unless that name is taken; the first one stands.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file; its folder exists.
+    value
+        What `json` can write.
+    point : str
+        Name of the fault point around the write.
+
+    Returns
+    -------
+    bool
+        False when the name is taken.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written; nothing is left behind then.
+    """
+    name = os.fspath(path)
+    temporary = _temporary(name)
+    with fault_point(point):
+        try:
+            with open(temporary, "wb") as stream:
+                stream.write(_encode(value))
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.link(temporary, name)
+        except FileExistsError:
+            return False
+        finally:
+            _discard(temporary)
+        sync_folder(os.path.dirname(name))
+    return True
+
+
+def sync_folder(path: Path, point: str = "durable.sync_folder") -> None:
+    """Make the names in the folder `path` survive a power cut."""
+    with fault_point(point):
+        descriptor = os.open(os.fspath(path) or ".", os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _encode(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode("utf-8")
+
+
+def _temporary(name: str) -> str:
+    folder, base = os.path.split(name)
+    return os.path.join(folder, ".%s.%d-%d.tmp" % (base, os.getpid(), next(_numbers)))
+
+
+def _discard(temporary: str) -> None:
+    with fault_point("durable.discard"):
+        try:
+            os.unlink(temporary)
+        except OSError:
+            pass

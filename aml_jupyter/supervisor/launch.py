@@ -1,0 +1,77 @@
+"""Read ``launch.json``: what to start, where, with which variables and limits."""
+
+import os
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from .protocol import FORMAT, LAUNCH, MARKER, read_json
+
+__all__ = ["Launch", "LaunchError", "read_launch"]
+
+
+class LaunchError(Exception):
+    """Say what is wrong with ``launch.json``."""
+
+
+class Launch(NamedTuple):
+    """One attempt as the service wants it started (see `protocol` for the fields)."""
+
+    control: str
+    epoch: int
+    token: str
+    run_id: str
+    command: List[str]
+    cwd: str
+    environment: Dict[str, str]
+    max_seconds: Optional[float]
+    grace_seconds: float
+    wake: Optional[str]
+
+    @property
+    def variables(self) -> Dict[str, str]:
+        """Return every variable of the user's process."""
+        variables = dict(self.environment)
+        variables[MARKER] = self.token
+        variables["AML_CONTROL"] = self.control
+        if self.wake:
+            variables["AML_WAKE"] = self.wake
+        return variables
+
+
+def read_launch(control: str) -> Launch:
+    """Return the launch file of the control folder `control`.
+
+    Raises
+    ------
+    LaunchError
+        When it is missing or a field of it cannot be used; the message names file and field.
+    """
+    path = os.path.join(control, LAUNCH)
+    try:
+        value = read_json(path)
+    except (OSError, ValueError) as error:
+        raise LaunchError("%s cannot be read: %s" % (path, error)) from error
+    if value is None:
+        raise LaunchError("%s is missing: the service writes it before it starts a supervisor" % path)
+    if value.get("format") != FORMAT:
+        raise LaunchError("%s has format %r; this supervisor reads format %d" % (path, value.get("format"), FORMAT))
+    command = _field(path, value, "command", list)
+    if not command or not all(isinstance(word, str) for word in command):
+        raise LaunchError("%s: command is %r; a list of words was expected" % (path, command))
+    return Launch(
+        control=control,
+        epoch=_field(path, value, "epoch", int),
+        token=_field(path, value, "token", str),
+        run_id=value.get("run_id") or "",
+        command=command,
+        cwd=_field(path, value, "cwd", str),
+        environment=_field(path, value, "environment", dict),
+        max_seconds=value.get("max_seconds"),
+        grace_seconds=float(value.get("grace_seconds", 10)),
+        wake=value.get("wake"),
+    )
+
+
+def _field(path: str, value: Dict[str, Any], name: str, kind: type) -> Any:
+    if not isinstance(value.get(name), kind):
+        raise LaunchError("%s: %s is %r; %s was expected" % (path, name, value.get(name), kind.__name__))
+    return value[name]

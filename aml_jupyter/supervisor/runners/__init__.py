@@ -1,0 +1,1 @@
+"""Run a cell or a notebook inside the run's own Python."""

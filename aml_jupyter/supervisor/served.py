@@ -1,0 +1,106 @@
+"""List the import names that a run is served, what they hold, and what SDK v1 has beside them."""
+
+from types import ModuleType
+from typing import Any, Dict, Optional
+
+__all__ = ["SERVED", "fill", "refusal"]
+
+SERVED: Dict[str, Dict[str, str]] = {
+    "azureml": {},
+    "azureml.core": {"Experiment": "Experiment", "Run": "Run", "Workspace": "Workspace", "get_run": "get_run"},
+    "azureml.core.experiment": {"Experiment": "Experiment"},
+    "azureml.core.run": {
+        "Run": "Run",
+        "get_run": "get_run",
+        "_OfflineRun": "OfflineRun",
+        "_SubmittedRun": "SubmittedRun",
+    },
+    "azureml.core.workspace": {"Workspace": "Workspace"},
+    "azureml.exceptions": {
+        "ActivityFailedException": "ActivityFailedException",
+        "AzureMLException": "AmlError",
+        "ExperimentExecutionException": "ExperimentExecutionException",
+        "RunEnvironmentException": "RunEnvironmentException",
+        "UserErrorException": "UserErrorException",
+    },
+    "aml_jupyter": {
+        name: name
+        for name in (
+            "ActivityFailedException",
+            "Experiment",
+            "ExperimentExecutionException",
+            "Run",
+            "RunEnvironmentException",
+            "UserErrorException",
+            "Workspace",
+            "get_run",
+        )
+    },
+}
+"""Module -> {name in it: name in ``client``}."""
+
+PACKAGES = ("azureml", "azureml.core", "aml_jupyter")
+
+_INSTALL = "install aml-jupyter in the run's environment for it"
+_UNBUILT = "it is not built yet in aml-jupyter"
+_MODULES = {
+    "azureml.automl": _UNBUILT,
+    "azureml.contrib": _UNBUILT,
+    "azureml.core.compute": _INSTALL,
+    "azureml.core.compute_target": _INSTALL,
+    "azureml.core.conda_dependencies": _INSTALL,
+    "azureml.core.dataset": _UNBUILT,
+    "azureml.core.datastore": _UNBUILT,
+    "azureml.core.environment": _INSTALL,
+    "azureml.core.keyvault": _UNBUILT,
+    "azureml.core.model": _UNBUILT,
+    "azureml.core.runconfig": _INSTALL,
+    "azureml.core.script_run_config": _INSTALL,
+    "azureml.core.webservice": _UNBUILT,
+    "azureml.data": _UNBUILT,
+    "azureml.dataprep": _UNBUILT,
+    "azureml.logging": _UNBUILT,
+    "azureml.mlflow": _UNBUILT,
+    "azureml.pipeline": _UNBUILT,
+    "azureml.train": _UNBUILT,
+    "azureml.widgets": _INSTALL,
+}
+_CLASSES = {
+    "azureml.core.%s" % name: reason
+    for reason, names in (
+        (_INSTALL, "ComputeTarget ContainerRegistry Environment RunConfiguration ScriptRunConfig"),
+        (_UNBUILT, "Dataset Datastore Image Keyvault LinkedService Model Webservice"),
+    )
+    for name in names.split()
+}
+
+
+def fill(module: ModuleType) -> None:
+    """Put the client's classes into `module` under the names that it serves."""
+    from . import client
+
+    for name, own in SERVED[module.__name__].items():
+        setattr(module, name, getattr(client, own))
+    module.__dict__["__all__"] = sorted(name for name in SERVED[module.__name__] if not name.startswith("_"))
+    if module.__name__ == "azureml.core":
+        module.__dict__["VERSION"] = "0.1.0"
+
+
+def refusal(name: str) -> Optional[str]:
+    """Return why the module or class `name` is not there, or None when SDK v1 has none of that name."""
+    if name.startswith("aml_jupyter."):
+        reason: Any = "aml-jupyter is not installed in the run's environment"
+    else:
+        reason = _CLASSES.get(name)
+        parent = name
+        while reason is None and parent:
+            reason = _MODULES.get(parent)
+            parent = parent.rpartition(".")[0]
+    if reason is None:
+        return None
+    there = "; ".join(
+        "%s: %s" % (module, ", ".join(sorted(names)))
+        for module, names in sorted(SERVED.items())
+        if module in ("azureml.core", "aml_jupyter")
+    )
+    return "%s cannot be imported inside this run: %s. The in-run client has %s" % (name, reason, there)

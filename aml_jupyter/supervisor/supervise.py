@@ -1,0 +1,206 @@
+"""Start the process of one attempt, watch it to its end, and write down what happened.
+
+``python <archive> supervise <control> [slot descriptor ...]``. Owns ``attempt.json``, ``result.json``, the heartbeat, the
+opening of the run's log, and the supervisor's own log (see `protocol`). An attempt starts at most once: the process is
+forked and held back, ``attempt.json`` is linked into place, and who finds that name taken ends its held process.
+"""
+
+import os
+import socket
+import time
+from typing import Any, Dict, NamedTuple, Optional, Sequence
+
+from . import identity
+from .durable import link_json
+from .epochs import StaleEpoch, hold_epoch
+from .family import Family
+from .held import HeldProcess, fork_held
+from .kernel import become_subreaper, oom_kills
+from .launch import Launch, LaunchError, read_launch
+from .protocol import ATTEMPT, CANCEL, FORMAT, LOG, RESULT
+from .pulse import Pulse
+from .supervisor_log import SupervisorLog
+from .verdict import Verdict, judge
+from .waiting import AttemptSlots
+from .wake import wake_service
+from .watch import watch
+
+__all__ = ["supervise"]
+
+
+class _Files(NamedTuple):
+    attempt: str
+    result: str
+    cancel: str
+
+
+def supervise(control: str, slot_fds: Sequence[int] = ()) -> int:
+    """Run the attempt whose control folder is `control` to its end.
+
+    Parameters
+    ----------
+    control : str
+        Absolute path; it holds ``launch.json``.
+    slot_fds : sequence of int
+        Descriptors of the lock files that the attempt's slots are; held until the process has ended.
+
+    Returns
+    -------
+    int
+        0 when the attempt's result is written, or another supervisor has the attempt; 1 when nothing was started and
+        the attempt can be started again.
+    """
+    _own_session()
+    become_subreaper()
+    log = SupervisorLog(control)
+    slots = AttemptSlots(control, slot_fds, log)
+    try:
+        output = _open_output(control)
+    except OSError as error:
+        log.say("the log of the run cannot be opened: %s" % error)
+        return 1
+    pulse = Pulse(control)
+    try:
+        launch = read_launch(control)
+    except LaunchError as error:
+        log.say(str(error))
+        return 1
+    return _Supervision(launch, slots, log, pulse, output).run()
+
+
+class _Supervision:
+    def __init__(self, launch: Launch, slots: AttemptSlots, log: SupervisorLog, pulse: Pulse, output: int) -> None:
+        self._launch = launch
+        self._slots = slots
+        self._log = log
+        self._pulse = pulse
+        self._output = output
+        self._files = _Files(*(os.path.join(launch.control, name) for name in (ATTEMPT, RESULT, CANCEL)))
+        self._started: Optional[float] = None
+
+    def run(self) -> int:
+        """Start, watch, conclude."""
+        held = self._claim()
+        if isinstance(held, int):
+            return held
+        counted = oom_kills()
+        failure = held.release()
+        released = time.monotonic()
+        family = Family(held.pid, self._pulse)
+        wake_service(self._launch.wake)
+        if failure is not None:
+            family.wait(5)
+            self._tell_user(failure)
+            return self._conclude(Verdict(None, None, "start failed", failure), family)
+        ending = watch(self._launch, family, self._pulse, self._slots, self._log, released)
+        return self._conclude(judge(family, ending, counted), family)
+
+    def _claim(self) -> Any:
+        """Return the held process when the attempt is ours; otherwise the exit code to leave with."""
+        launch = self._launch
+        if os.path.exists(self._files.attempt) or os.path.exists(self._files.result):
+            return 0
+        if os.path.exists(self._files.cancel):
+            # No process of it exists, and none will: the name of attempt.json is taken before the result is written.
+            return self._refuse_canceled()
+        try:
+            held = fork_held(launch, self._output)
+        except OSError as error:
+            self._log.say("no process could be forked: %s" % error)
+            return 1
+        try:
+            with hold_epoch(launch.control, launch.epoch):
+                if self._link_attempt(held):
+                    return held
+                self._log.say("another supervisor has this attempt")
+                code = 0
+        except StaleEpoch as error:
+            self._log.say("nothing was started: %s" % error)
+            code = 1
+        except OSError as error:
+            self._log.say("nothing was started, attempt.json cannot be written: %s" % error)
+            code = 1
+        held.discard()
+        return code
+
+    def _link_attempt(self, held: Optional[HeldProcess]) -> bool:
+        self._started = time.time()
+        attempt = {
+            "format": FORMAT,
+            "epoch": self._launch.epoch,
+            "token": self._launch.token,
+            "host": socket.gethostname(),
+            "boot_id": identity.boot_id(),
+            "pid_namespace": identity.pid_namespace(),
+            "supervisor": identity.describe(os.getpid()),
+            "process": identity.describe(held.pid) if held else None,
+            "process_group": held.pid if held else None,
+            "started": self._started,
+            "command": self._launch.command,
+        }
+        return link_json(self._files.attempt, attempt, point="supervisor.attempt")
+
+    def _refuse_canceled(self) -> int:
+        try:
+            with hold_epoch(self._launch.control, self._launch.epoch):
+                if not self._link_attempt(None):
+                    return 0
+        except (StaleEpoch, OSError) as error:
+            self._log.say("nothing was started: %s" % error)
+            return 1
+        return self._conclude(Verdict(None, None, "canceled", "canceled before it was started"), None)
+
+    def _conclude(self, verdict: Verdict, family: Optional[Family]) -> int:
+        """Write the result, however long the disk stays full, and wake the service."""
+        self._slots.close()
+        result = {
+            "format": FORMAT,
+            "token": self._launch.token,
+            "exit_code": verdict.exit_code,
+            "signal": verdict.signal,
+            "reason": verdict.reason,
+            "message": verdict.message,
+            "started": self._started,
+            "ended": time.time(),
+            "peak_memory": family.peak_memory if family else 0,
+            "cpu_time": round(family.cpu_time, 6) if family else 0.0,
+            "leftovers": len(family.signalled - {family.main}) if family else 0,
+        }
+        if self._write_result(result):
+            wake_service(self._launch.wake)
+        return 0
+
+    def _write_result(self, result: Dict[str, Any]) -> bool:
+        pause = 0.1
+        while True:
+            try:
+                if not link_json(self._files.result, result, point="supervisor.result"):
+                    self._log.say("a result was written by somebody else; it stands")
+                return True
+            except OSError as error:
+                if not os.path.isdir(self._launch.control):
+                    return False
+                self._log.say("result.json cannot be written, trying again: %s" % error)
+            deadline = time.monotonic() + pause
+            while time.monotonic() < deadline:
+                self._pulse.pause(deadline - time.monotonic())
+            pause = min(pause * 2, 5.0)
+
+    def _tell_user(self, text: str) -> None:
+        try:
+            os.write(self._output, ("aml: %s\n" % text).encode("utf-8", "replace"))
+        except OSError as error:
+            self._log.say("%s (and the log cannot be written: %s)" % (text, error))
+
+
+def _own_session() -> None:
+    try:
+        os.setsid()
+    except PermissionError:
+        pass  # This process leads a group already: whoever started it has detached it.
+
+
+def _open_output(control: str) -> int:
+    path = os.path.join(control, LOG)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
