@@ -8,7 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aml_jupyter.config import CondaDependencies, DockerConfiguration, Environment, RunConfiguration, ScriptRunConfig
+    from aml_jupyter.config import (
+        CondaDependencies,
+        DockerConfiguration,
+        Environment,
+        RunConfiguration,
+        ScriptRunConfig,
+    )
     from aml_jupyter.errors import (
         ActivityFailedException,
         AmlError,

@@ -63,7 +63,8 @@ def refuse_name(module: str, name: str, known: list[str]) -> NoReturn:
     shown = module.removeprefix("aml_jupyter.")
     if name in known:
         raise ImportError(
-            f"{shown}.{name} is not built yet in aml-jupyter {_version()}; see CHANGELOG.md for what has come", name=shown
+            f"{shown}.{name} is not built yet in aml-jupyter {_version()}; see CHANGELOG.md for what has come",
+            name=shown,
         )
     raise AttributeError(f"module {shown!r} has no attribute {name!r}")
 

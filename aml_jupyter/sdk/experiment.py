@@ -1,0 +1,191 @@
+"""Own `Experiment`: a named series of runs, and the place where runs are submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from aml_jupyter.config import ScriptRunConfig
+from aml_jupyter.errors import UserErrorException, nearest
+from aml_jupyter.sdk.run import Run
+from aml_jupyter.sdk.unbuilt import unbuilt
+from aml_jupyter.service import SubmitRequest, submit
+from aml_jupyter.workspace import append_journal, create_experiment, find_experiment, list_experiments
+
+if TYPE_CHECKING:
+    from aml_jupyter.sdk.interactive import InteractiveRun
+    from aml_jupyter.sdk.workspace import Workspace
+
+__all__ = ["Experiment"]
+
+OPTIONS = (
+    "cores",
+    "display_name",
+    "gpus",
+    "grace_seconds",
+    "max_retries",
+    "memory",
+    "parent",
+    "priority",
+    "progress",
+    "properties",
+)
+"""Keywords that `Experiment.submit` takes beyond SDK v1's."""
+
+
+class Experiment:
+    """Stand for a named series of runs.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        The workspace that remembers the runs.
+    name : str
+        1 to 255 letters, digits, ``_`` or ``-``, a letter or digit first.
+
+    Raises
+    ------
+    UserErrorException
+        When the name is not allowed.
+    """
+
+    def __init__(self, workspace: Workspace, name: str, **_ignored: Any) -> None:
+        self.workspace = workspace
+        self.name = name
+        store = workspace.folder.store
+        record = find_experiment(store.read(), name)
+        if record is None:
+            with store.transaction() as tx:
+                record = create_experiment(tx, name)
+            append_journal(workspace.folder, {"op": "experiment", "name": name})
+        self.id = str(record.id)
+
+    @staticmethod
+    def list(workspace: Workspace, experiment_name: str | None = None, **_ignored: Any) -> Sequence[Experiment]:
+        """Return the experiments of `workspace`, or the one called `experiment_name`."""
+        names = [record.name for record in list_experiments(workspace.folder.store.read())]
+        return [Experiment(workspace, name) for name in names if experiment_name in (None, name)]
+
+    def submit(self, config: ScriptRunConfig, tags: Mapping[str, str] | None = None, **options: Any) -> Run:
+        """Snapshot the source directory and queue a run; returns as soon as that is on disk.
+
+        Parameters
+        ----------
+        config : ScriptRunConfig
+            What to run, and where.
+        tags : dict, optional
+            Tags of the run.
+        **options
+            ``display_name``, ``properties``, ``priority``, ``cores``, ``memory`` (bytes), ``gpus``, ``max_retries``,
+            ``grace_seconds``, ``progress`` (called with files done and files in all).
+
+        Returns
+        -------
+        Run
+            The queued run.
+
+        Raises
+        ------
+        UserErrorException
+            When the configuration is wrong, or of a class that is not built yet; nothing was copied then.
+        """
+        if not isinstance(config, ScriptRunConfig):
+            raise _refusal(config)
+        for name in options:
+            if name not in OPTIONS:
+                raise UserErrorException(f"submit() does not know {name!r}; {nearest(name, list(OPTIONS))}", name)
+        kind = "command" if config.command else "script"
+        submission = submit(
+            self.workspace.folder,
+            SubmitRequest(config=config, experiment=self.name, kind=kind, tags=dict(tags or {}), **options),
+        )
+        for note in submission.notes:
+            print(note)
+        return Run(self, submission.run.id)
+
+    def start_logging(
+        self,
+        *_positional: Any,
+        display_name: str | None = None,
+        outputs: str | None = None,
+        snapshot_directory: str | None = None,
+        run_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        **_ignored: Any,
+    ) -> InteractiveRun:
+        """Start a run in this process: log to it, then call `complete` or `fail`, or use it in a ``with`` block.
+
+        Parameters
+        ----------
+        display_name : str, optional
+            Name to show.
+        outputs : str, optional
+            Folder whose files become the run's when it ends.
+        snapshot_directory : str, optional
+            Folder to snapshot. None by default; SDK v1 takes the current folder, which is how a whole home folder gets
+            into a snapshot by accident.
+        run_id : str, optional
+            Id to use instead of a new one.
+        tags : dict, optional
+            Tags of the run.
+        """
+        from aml_jupyter.sdk.interactive import start_interactive
+
+        return start_interactive(self, display_name, outputs, snapshot_directory, run_id, tags)
+
+    def get_runs(
+        self,
+        type: str | None = None,  # noqa: A002
+        tags: str | Mapping[str, str] | None = None,
+        properties: str | Mapping[str, str] | None = None,
+        include_children: bool = False,
+    ) -> Iterator[Run]:
+        """Yield the runs of the experiment, newest first, as `Run.list` filters them."""
+        return Run.list(self, type, tags, properties, include_children=include_children)
+
+    def get_docs_url(self) -> None:
+        """Return None: nothing here is documented per experiment."""
+
+    def get_portal_url(self) -> None:
+        """Return None: there is no portal."""
+
+    @staticmethod
+    def delete(workspace: Workspace, experiment_id: str) -> None:
+        """Refuse: an experiment with runs is history.
+
+        Raises
+        ------
+        UserErrorException
+            Always.
+        """
+        raise unbuilt("Experiment.delete", "Runs and their experiment stay in the workspace's history.")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Experiment) and (other.workspace, other.name) == (self.workspace, self.name)
+
+    def __hash__(self) -> int:
+        return hash((self.workspace, self.name))
+
+    def __repr__(self) -> str:
+        return f"Experiment(Name: {self.name}, Workspace: {self.workspace.name})"
+
+
+def _refusal(config: Any) -> UserErrorException:
+    """Return the error for something else than a ScriptRunConfig."""
+    coming = {
+        "HyperDriveConfig": "sweeps",
+        "HyperDriveRunConfig": "sweeps",
+        "Pipeline": "pipelines",
+        "PublishedPipeline": "pipelines",
+        "AutoMLConfig": "automated machine learning",
+        "Estimator": "estimators",
+        "NotebookRunConfig": "NotebookRunConfig; `aml submit train.ipynb` runs a notebook",
+    }
+    name = type(config).__name__
+    if name in coming:
+        return unbuilt(f"Submitting {name} ({coming[name]})", "A ScriptRunConfig can be submitted.")
+    return UserErrorException(
+        f"submit() takes a ScriptRunConfig; this is {name} ({config!s:.60}). "
+        "Make one: ScriptRunConfig(source_directory='.', script='train.py').",
+        "config",
+    )

@@ -1,0 +1,412 @@
+"""Own `Run`: one run of a workspace's history, as SDK v1's notebooks and scripts know it.
+
+How a run is waited for stands in `waiting`, its files in `run_files`, the dictionaries of its details in `run_details`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from aml_jupyter.errors import RunEnvironmentException, UserErrorException
+from aml_jupyter.sdk import run_details, run_files
+from aml_jupyter.sdk.outputs import load_outputs
+from aml_jupyter.sdk.unbuilt import refuse_attribute
+from aml_jupyter.sdk.waiting import wait_for_completion
+from aml_jupyter.service import cancel_run, rename_run, resubmit_run, tag_run
+from aml_jupyter.workspace import RunRecord, WorkspaceFolder, add_properties, find_runs, get_metrics
+from aml_jupyter.workspace import get_run as read_run
+
+if TYPE_CHECKING:
+    from aml_jupyter.config import ScriptRunConfig
+    from aml_jupyter.sdk.experiment import Experiment
+    from aml_jupyter.sdk.workspace import Workspace
+
+__all__ = ["Run", "get_run"]
+
+UNBUILT = {
+    "clean": "",
+    "create_children": "",
+    "get_diagnostics": "run.get_all_logs fetches the logs.",
+    "get_environment": "run.get_details()['runDefinition']['environment'] holds it.",
+    "get_secret": "Declare what the run needs in environment_variables.",
+    "get_secrets": "Declare what the run needs in environment_variables.",
+    "input_datasets": "",
+    "output_datasets": "",
+    "register_model": "run.download_file fetches a model that the run left in ./outputs.",
+    "take_snapshot": "Submit takes the snapshot.",
+}
+"""Attributes of SDK v1's Run that are still to come, and what works instead."""
+
+INSIDE = frozenset(
+    "log log_list log_row log_table log_image log_confusion_matrix log_accuracy_table log_residuals log_predictions "
+    "upload_file upload_files upload_folder child_run complete fail flush".split()
+)
+"""What only the run itself can do: the script (`Run.get_context`), or the notebook that started an interactive run."""
+
+
+class Run:
+    """Stand for one run.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment it belongs to.
+    run_id : str
+        Its id.
+
+    Raises
+    ------
+    UserErrorException
+        When the workspace has no such run.
+    """
+
+    def __init__(self, experiment: Experiment, run_id: str, **_ignored: Any) -> None:
+        self.experiment = experiment
+        self.id = run_id
+        self._record()
+
+    # ---- which run
+
+    @classmethod
+    def get_context(cls, allow_offline: bool = True, **_ignored: Any) -> Any:
+        """Return the run that this process belongs to; outside any run, one that keeps in memory what is logged.
+
+        Raises
+        ------
+        RunEnvironmentException
+            When this process belongs to no run and `allow_offline` is False.
+        """
+        from aml_jupyter.supervisor import client
+
+        try:
+            return client.Run.get_context(allow_offline=allow_offline)
+        except client.RunEnvironmentException as error:
+            raise RunEnvironmentException(str(error)) from None
+
+    @classmethod
+    def get(cls, workspace: Workspace, run_id: str) -> Run:
+        """Return the run called `run_id` of `workspace`.
+
+        Raises
+        ------
+        UserErrorException
+            When there is none.
+        """
+        from aml_jupyter.sdk.experiment import Experiment
+
+        record = read_run(workspace.folder.store.read(), run_id)
+        return cls(Experiment(workspace, record.experiment), run_id)
+
+    @staticmethod
+    def list(
+        experiment: Experiment,
+        type: str | None = None,  # noqa: A002
+        tags: str | Mapping[str, str] | None = None,
+        properties: str | Mapping[str, str] | None = None,
+        status: str | None = None,
+        include_children: bool = False,
+    ) -> Iterator[Run]:
+        """Yield the runs of `experiment`, newest first.
+
+        Parameters
+        ----------
+        experiment : Experiment
+            Whose runs.
+        type : str, optional
+            Only those of this type, for example ``azureml.scriptrun``.
+        tags, properties : str or dict, optional
+            Only those that have this key, or all of these keys with these values.
+        status : str, optional
+            Only those in this state.
+        include_children : bool
+            Child runs as well.
+        """
+        db = experiment.workspace.folder.store.read()
+        for record in find_runs(db, experiment=experiment.name, status=status, children=include_children):
+            if _matches(record, type, tags, properties):
+                yield Run(experiment, record.id)
+
+    # ---- what it is
+
+    def _record(self) -> RunRecord:
+        return read_run(self._folder.store.read(), self.id)
+
+    @property
+    def _folder(self) -> WorkspaceFolder:
+        return self.experiment.workspace.folder
+
+    @property
+    def _run_id(self) -> str:
+        return self.id
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace that remembers the run."""
+        return self.experiment.workspace
+
+    @property
+    def number(self) -> int:
+        """The run's number within its experiment."""
+        return self._record().number
+
+    @property
+    def name(self) -> str:
+        """The display name, under its old name."""
+        return self._record().display_name
+
+    @property
+    def display_name(self) -> str:
+        """The name that views show; it can be set."""
+        return self._record().display_name
+
+    @display_name.setter
+    def display_name(self, name: str) -> None:
+        rename_run(self._folder, self.id, name)
+
+    @property
+    def type(self) -> str:
+        """What kind of run it is, in SDK v1's words."""
+        return run_details.run_type(self._record())
+
+    @property
+    def status(self) -> str:
+        """The state it is in now."""
+        return self._record().status
+
+    @property
+    def parent(self) -> Run | None:
+        """The run that started this one, or None."""
+        parent = self._record().parent
+        return None if parent is None else Run.get(self.workspace, parent)
+
+    def get_status(self) -> str:
+        """Return the state it is in now."""
+        return self._record().status
+
+    def get_detailed_status(self) -> dict[str, Any]:
+        """Return the state with what explains it: ``status``, and ``details`` such as what a queued run waits for."""
+        return run_details.detailed_status(self._folder, self._record())
+
+    def get_details(self) -> dict[str, Any]:
+        """Return what is known about the run, under SDK v1's keys."""
+        return run_details.details(self._folder, self._record())
+
+    def get_details_with_logs(self) -> dict[str, Any]:
+        """Return `get_details` with the text of each log in place of its path."""
+        return run_details.with_logs(self.get_details())
+
+    def get_metrics(
+        self, name: str | None = None, recursive: bool = False, run_type: str | None = None, populate: bool = False
+    ) -> dict[str, Any]:
+        """Return the metrics: one value as it is, several as a list, a table as a dict of columns.
+
+        Parameters
+        ----------
+        name : str, optional
+            Only this metric; ``{}`` when there is none of that name.
+        recursive : bool
+            The metrics of this run and of all below it, by run id.
+        run_type, populate
+            SDK v1's; they change nothing.
+        """
+        return get_metrics(self._folder.store.read(), self.id, name=name, recursive=recursive)
+
+    def get_children(
+        self,
+        recursive: bool = False,
+        tags: str | Mapping[str, str] | None = None,
+        properties: str | Mapping[str, str] | None = None,
+        type: str | None = None,  # noqa: A002
+        status: str | None = None,
+        **_ignored: Any,
+    ) -> Iterator[Run]:
+        """Yield the child runs, newest first; with `recursive` theirs as well. The filters are those of `list`."""
+        for record in find_runs(self._folder.store.read(), parent=self.id, children=True, include_hidden=True):
+            child = Run.get(self.workspace, record.id)
+            if status in (None, record.status) and _matches(record, type, tags, properties):
+                yield child
+            if recursive:
+                yield from child.get_children(True, tags, properties, type, status)
+
+    # ---- tags and properties
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The run's tags."""
+        return self.get_tags()
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """The run's properties."""
+        return self.get_properties()
+
+    def get_tags(self) -> dict[str, str]:
+        """Return the run's tags."""
+        return dict(self._record().tags)
+
+    def tag(self, key: str, value: Any = None) -> None:
+        """Set one tag."""
+        self.set_tags({key: value})
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set tags; values become text."""
+        tag_run(self._folder, self.id, {str(key): str(value) for key, value in tags.items()})
+
+    def remove_tags(self, tags: str | Sequence[str]) -> None:
+        """Remove one tag or several, by key."""
+        tag_run(self._folder, self.id, dict.fromkeys([tags] if isinstance(tags, str) else tags))
+
+    def get_properties(self) -> dict[str, str]:
+        """Return the run's properties."""
+        return dict(self._record().properties)
+
+    def add_properties(self, properties: Mapping[str, Any]) -> None:
+        """Add properties; one that is set stays as it is for ever."""
+        with self._folder.store.transaction() as tx:
+            add_properties(tx, self.id, {str(key): str(value) for key, value in properties.items()})
+
+    # ---- files
+
+    def get_file_names(self) -> Sequence[str]:
+        """Return the names of the run's files."""
+        return run_files.file_names(self._folder, self.id)
+
+    def download_file(self, name: str, output_file_path: str | os.PathLike[str] | None = None, **_ignored: Any) -> None:
+        """Copy one file of the run to `output_file_path`: a file or a folder, by default the current folder."""
+        run_files.download_file(self._folder, self.id, name, output_file_path)
+
+    def download_files(
+        self,
+        prefix: str | None = None,
+        output_directory: str | os.PathLike[str] | None = None,
+        output_paths: Sequence[str] | None = None,
+        batch_size: int = 100,
+        append_prefix: bool = True,
+        timeout_seconds: int | None = None,
+    ) -> None:
+        """Copy the files whose names begin with `prefix` (all of them without one) below `output_directory`.
+
+        Parameters
+        ----------
+        append_prefix : bool
+            False: the prefix is left out of the paths that are written.
+        output_paths : list of str, optional
+            One path below `output_directory` for each file.
+        batch_size, timeout_seconds
+            SDK v1's; they change nothing.
+
+        Raises
+        ------
+        UserErrorException
+            When no file's name begins so.
+        """
+        run_files.download_files(self._folder, self.id, prefix, output_directory, output_paths, append_prefix)
+
+    def get_all_logs(self, destination: str | os.PathLike[str] | None = None) -> Sequence[str]:
+        """Copy the run's logs below `destination` (``./assets/<run id>``) and return their paths."""
+        return run_files.download_logs(self._folder, self.id, destination)
+
+    def get_snapshot_id(self) -> str | None:
+        """Return the id of the run's snapshot; None for an interactive run that took none."""
+        return self._record().snapshot
+
+    def restore_snapshot(self, snapshot_id: str | None = None, path: str | os.PathLike[str] | None = None) -> str:
+        """Write the run's source directory as a zip file into the folder `path` and return the file's path."""
+        return run_files.restore_snapshot(self._folder, self._record(), snapshot_id, path)
+
+    def download_snapshot(self, destination: str | os.PathLike[str]) -> str:
+        """Write the files of the run's snapshot into the folder `destination`, which must be new or empty."""
+        return run_files.download_snapshot(self._folder, self._record(), destination)
+
+    def result(self) -> dict[str, Any]:
+        """Return the variables that a cell brought back (``-o``), by name, once the run has completed."""
+        return load_outputs(self._folder, self._record())
+
+    # ---- what can be done
+
+    def wait_for_completion(
+        self, show_output: bool = False, wait_post_processing: bool = False, raise_on_error: bool = True
+    ) -> dict[str, Any]:
+        """Wait until the run has ended, and return its details.
+
+        Parameters
+        ----------
+        show_output : bool
+            Print the log as it grows.
+        wait_post_processing : bool
+            SDK v1's; the outputs are always there when this returns.
+        raise_on_error : bool
+            Raise when the run failed.
+
+        Raises
+        ------
+        ActivityFailedException
+            When the run failed; the message ends with the end of its log, and the log's path.
+        ExperimentExecutionException
+            When the waiting was interrupted; the run goes on.
+        """
+        wait_for_completion(self._folder, self.id, show_output, raise_on_error)
+        return self.get_details()
+
+    def cancel(self) -> None:
+        """End the run: its process gets TERM within two seconds. A run that has ended stays as it is."""
+        cancel_run(self._folder, self.id)
+
+    def resubmit(self) -> Run:
+        """Queue a new run with the same snapshot and definition."""
+        return Run(self.experiment, resubmit_run(self._folder, self.id).run.id)
+
+    def submit_child(self, config: ScriptRunConfig, tags: Mapping[str, str] | None = None, **options: Any) -> Run:
+        """Queue a run whose parent is this one."""
+        return self.experiment.submit(config, tags, parent=self.id, **options)
+
+    def get_portal_url(self) -> None:
+        """Return None: there is no portal; the run shows itself in the notebook, and `aml run show` in a terminal."""
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from aml_jupyter.views import as_html, as_text, run_view
+
+        view = run_view(self._folder, self.id)
+        return {"text/plain": as_text(view), "text/html": as_html(view)}
+
+    def __getattr__(self, name: str) -> Any:
+        if name in INSIDE:
+            raise UserErrorException(
+                f"Run.{name} works inside the run: in its script (Run.get_context().{name}), or on a run that this process "
+                "started with Experiment.start_logging()."
+            )
+        refuse_attribute(self, name, UNBUILT)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Run) and (other.workspace, other.id) == (self.workspace, self.id)
+
+    def __hash__(self) -> int:
+        return hash((self.workspace, self.id))
+
+    def __repr__(self) -> str:
+        record = self._record()
+        return f"Run(Experiment: {record.experiment}, Id: {self.id}, Type: {self.type}, Status: {record.status})"
+
+
+def get_run(experiment: Experiment, run_id: str, rehydrate: bool = True, clean_up: bool = True) -> Run:
+    """Return the run called `run_id` of `experiment`; the other parameters are SDK v1's and change nothing."""
+    return Run(experiment, run_id)
+
+
+def _matches(
+    record: RunRecord,
+    type_name: str | None,
+    tags: str | Mapping[str, str] | None,
+    properties: str | Mapping[str, str] | None,
+) -> bool:
+    """Tell whether a run passes SDK v1's filters."""
+    if type_name is not None and run_details.run_type(record) != type_name:
+        return False
+    for wanted, have in ((tags, record.tags), (properties, record.properties)):
+        if isinstance(wanted, str) and wanted not in have:
+            return False
+        if isinstance(wanted, Mapping) and any(have.get(key) != value for key, value in wanted.items()):
+            return False
+    return True

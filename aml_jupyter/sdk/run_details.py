@@ -1,0 +1,63 @@
+"""Make SDK v1's dictionaries of a run's details."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from aml_jupyter.sdk.run_files import log_files
+from aml_jupyter.workspace import RunRecord, WorkspaceFolder, place_in_line
+
+__all__ = ["detailed_status", "details", "run_type", "with_logs"]
+
+
+def run_type(record: RunRecord) -> str:
+    """Return what kind of run it is, in SDK v1's words."""
+    return str(
+        record.properties.get("azureml.runsource") or ("experiment" if record.in_process else "azureml.scriptrun")
+    )
+
+
+def detailed_status(folder: WorkspaceFolder, record: RunRecord) -> dict[str, Any]:
+    """Return ``{"status", "details"}``; the details say why, and the place in line of a queued run."""
+    place = place_in_line(folder.store.read(), record.id) if record.status == "Queued" else None
+    explained = record.reason + (f" ({place} in line)" if place else "")
+    return {"status": record.status, "details": {"message": explained.strip()} if explained else {}}
+
+
+def details(folder: WorkspaceFolder, record: RunRecord) -> dict[str, Any]:
+    """Return what is known about a run, under the keys of SDK v1's ``get_details``."""
+    definition = record.definition
+    found: dict[str, Any] = {
+        "runId": record.id,
+        "target": record.target,
+        "status": record.status,
+        "startTimeUtc": _utc(record.started),
+        "endTimeUtc": _utc(record.ended),
+        "services": {},
+        "properties": dict(record.properties),
+        "inputDatasets": [],
+        "outputDatasets": [],
+        "runDefinition": definition.get("run_config") or {},
+        "logFiles": {name: str(path) for name, path in log_files(folder, record.id).items()},
+        "submittedBy": (definition.get("submitter") or {}).get("user", ""),
+    }
+    if record.error:
+        found["error"] = {
+            "error": {"code": record.error.get("type", "RunError"), "message": record.error.get("message", "")},
+            "time": _utc(record.ended),
+        }
+    return found
+
+
+def with_logs(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the details with the text of each log in place of its path."""
+    texts = {name: Path(path).read_text("utf-8", "replace") for name, path in found["logFiles"].items()}
+    return {**found, "logFiles": texts}
+
+
+def _utc(moment: float | None) -> str | None:
+    if moment is None:
+        return None
+    return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,158 @@
+"""List and fetch the files of a run: artifacts, logs and the snapshot."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from aml_jupyter.errors import UserErrorException, nearest
+from aml_jupyter.supervisor import protocol
+from aml_jupyter.workspace import RunRecord, WorkspaceFolder, artifact_path, get_run, list_artifacts, materialise
+
+__all__ = [
+    "download_file",
+    "download_files",
+    "download_logs",
+    "download_snapshot",
+    "file_names",
+    "log_files",
+    "restore_snapshot",
+]
+
+USER_LOG = protocol.LOG.replace(os.sep, "/")
+SUPERVISOR_LOG = "system_logs/" + protocol.SUPERVISOR_LOG
+
+
+def log_files(folder: WorkspaceFolder, run_id: str) -> dict[str, Path]:
+    """Return the run's logs, name to path: what the process printed, what it wrote to ``./logs``, and the supervisor's."""
+    record = get_run(folder.store.read(), run_id)
+    found: dict[str, Path] = {}
+    if record.attempt:
+        control = folder.layout.run(run_id).attempt(record.attempt).control
+        found = {USER_LOG: control / protocol.LOG, SUPERVISOR_LOG: control / protocol.SUPERVISOR_LOG}
+    for artifact in list_artifacts(folder.store.read(), run_id):
+        if artifact.name.startswith("logs/"):
+            found[artifact.name] = artifact_path(folder, run_id, artifact.name)
+    return {name: path for name, path in found.items() if path.is_file()}
+
+
+def file_names(folder: WorkspaceFolder, run_id: str) -> list[str]:
+    """Return the names of all files of the run, sorted."""
+    artifacts = {artifact.name for artifact in list_artifacts(folder.store.read(), run_id)}
+    return sorted(artifacts | log_files(folder, run_id).keys())
+
+
+def download_file(
+    folder: WorkspaceFolder, run_id: str, name: str, output: str | os.PathLike[str] | None = None
+) -> None:
+    """Copy the file called `name` to `output`, a file or a folder; by default into the current folder.
+
+    Raises
+    ------
+    UserErrorException
+        When the run has no file of that name.
+    """
+    target = Path(output) if output is not None else Path.cwd()
+    if target.is_dir() or str(output or "").endswith(("/", os.sep)):
+        target = target / Path(name).name
+    _copy(_path_of(folder, run_id, name), target)
+
+
+def download_files(
+    folder: WorkspaceFolder,
+    run_id: str,
+    prefix: str | None,
+    output_directory: str | os.PathLike[str] | None,
+    output_paths: Sequence[str] | None,
+    append_prefix: bool,
+) -> None:
+    """Copy every file whose name begins with the folder `prefix` below `output_directory`.
+
+    Raises
+    ------
+    UserErrorException
+        When there is none, or `output_paths` has not one path for each.
+    """
+    known = file_names(folder, run_id)
+    start = (prefix or "").strip("/")
+    names = [name for name in known if not start or name == start or name.startswith(start + "/")]
+    if not names:
+        raise UserErrorException(
+            f"Run {run_id} has no file that begins with {prefix!r}; {nearest(start, known) or 'it has none at all'}.",
+            "prefix",
+        )
+    if output_paths is not None and len(output_paths) != len(names):
+        raise UserErrorException(
+            f"output_paths has {len(output_paths)} paths for {len(names)} files: {', '.join(names[:10])}.",
+            "output_paths",
+        )
+    root = Path(output_directory or ".")
+    for index, name in enumerate(names):
+        inside = name if append_prefix or not start else name[len(start) :].lstrip("/") or Path(name).name
+        _copy(_path_of(folder, run_id, name), root / (output_paths[index] if output_paths is not None else inside))
+
+
+def download_logs(folder: WorkspaceFolder, run_id: str, destination: str | os.PathLike[str] | None) -> list[str]:
+    """Copy the run's logs below `destination` and return where they went."""
+    root = Path(destination) if destination is not None else Path("assets") / run_id
+    paths = []
+    for name, path in log_files(folder, run_id).items():
+        _copy(path, root / name)
+        paths.append(str(root / name))
+    return paths
+
+
+def download_snapshot(folder: WorkspaceFolder, record: RunRecord, destination: str | os.PathLike[str]) -> str:
+    """Write the files of the run's snapshot into the folder `destination`, and return its path.
+
+    Raises
+    ------
+    UserErrorException
+        When the run has no snapshot, or the folder has something in it.
+    """
+    target = Path(destination)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UserErrorException(
+            f"{target} is there already and is not an empty folder; nothing was written.", "destination"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    materialise(folder, _snapshot(record), target)
+    return str(target)
+
+
+def restore_snapshot(
+    folder: WorkspaceFolder, record: RunRecord, snapshot_id: str | None, path: str | os.PathLike[str] | None
+) -> str:
+    """Write the snapshot as ``<its id>.zip`` into the folder `path` (the current one) and return the file's path."""
+    wanted = snapshot_id or _snapshot(record)
+    target = Path(path or ".")
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        materialise(folder, wanted, Path(scratch) / "tree")
+        return shutil.make_archive(str(target / wanted), "zip", Path(scratch) / "tree")
+
+
+def _snapshot(record: RunRecord) -> str:
+    if record.snapshot is None:
+        raise UserErrorException(f"Run {record.id} has no snapshot: it was started with start_logging.", "snapshot")
+    return record.snapshot
+
+
+def _path_of(folder: WorkspaceFolder, run_id: str, name: str) -> Path:
+    logs = log_files(folder, run_id)
+    if name in logs:
+        return logs[name]
+    known = file_names(folder, run_id)
+    if name not in known:
+        raise UserErrorException(
+            f"Run {run_id} has no file {name!r}; {nearest(name, known) or 'it has none at all'}.", "name"
+        )
+    return artifact_path(folder, run_id, name)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)

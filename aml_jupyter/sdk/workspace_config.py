@@ -1,0 +1,120 @@
+"""Find, read and write ``config.json``, by SDK v1's rules of where it lies."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from aml_jupyter.errors import ConfigurationError, UserErrorException
+
+__all__ = ["WorkspaceConfig", "find_config", "read_config", "write_config"]
+
+FOLDERS = (".azureml", "aml_config", "")
+NAMES = ("config.json", "project.json")
+
+
+@dataclass(frozen=True)
+class WorkspaceConfig:
+    """What a ``config.json`` says: the workspace's name, or its folder, and where the file lies."""
+
+    path: Path
+    name: str
+    folder: Path | None
+    subscription_id: str = ""
+    resource_group: str = ""
+
+
+def find_config(path: str | os.PathLike[str] | None = None, file_name: str | None = None) -> Path | None:
+    """Return the ``config.json`` for `path`, or None where there is none.
+
+    Parameters
+    ----------
+    path : path, optional
+        A file, which is taken as it is, or the folder where the search begins; the current folder when left out. In each
+        folder ``.azureml/``, ``aml_config/`` and the folder itself are looked at, then its parent.
+    file_name : str, optional
+        Name to look for instead of ``config.json`` and ``project.json``.
+
+    Raises
+    ------
+    UserErrorException
+        When `path` does not exist.
+    """
+    start = Path(path or ".").resolve()
+    if start.is_file():
+        return start
+    if not start.is_dir():
+        raise UserErrorException(
+            f"There is neither a file nor a folder {str(path)!r}. Give the path of a config.json, or a folder below it.",
+            "path",
+        )
+    names = (file_name,) if file_name else NAMES
+    for folder in (start, *start.parents):
+        for sub in FOLDERS:
+            for name in names:
+                candidate = folder / sub / name
+                if candidate.is_file() and (sub or _names_workspace(candidate)):
+                    return candidate
+    return None
+
+
+def read_config(path: Path) -> WorkspaceConfig:
+    """Read the file at `path`; the ``project.json`` of 2018 (``Id``, ``Scope``) is understood, too.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is no JSON object, or names neither a workspace nor a folder.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(f"{path}: {error}. Expected a JSON object with 'workspace_name'.", "path") from error
+    if not isinstance(content, dict):
+        raise ConfigurationError(
+            f"{path}: expected a JSON object with 'workspace_name', found {content!r:.60}.", "path"
+        )
+    scope = str(content.get("Scope") or "").split("/")
+    parts = dict(zip((part.lower() for part in scope), scope[1:], strict=False))
+    folder = content.get("workspace_folder")
+    name = content.get("workspace_name") or parts.get("workspaces") or ""
+    if not name and not folder:
+        raise ConfigurationError(
+            f"{path} names no workspace. Expected the key 'workspace_name' or 'workspace_folder'; "
+            f"found {', '.join(map(repr, content)) or 'nothing'}.",
+            "workspace_name",
+        )
+    return WorkspaceConfig(
+        path=path,
+        name=str(name),
+        folder=(path.parent / Path(str(folder)).expanduser()).resolve() if folder else None,
+        subscription_id=str(content.get("subscription_id") or parts.get("subscriptions") or ""),
+        resource_group=str(content.get("resource_group") or parts.get("resourcegroups") or ""),
+    )
+
+
+def write_config(config: WorkspaceConfig) -> None:
+    """Write `config` to its path, as SDK v1 does, and the workspace's folder where its name alone would not find it.
+
+    A folder inside the project is written relative to the file, so that the project can be moved.
+    """
+    content = {
+        "subscription_id": config.subscription_id,
+        "resource_group": config.resource_group,
+        "workspace_name": config.name,
+    }
+    if config.folder is not None:
+        here = config.path.parent.resolve()
+        project = here.parent if here.name in FOLDERS else here
+        inside = config.folder.is_relative_to(project)
+        content["workspace_folder"] = os.path.relpath(config.folder, here) if inside else str(config.folder)
+    config.path.parent.mkdir(parents=True, exist_ok=True)
+    config.path.write_text(json.dumps(content, indent=4) + "\n", encoding="utf-8")
+
+
+def _names_workspace(path: Path) -> bool:
+    """Tell whether a ``config.json`` outside of SDK v1's folders is one of a workspace; many programs use that name."""
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    return any(f'"{key}"' in text for key in ("workspace_name", "workspace_folder", "Scope"))
