@@ -1,0 +1,67 @@
+"""Check that the script of a run lies in its source directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from aml_jupyter.errors import ConfigurationError, nearest
+
+_MOST_SCRIPTS = 500
+_SKIPPED = {".git", ".ipynb_checkpoints", "__pycache__", "node_modules", "site-packages"}
+
+
+def check_script(source_directory: str | os.PathLike[str] | None, script: str | os.PathLike[str]) -> str:
+    """Return the script's path relative to the source directory, with forward slashes.
+
+    Parameters
+    ----------
+    source_directory : path or None
+        The folder that is sent; empty means the current folder.
+    script : path
+        The script, relative to that folder or absolute inside it.
+
+    Raises
+    ------
+    ConfigurationError
+        When the folder or the script is missing, or the script lies outside the folder (links are followed).
+    """
+    folder = Path(source_directory or ".").expanduser().absolute()
+    if not folder.is_dir():
+        raise ConfigurationError(
+            f"source_directory: expected a folder, found {'a file' if folder.exists() else 'nothing'} at {folder}.",
+            field="source_directory",
+        )
+    written = (
+        os.fspath(script).replace("\\", "/") if os.sep == "/" and not (folder / script).exists() else os.fspath(script)
+    )
+    full = Path(os.path.normpath(folder / Path(written).expanduser()))
+    refusal = f"{full} script path doesn't exist. The script should be inside the project folder"
+    if not full.is_relative_to(folder):
+        same = Path(os.path.realpath(full))
+        if not same.is_file() or not same.is_relative_to(os.path.realpath(folder)):
+            raise ConfigurationError(
+                f"{refusal} {folder}. Move it there, or name the folder that has it as source_directory.",
+                field="script",
+            )
+        full = folder / same.relative_to(os.path.realpath(folder))
+    if not full.is_file():
+        found = (
+            "it is a folder" if full.is_dir() else nearest(full.relative_to(folder).as_posix(), list(_scripts(folder)))
+        )
+        raise ConfigurationError(f"{refusal} {folder}; {found or 'the folder has no scripts'}.", field="script")
+    return full.relative_to(folder).as_posix()
+
+
+def _scripts(folder: Path) -> Iterator[str]:
+    """Yield the scripts and notebooks that could have been meant, nearest levels first, up to a bound."""
+    count = 0
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in _SKIPPED and not name.startswith("."))
+        for name in sorted(files):
+            if name.endswith((".py", ".ipynb", ".sh", ".R", ".r")):
+                yield Path(root, name).relative_to(folder).as_posix()
+                count += 1
+                if count >= _MOST_SCRIPTS:
+                    return

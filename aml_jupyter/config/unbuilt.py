@@ -1,0 +1,177 @@
+"""Refuse, by name, what a run configuration asks for and nothing can do yet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from aml_jupyter.config.conda_dependencies import (
+    DEFAULT_PYTHON,
+    TEMPLATE_PYTHON,
+    CondaDependencies,
+    package_name,
+)
+from aml_jupyter.config.environment import DEFAULT_NAME, Environment
+from aml_jupyter.config.reading import show
+from aml_jupyter.config.run_configuration import RunConfiguration
+from aml_jupyter.config.sections import SparkConfiguration
+from aml_jupyter.errors import ConfigurationError
+
+# the templates of SDK v1 and of Workbench; a demand for exactly these is nobody's own demand
+_TEMPLATE_PYTHONS = {"3.5.2", "3.6.2", TEMPLATE_PYTHON, DEFAULT_PYTHON}
+_TEMPLATE_CHANNELS = {"anaconda", "conda-forge", "defaults"}
+_TEMPLATE_PACKAGES = {"azureml-defaults"}
+_TEMPLATE_IMAGE = re.compile(
+    r"(mcr\.microsoft\.com/)?azureml/(base|intelmpi[\d.]+-ubuntu[\d.]+|openmpi[\d.]+-ubuntu[\d.]+)(:[\w.\-]+)?"
+)
+
+_OWN_PYTHON = (
+    "Install the packages into a Python of your own, and set environment.python.user_managed_dependencies = True and "
+    "environment.python.interpreter_path to it"
+)
+_ON_THIS_MACHINE = "Leave it off: the run then uses the Python that it is submitted from"
+_ONE_PROCESS = "Run one process: leave node_count and process counts at 1 and the communicator at None"
+_READ_FILES = "Put the files into the source directory, or pass their absolute path as an argument"
+
+
+class Demand(NamedTuple):
+    """Name a field, its value, and what a person can do instead."""
+
+    field: str
+    value: Any
+    instead: str
+
+
+def refuse_unbuilt(run_config: RunConfiguration) -> None:
+    """Refuse conda, pip, Docker, several nodes or processes, data and Spark, which later releases bring.
+
+    Raises
+    ------
+    ConfigurationError
+        Names each such field with its value, and what to do instead.
+    """
+    demands = list(unbuilt(run_config))
+    if not demands:
+        return
+    first, *others = demands
+    message = f"{first.field} = {show(first.value)} is not supported yet. {first.instead}."
+    if others:
+        message += (
+            " Not supported yet, either: " + "; ".join(f"{entry.field} = {show(entry.value)}" for entry in others) + "."
+        )
+    raise ConfigurationError(message, field=first.field)
+
+
+def unbuilt(run_config: RunConfiguration) -> Iterator[Demand]:
+    """Yield what a run configuration asks for and nothing can do yet."""
+    if run_config.docker.use_docker:
+        yield Demand("docker.use_docker", True, _ON_THIS_MACHINE)
+    yield from _of_environment(run_config.environment)
+    yield from _of_processes(run_config)
+    yield from _of_data(run_config)
+    yield from _of_frameworks(run_config)
+
+
+def _of_environment(environment: Environment) -> Iterator[Demand]:
+    if environment.is_reference:
+        if environment.name != DEFAULT_NAME:
+            instead = "Use Environment.get(workspace, name), or write the environment out"
+            yield Demand("environment.name", environment.name, f"It names a registered environment. {instead}")
+        return
+    docker = environment.docker
+    if docker.enabled:
+        yield Demand("environment.docker.enabled", True, _ON_THIS_MACHINE)
+    if docker.base_image and not _TEMPLATE_IMAGE.fullmatch(docker.base_image):
+        yield Demand("environment.docker.base_image", docker.base_image, _ON_THIS_MACHINE)
+    if docker.base_dockerfile:
+        yield Demand("environment.docker.base_dockerfile", docker.base_dockerfile, _ON_THIS_MACHINE)
+    if docker.build_context is not None:
+        yield Demand("environment.docker.build_context", docker.build_context.location, _ON_THIS_MACHINE)
+    if not environment.python.user_managed_dependencies:
+        if environment.python.base_conda_environment:
+            yield Demand(
+                "environment.python.base_conda_environment", environment.python.base_conda_environment, _OWN_PYTHON
+            )
+        if environment.python.conda_dependencies is not None:
+            yield from _of_packages(environment.python.conda_dependencies)
+    if environment.spark.packages or environment.spark.repositories:
+        packages = [f"{entry.group}:{entry.artifact}:{entry.version}" for entry in environment.spark.packages]
+        yield Demand("environment.spark", packages or environment.spark.repositories, _ONE_PROCESS)
+    libraries = {key: value for key, value in environment.databricks.to_dict().items() if value}
+    if libraries:
+        yield Demand("environment.databricks", libraries, _OWN_PYTHON)
+    if environment.r is not None:
+        yield Demand("environment.r", environment.r.r_version, "Run Rscript with a command instead")
+
+
+def _of_packages(dependencies: CondaDependencies) -> Iterator[Demand]:
+    where = "environment.python.conda_dependencies"
+    conda = [
+        package
+        for package in dependencies.conda_packages
+        if package_name(package) not in ("python", "pip") or "::" in package
+    ]
+    if conda:
+        yield Demand(f"{where}.conda_packages", conda, _OWN_PYTHON)
+    pip = [package for package in dependencies.pip_packages if package_name(package) not in _TEMPLATE_PACKAGES]
+    if pip:
+        yield Demand(f"{where}.pip_packages", pip, _OWN_PYTHON)
+    options = list(dependencies.pip_options)
+    if options:
+        # an option may carry a password in its address
+        yield Demand(f"{where}.pip_options", [re.split(r"[ =]", option)[0] for option in options], _OWN_PYTHON)
+    python = dependencies.get_python_version()
+    if python is not None and python not in _TEMPLATE_PYTHONS:
+        yield Demand(f"{where} python", python, _OWN_PYTHON)
+    channels = [channel for channel in dependencies.conda_channels if channel not in _TEMPLATE_CHANNELS]
+    if channels:
+        yield Demand(f"{where}.conda_channels", channels, _OWN_PYTHON)
+    if dependencies.as_dict().get("variables"):
+        yield Demand(f"{where} variables", dependencies.as_dict()["variables"], "Set environment_variables instead")
+
+
+def _of_processes(run_config: RunConfiguration) -> Iterator[Demand]:
+    if run_config.communicator != "None":
+        yield Demand("communicator", run_config.communicator, _ONE_PROCESS)
+    counts = {
+        "node_count": run_config.node_count,
+        "mpi.process_count_per_node": run_config.mpi.process_count_per_node,
+        "mpi.node_count": run_config.mpi.node_count,
+        "pytorch.process_count": run_config.pytorch.process_count or 1,
+        "pytorch.node_count": run_config.pytorch.node_count,
+        "tensorflow.worker_count": run_config.tensorflow.worker_count,
+        "tensorflow.parameter_server_count": run_config.tensorflow.parameter_server_count,
+        "paralleltask.worker_count_per_node": run_config.paralleltask.worker_count_per_node,
+    }
+    for field, count in counts.items():
+        if count > 1:
+            yield Demand(field, count, _ONE_PROCESS)
+
+
+def _of_data(run_config: RunConfiguration) -> Iterator[Demand]:
+    for field in ("data_references", "data", "output_data"):
+        if getattr(run_config, field):
+            yield Demand(field, list(getattr(run_config, field)), _READ_FILES)
+    if run_config.datacaches:
+        yield Demand("datacaches", [entry.datacache_id for entry in run_config.datacaches], _READ_FILES)
+    if run_config.source_directory_data_store:
+        yield Demand("source_directory_data_store", run_config.source_directory_data_store, _READ_FILES)
+
+
+def _of_frameworks(run_config: RunConfiguration) -> Iterator[Demand]:
+    if run_config.framework == "PySpark":
+        instead = (
+            "Set the framework to Python; a script that makes its own SparkSession runs with the pyspark of its Python"
+        )
+        yield Demand("framework", "PySpark", instead)
+    elif run_config.spark != SparkConfiguration():
+        yield Demand("spark.configuration", dict(run_config.spark.configuration), "Set it in the script's SparkSession")
+    if run_config.auto_cluster_compute_specification:
+        yield Demand(
+            "auto_cluster_compute_specification", run_config.auto_cluster_compute_specification, "Name a compute target"
+        )
+    if run_config.services:
+        yield Demand("services", list(run_config.services), "Start the service in the script")
+    if run_config.credential_passthrough:
+        yield Demand("credential_passthrough", True, "Declare what the script needs in environment_variables")
