@@ -44,7 +44,7 @@ class Finder:
             if installed is not None:
                 return installed
         if name in SERVED:
-            spec = ModuleSpec(name, _Loader(self), is_package=name in PACKAGES)
+            spec = ModuleSpec(name, _Loader(self), is_package=name in PACKAGES)  # type: ignore[arg-type]
             if name in PACKAGES:
                 spec.submodule_search_locations = _Folders(name)  # type: ignore[assignment]
             return spec
@@ -62,7 +62,7 @@ class Finder:
             key = "%s %s" % (origin, name)
             if key not in self._installed:
                 self._installed[key] = None  # while it is executed, it may come back here
-                hidden = spec(name, _Folders(name.rpartition(".")[0]))  # type: ignore[operator]
+                hidden = spec(name, _Folders(name.rpartition(".")[0]))  # type: ignore[arg-type]
                 if hidden is not None and hidden.loader is not None:
                     module = module_from_spec(hidden)
                     self._installed[key] = module
@@ -138,11 +138,10 @@ class _Served(ModuleType):
         return sorted(name for name in self.__dict__ if name != "_finder")
 
 
-class _Folders(List[str]):
+class _Folders:
     """List the folders of the package `name` on `sys.path`, as it is when they are asked for."""
 
     def __init__(self, name: str) -> None:
-        super().__init__()
         self.name = name
 
     def _now(self) -> List[str]:
@@ -158,9 +157,6 @@ class _Folders(List[str]):
 
     def __getitem__(self, index: Any) -> Any:
         return self._now()[index]
-
-    def __contains__(self, folder: object) -> bool:
-        return folder in self._now()
 
     def __repr__(self) -> str:
         return "_Folders(%r)" % self._now()

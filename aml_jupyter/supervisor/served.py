@@ -3,7 +3,9 @@
 from types import ModuleType
 from typing import Any, Dict, Optional
 
-__all__ = ["SERVED", "fill", "refusal"]
+__all__ = ["PACKAGES", "SERVED", "VERSION", "fill", "refusal"]
+
+VERSION = "0.1.0"
 
 SERVED: Dict[str, Dict[str, str]] = {
     "azureml": {},
@@ -83,7 +85,7 @@ def fill(module: ModuleType) -> None:
         setattr(module, name, getattr(client, own))
     module.__dict__["__all__"] = sorted(name for name in SERVED[module.__name__] if not name.startswith("_"))
     if module.__name__ == "azureml.core":
-        module.__dict__["VERSION"] = "0.1.0"
+        module.__dict__["VERSION"] = module.__dict__["__version__"] = VERSION
 
 
 def refusal(name: str) -> Optional[str]:
@@ -98,9 +100,6 @@ def refusal(name: str) -> Optional[str]:
             parent = parent.rpartition(".")[0]
     if reason is None:
         return None
-    there = "; ".join(
-        "%s: %s" % (module, ", ".join(sorted(names)))
-        for module, names in sorted(SERVED.items())
-        if module in ("azureml.core", "aml_jupyter")
-    )
-    return "%s cannot be imported inside this run: %s. The in-run client has %s" % (name, reason, there)
+    family = "aml_jupyter" if name.startswith("aml_jupyter") else "azureml.core"
+    there = ", ".join(sorted(SERVED[family]))
+    return "%s cannot be imported inside this run: %s. What there is in %s: %s" % (name, reason, family, there)
