@@ -39,10 +39,10 @@ UNBUILT = {
 }
 """Attributes of SDK v1's Run that are still to come, and what works instead."""
 
-INSIDE = frozenset(
-    "log log_list log_row log_table log_image log_confusion_matrix log_accuracy_table log_residuals log_predictions "
-    "upload_file upload_files upload_folder child_run complete fail flush".split()
-)
+INSIDE = frozenset({
+    "child_run", "complete", "fail", "flush", "log", "log_accuracy_table", "log_confusion_matrix", "log_image", "log_list",
+    "log_predictions", "log_residuals", "log_row", "log_table", "upload_file", "upload_files", "upload_folder",
+})  # fmt: skip
 """What only the run itself can do: the script (`Run.get_context`), or the notebook that started an interactive run."""
 
 
@@ -81,7 +81,7 @@ class Run:
         from aml_jupyter.supervisor import client
 
         try:
-            return client.Run.get_context(allow_offline=allow_offline)
+            return client.get_context(allow_offline=allow_offline)
         except client.RunEnvironmentException as error:
             raise RunEnvironmentException(str(error)) from None
 
@@ -125,7 +125,7 @@ class Run:
         """
         db = experiment.workspace.folder.store.read()
         for record in find_runs(db, experiment=experiment.name, status=status, children=include_children):
-            if _matches(record, type, tags, properties):
+            if run_details.matches(record, type, tags, properties):
                 yield Run(experiment, record.id)
 
     # ---- what it is
@@ -225,7 +225,7 @@ class Run:
         """Yield the child runs, newest first; with `recursive` theirs as well. The filters are those of `list`."""
         for record in find_runs(self._folder.store.read(), parent=self.id, children=True, include_hidden=True):
             child = Run.get(self.workspace, record.id)
-            if status in (None, record.status) and _matches(record, type, tags, properties):
+            if status in (None, record.status) and run_details.matches(record, type, tags, properties):
                 yield child
             if recursive:
                 yield from child.get_children(True, tags, properties, type, status)
@@ -393,20 +393,3 @@ class Run:
 def get_run(experiment: Experiment, run_id: str, rehydrate: bool = True, clean_up: bool = True) -> Run:
     """Return the run called `run_id` of `experiment`; the other parameters are SDK v1's and change nothing."""
     return Run(experiment, run_id)
-
-
-def _matches(
-    record: RunRecord,
-    type_name: str | None,
-    tags: str | Mapping[str, str] | None,
-    properties: str | Mapping[str, str] | None,
-) -> bool:
-    """Tell whether a run passes SDK v1's filters."""
-    if type_name is not None and run_details.run_type(record) != type_name:
-        return False
-    for wanted, have in ((tags, record.tags), (properties, record.properties)):
-        if isinstance(wanted, str) and wanted not in have:
-            return False
-        if isinstance(wanted, Mapping) and any(have.get(key) != value for key, value in wanted.items()):
-            return False
-    return True

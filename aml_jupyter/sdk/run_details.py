@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from aml_jupyter.sdk.run_files import log_files
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, place_in_line
 
-__all__ = ["detailed_status", "details", "run_type", "with_logs"]
+__all__ = ["detailed_status", "details", "matches", "run_type", "with_logs"]
 
 
 def run_type(record: RunRecord) -> str:
@@ -55,6 +56,23 @@ def with_logs(found: dict[str, Any]) -> dict[str, Any]:
     """Return the details with the text of each log in place of its path."""
     texts = {name: Path(path).read_text("utf-8", "replace") for name, path in found["logFiles"].items()}
     return {**found, "logFiles": texts}
+
+
+def matches(
+    record: RunRecord,
+    type_name: str | None,
+    tags: str | Mapping[str, str] | None,
+    properties: str | Mapping[str, str] | None,
+) -> bool:
+    """Tell whether a run passes SDK v1's filters."""
+    if type_name is not None and run_type(record) != type_name:
+        return False
+    for wanted, have in ((tags, record.tags), (properties, record.properties)):
+        if isinstance(wanted, str) and wanted not in have:
+            return False
+        if isinstance(wanted, Mapping) and any(have.get(key) != value for key, value in wanted.items()):
+            return False
+    return True
 
 
 def _utc(moment: float | None) -> str | None:
