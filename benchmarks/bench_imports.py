@@ -1,0 +1,41 @@
+"""Time what a person pays before anything happens."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from table import Row, median_of
+
+__all__ = ["import_row", "load_ext_row"]
+
+
+def _timed(code: str) -> float:
+    program = f"import time; {code}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return float(done.stdout.strip().splitlines()[-1]) * 1000
+
+
+def import_row(mlflow: dict[str, float]) -> Row:
+    """Time ``import aml_jupyter``."""
+    taken = median_of(lambda: _timed("b = time.perf_counter(); import aml_jupyter; print(time.perf_counter() - b)"), 7)
+    return Row(
+        "import aml_jupyter", f"{taken:.0f} ms", "<= 60 ms", f"import mlflow {mlflow['import'] * 1000:.0f} ms", taken <= 60
+    )
+
+
+def load_ext_row() -> Row:
+    """Time ``%load_ext aml_jupyter`` in an IPython shell that is up."""
+    code = (
+        "from IPython.core.interactiveshell import InteractiveShell as S; s = S.instance(); b = time.perf_counter(); "
+        "s.run_line_magic('load_ext', 'aml_jupyter'); print(time.perf_counter() - b)"
+    )
+    bare = median_of(
+        lambda: _timed(
+            "b = time.perf_counter(); from IPython.core.interactiveshell import InteractiveShell as S; S.instance(); "
+            "print(time.perf_counter() - b)"
+        ),
+        3,
+    )
+    taken = median_of(lambda: _timed(code), 7)
+    return Row("%load_ext aml_jupyter", f"{taken:.0f} ms", "<= 150 ms", f"IPython itself {bare:.0f} ms", taken <= 150)
