@@ -48,16 +48,6 @@ class OfflineRun(InProcessRun):
         self._started = time.time()
         self._ended_at: Optional[float] = None
 
-    @property
-    def parent(self) -> Optional[Run]:
-        """Return the run that this one is a child of, or None."""
-        return self._parent
-
-    @property
-    def number(self) -> Optional[int]:
-        """Return 1: an offline run is alone in its experiment."""
-        return 1
-
     def child_run(
         self, name: Optional[str] = None, run_id: Optional[str] = None, outputs: Optional[str] = None
     ) -> "OfflineRun":
@@ -118,6 +108,9 @@ class OfflineRun(InProcessRun):
         self._end(status)
         self._sink.history().of(self._id).status = status
         self._ended_at = time.time()
+
+    def _find_number(self) -> Optional[int]:
+        return 1  # alone in its experiment
 
     def _fields(self) -> Dict[str, Any]:
         own = self._sink.history().of(self._id)

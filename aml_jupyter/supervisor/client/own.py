@@ -1,5 +1,6 @@
 """Be the run that this process belongs to, and the child runs that live inside its process."""
 
+import os
 import sys
 import traceback
 import warnings
@@ -33,15 +34,9 @@ class InProcessRun(Recorder):
         self._ended = False
 
     @property
-    def parent(self) -> Optional[Run]:
-        """Return the run that this one is a child of, or None."""
-        return self._parent if self._parent is not None else Run.parent.fget(self)  # type: ignore[attr-defined]
-
-    @property
     def display_name(self) -> str:
         """Return the run's display name; it can be set."""
-        own = self._sink.history().of(self._owner).display_name
-        return own if own is not None else Run.display_name.fget(self)  # type: ignore[attr-defined]
+        return self._find_display_name()
 
     @display_name.setter
     def display_name(self, value: str) -> None:
@@ -163,6 +158,13 @@ class InProcessRun(Recorder):
         answer = requests.ask("submit_child", args, reply_seconds())
         return Run(self.experiment, str(answer["id"]))
 
+    def _find_parent(self) -> Optional[Run]:
+        return self._parent
+
+    def _find_display_name(self) -> str:
+        own = self._sink.history().of(self._owner).display_name
+        return own if own is not None else Run._find_display_name(self)
+
     def _requests(self) -> Requests:
         return Requests(self._sink.control) if isinstance(self._sink, ControlSink) else Run._requests(self)
 
@@ -197,6 +199,16 @@ class SubmittedRun(InProcessRun):
 
     def __init__(self, experiment: Optional[Experiment], run_id: str, control: str) -> None:
         InProcessRun.__init__(self, experiment, run_id, ControlSink(control, run_id))
+
+    def _find_parent(self) -> Optional[Run]:
+        known = os.environ.get("AML_PARENT_RUN_ID")
+        if known is None:
+            return Run._find_parent(self)
+        return Run(None, known) if known else None
+
+    def _find_number(self) -> Optional[int]:
+        known = os.environ.get("AML_RUN_NUMBER", "")
+        return int(known) if known.isdigit() else Run._find_number(self)
 
     def complete(self, _set_status: bool = True) -> None:
         """Write out what was logged; the run completes when its process ends."""

@@ -72,14 +72,12 @@ class Run:
     @property
     def parent(self) -> Optional["Run"]:
         """Return the parent run, or None."""
-        parent = self._fields().get("parent")
-        return None if parent is None else Run(self._experiment, str(parent))
+        return self._find_parent()
 
     @property
     def number(self) -> Optional[int]:
         """Return the run's number in its experiment."""
-        number = self._fields().get("number")
-        return None if number is None else int(number)
+        return self._find_number()
 
     @property
     def type(self) -> str:
@@ -89,7 +87,7 @@ class Run:
     @property
     def display_name(self) -> str:
         """Return the run's display name."""
-        return str(self._fields().get("display_name") or self._id)
+        return self._find_display_name()
 
     @property
     def name(self) -> str:
@@ -282,6 +280,17 @@ class Run:
     def _fields(self) -> Dict[str, Any]:
         """Return what the service says about the run (RUN of ``protocol``)."""
         return dict(self._ask("get_run"))
+
+    def _find_parent(self) -> Optional["Run"]:
+        parent = self._fields().get("parent")
+        return None if parent is None else Run(self._experiment, str(parent))
+
+    def _find_number(self) -> Optional[int]:
+        number = self._fields().get("number")
+        return None if number is None else int(number)
+
+    def _find_display_name(self) -> str:
+        return str(self._fields().get("display_name") or self._id)
 
     def _fetch(self, name: str, target: str) -> None:
         """Copy the run's file `name` to the path `target`."""

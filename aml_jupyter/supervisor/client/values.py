@@ -8,6 +8,7 @@ from .errors import UserErrorException
 
 __all__ = ["column_lengths", "refuse_list", "scalar", "scalars", "text_of"]
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: it is on the way of every logged string
 _PLAIN = (float, int, str, bool, type(None))
 
 
@@ -72,4 +73,4 @@ def column_lengths(columns: Dict[str, Any]) -> Dict[str, int]:
 
 def text_of(value: Any) -> str:
     """Return `value` as JSON on one line; not-a-number and infinity as Python's ``json`` writes them."""
-    return json.dumps(value, separators=(",", ":"))
+    return _encode(value)

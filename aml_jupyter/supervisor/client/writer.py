@@ -148,7 +148,7 @@ class EventsWriter:
 def _rest(step: Optional[float], owner: Optional[str]) -> str:
     text = ""
     if step is not None:
-        text += ',"s":' + text_of(scalar(step))
+        text += ',"s":' + (str(step) if type(step) is int else text_of(scalar(step)))
     if owner is not None:
         text += ',"r":' + text_of(owner)
     return text
