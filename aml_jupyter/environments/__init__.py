@@ -1,1 +1,12 @@
+"""Own which Python runs a run, and with which variables.
 
+Today that is a Python that exists: the submitter's, or one that a person names. Builders of venv, conda and image
+environments belong here.
+"""
+
+from __future__ import annotations
+
+from aml_jupyter.environments.resolved import ResolvedEnvironment, check, resolve
+from aml_jupyter.environments.submitter import submitter
+
+__all__ = ["ResolvedEnvironment", "check", "resolve", "submitter"]

@@ -1,0 +1,152 @@
+"""Decide which Python runs a run, and with which variables."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aml_jupyter.environments.interpreter import locate, named_interpreter, version_of
+from aml_jupyter.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from aml_jupyter.config import RunConfiguration
+
+SUBMITTER = "submitter"
+USER_MANAGED = "user-managed"
+
+
+class ResolvedEnvironment(NamedTuple):
+    """Say what runs a run.
+
+    Attributes
+    ----------
+    interpreter : str
+        The absolute path of the Python.
+    variables : dict
+        The whole environment of the process, but for what the supervisor adds.
+    kind : str
+        ``submitter`` or ``user-managed``.
+    notes : tuple of str
+        What the run says about it.
+    """
+
+    interpreter: str
+    variables: dict[str, str]
+    kind: str
+    notes: tuple[str, ...]
+
+
+def resolve(definition: Mapping[str, Any]) -> ResolvedEnvironment:
+    """Return the Python and the variables of a run.
+
+    Parameters
+    ----------
+    definition : dict
+        The run's ``run.json``.
+
+    Raises
+    ------
+    ConfigurationError
+        When the interpreter is not there any more, or a declared variable has an illegal name.
+    """
+    submitter = definition["submitter"]
+    run_config = definition.get("run_config") or {}
+    environment = _mapping(run_config.get("environment"))
+    python = _mapping(environment.get("python"))
+    written = named_interpreter(python)
+    found = locate(submitter["python"] if written is None else written, submitter)
+    variables = around(found.path, submitter.get("variables") or {}, own=written is None)
+    for declared in (
+        environment.get("environmentVariables"),
+        run_config.get("environmentVariables"),
+        definition.get("environment_variables"),
+    ):
+        variables.update(declared_variables(_mapping(declared)))
+    if python.get("userManagedDependencies"):
+        return ResolvedEnvironment(found.path, variables, USER_MANAGED, (f"Python: {found.path} (user-managed)",))
+    note = (
+        f"Python: {found.path} {submitter.get('version', '')}".rstrip()
+        + " (the submitter's; no packages are installed)"
+    )
+    return ResolvedEnvironment(found.path, variables, SUBMITTER, (note,))
+
+
+def check(run_config: RunConfiguration, submitter: Mapping[str, Any]) -> None:
+    """Refuse, before anything is queued, an interpreter that is missing or does not run.
+
+    Parameters
+    ----------
+    run_config : RunConfiguration
+        What the run asks for.
+    submitter : dict
+        As `submitter()` returns it.
+
+    Raises
+    ------
+    ConfigurationError
+        Names the field, the value, and why it cannot be used.
+    """
+    environment = run_config.environment.to_dict()
+    declared = {**environment.get("environmentVariables", {}), **run_config.environment_variables}
+    declared_variables(declared)
+    written = named_interpreter(_mapping(environment.get("python")))
+    found = locate(submitter["python"] if written is None else written, submitter)
+    if found.path == os.path.abspath(sys.executable or os.devnull):
+        return  # it runs: this is it
+    version_of(found, {**around(found.path, submitter.get("variables") or {}, own=written is None), **declared})
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def declared_variables(declared: Mapping[str, Any]) -> dict[str, str]:
+    """Return declared variables as the system takes them.
+
+    Raises
+    ------
+    ConfigurationError
+        When a name is empty or has ``=`` or NUL in it, or a value has NUL.
+    """
+    for name, value in declared.items():
+        if not name or "=" in name or "\0" in name or "\0" in str(value):
+            raise ConfigurationError(
+                f"environment_variables: expected names without '=' and values without NUL, found {name!r}.",
+                field="environment_variables",
+            )
+    return {str(name): str(value) for name, value in declared.items()}
+
+
+def around(interpreter: str, variables: Mapping[str, str], own: bool) -> dict[str, str]:
+    """Return variables in which ``python`` and ``pip`` mean the interpreter.
+
+    Parameters
+    ----------
+    interpreter : str
+        Absolute path.
+    variables : dict
+        The submitter's.
+    own : bool
+        Whether it is the submitter's interpreter. Another one does not get the variables of the submitter's virtual
+        or conda environment, but its own.
+    """
+    made = dict(variables)
+    folder = os.path.dirname(interpreter)
+    search = [entry for entry in made.get("PATH", os.defpath).split(os.pathsep) if entry]
+    prefix = os.path.dirname(folder)
+    if not own:
+        for name in [name for name in made if name == "VIRTUAL_ENV" or name.startswith("CONDA_")]:
+            before = made.pop(name)
+            if name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+                search = [entry for entry in search if entry != os.path.join(before, "bin")]
+        if os.path.exists(os.path.join(prefix, "pyvenv.cfg")):
+            made["VIRTUAL_ENV"] = prefix
+        elif os.path.isdir(os.path.join(prefix, "conda-meta")):
+            made["CONDA_PREFIX"] = prefix
+            made["CONDA_DEFAULT_ENV"] = os.path.basename(prefix)
+    if not own or folder not in search:
+        search = [folder, *(entry for entry in search if entry != folder)]
+    made["PATH"] = os.pathsep.join(search)
+    return made
