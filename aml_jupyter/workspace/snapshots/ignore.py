@@ -17,7 +17,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...errors import SnapshotException
+from aml_jupyter.errors import SnapshotException
+
 from .notes import shown
 
 __all__ = ["BUILT_IN", "DEFAULT_PATTERNS", "IGNORE_FILES", "IgnoreRules", "Rule", "read_rules"]

@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ...errors import SnapshotException
+from aml_jupyter.errors import SnapshotException
+
 from .notes import shown, size_text
 from .scan import Pending, Scan
 

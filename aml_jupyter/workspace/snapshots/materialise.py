@@ -13,8 +13,9 @@ import uuid
 from collections import defaultdict
 from contextlib import suppress
 
-from ...errors import WorkspaceException
-from ...supervisor.faults import fault_point
+from aml_jupyter.errors import WorkspaceException
+from aml_jupyter.supervisor.faults import fault_point
+
 from .packs import Location
 from .store import ContentStore, SnapshotWorkspace, open_store, store_errors
 from .temporary import SUFFIX, lock_folder, remove_abandoned

@@ -23,9 +23,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple
 
-from ...errors import WorkspaceException
-from ...supervisor.durable import sync_folder
-from ...supervisor.faults import fault_point
+from aml_jupyter.errors import WorkspaceException
+from aml_jupyter.supervisor.durable import sync_folder
+from aml_jupyter.supervisor.faults import fault_point
+
 from .temporary import create_temporary
 
 __all__ = ["CONTENT", "TREE", "Location", "PackTable", "PackWriter", "read_table"]
@@ -93,9 +94,9 @@ def read_table(path: str) -> PackTable:
 
 
 class PackWriter:
-    """Collect new blobs in one temporary file that `commit` turns into a pack.
+    """Collect new blobs in one temporary file that `seal` turns into a pack.
 
-    Nothing is created before the first blob comes. Leaving the ``with`` block without `commit` removes the file.
+    Nothing is created before the first blob comes. Leaving the ``with`` block without `seal` removes the file.
     """
 
     def __init__(self, packs: str, temporaries: str) -> None:
@@ -155,7 +156,7 @@ class PackWriter:
         """Take back what the last `add_stream` appended."""
         self._rewind(self._last)
 
-    def commit(self) -> PackTable | None:
+    def seal(self) -> PackTable | None:
         """Make the pack durable and give it its name; return its index, or None when there is nothing to write."""
         if not self._records:
             return None

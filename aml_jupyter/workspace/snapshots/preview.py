@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from ...errors import SnapshotException
+from aml_jupyter.errors import SnapshotException
+
 from .limits import Limits, biggest_entries
 from .scan import Ignored
 from .source import look_at

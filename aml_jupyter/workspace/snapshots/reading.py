@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from ...errors import SnapshotException
+from aml_jupyter.errors import SnapshotException
+
 from .cache import Record
 from .notes import shown
 from .packs import PackWriter

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from ...errors import SnapshotException, nearest
+from aml_jupyter.errors import SnapshotException, nearest
+
 from .cache import load_known
 from .ignore import read_rules
 from .notes import shown

@@ -20,8 +20,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from ...errors import SnapshotException, WorkspaceException
-from ...supervisor.durable import sync_folder
+from aml_jupyter.errors import SnapshotException, WorkspaceException
+from aml_jupyter.supervisor.durable import sync_folder
+
 from .packs import RECORD, Location, PackTable, PackWriter, read_table
 from .temporary import checked, remove_abandoned, replace_file
 
@@ -152,9 +153,9 @@ class ContentStore:
         """Return a writer of one new pack."""
         return PackWriter(self.packs, self.temporaries)
 
-    def commit(self, writer: PackWriter) -> bool:
+    def keep(self, writer: PackWriter) -> bool:
         """Make a writer's blobs durable and findable; say whether there were any."""
-        table = writer.commit()
+        table = writer.seal()
         if table is None:
             return False
         with self._lock:

@@ -110,7 +110,7 @@ def take_snapshot(
             _, files, size = scan.folders[0].tree
             if overlay:
                 identity, files, size = add_overlay(root, overlay, read_tree, add, add_tree)
-            if not store.commit(writer) and (scan.pending or overlay):
+            if not store.keep(writer) and (scan.pending or overlay):
                 store.sync()  # what was found may come from a process that has not synced the folder yet
         known = scan.known
         if known is None or scan.pending or known.rules != scan.signature or known.tree != root:

@@ -13,7 +13,7 @@ import uuid
 import zlib
 from contextlib import suppress
 
-from ...supervisor.faults import fault_point
+from aml_jupyter.supervisor.faults import fault_point
 
 try:
     import fcntl

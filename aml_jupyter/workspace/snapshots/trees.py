@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import SnapshotException, WorkspaceException
+from aml_jupyter.errors import SnapshotException, WorkspaceException
+
 from .cache import EXECUTABLE
 from .notes import shown
 from .scan import Folder, Scan
