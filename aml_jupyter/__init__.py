@@ -5,9 +5,10 @@ The public names are imported when they are first used (PEP 562), so that ``impo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # `typing` alone costs more than the rest of this module
 if TYPE_CHECKING:
+    from typing import Any
+
     from aml_jupyter.config import (
         CondaDependencies,
         DockerConfiguration,

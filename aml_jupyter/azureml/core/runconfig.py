@@ -1,0 +1,53 @@
+"""Re-export the names of ``azureml.core.runconfig``."""
+
+from __future__ import annotations
+
+from aml_jupyter.config import (
+    DEFAULT_CPU_IMAGE,
+    DEFAULT_GPU_IMAGE,
+    AmlComputeConfiguration,
+    ContainerInstanceConfiguration,
+    ContainerRegistry,
+    Data,
+    DataLocation,
+    DataPath,
+    DataReferenceConfiguration,
+    Dataset,
+    DockerConfiguration,
+    HdiConfiguration,
+    HistoryConfiguration,
+    KubernetesComputeConfiguration,
+    MpiConfiguration,
+    OutputData,
+    ParallelTaskConfiguration,
+    PyTorchConfiguration,
+    RunConfiguration,
+    SparkConfiguration,
+    SparkPackage,
+    TensorflowConfiguration,
+)
+
+__all__ = [
+    "DEFAULT_CPU_IMAGE",
+    "DEFAULT_GPU_IMAGE",
+    "AmlComputeConfiguration",
+    "ContainerInstanceConfiguration",
+    "ContainerRegistry",
+    "Data",
+    "DataLocation",
+    "DataPath",
+    "DataReferenceConfiguration",
+    "Dataset",
+    "DockerConfiguration",
+    "HdiConfiguration",
+    "HistoryConfiguration",
+    "KubernetesComputeConfiguration",
+    "MpiConfiguration",
+    "OutputData",
+    "ParallelTaskConfiguration",
+    "PyTorchConfiguration",
+    "RunConfiguration",
+    "SparkConfiguration",
+    "SparkPackage",
+    "TensorflowConfiguration",
+]
