@@ -66,22 +66,34 @@ class Family:
             return False
         if sys.platform.startswith("linux"):
             return True
-        try:
-            os.killpg(self.main, 0)
-        except (ProcessLookupError, PermissionError):
-            return True
+        with fault_point("supervisor.probe"):
+            try:
+                os.killpg(self.main, 0)
+            except (ProcessLookupError, PermissionError):
+                return True
         return False
 
     def signal_all(self, *numbers: int) -> None:
-        """Send the signals `numbers`, in this order, to the whole group and to every descendant."""
-        # Until the user's process is reaped, nobody else can have its number.
-        if self.status is None or not sys.platform.startswith("linux"):
+        """Send the signals `numbers`, in this order, to the whole group and to every descendant outside it.
+
+        Each process gets each signal once: a second TERM would end a script that is saving its work after the first.
+        """
+        found = descendants(os.getpid())
+        outside = {pid for pid in found if not self._is_in_group(pid)}
+        self.signalled |= found
+        # A group that has a member of ours, or whose leader is not reaped yet, can be nobody else's.
+        if self.status is None or found - outside:
             for number in numbers:
                 _send(os.killpg, self.main, number)
-        for pid in descendants(os.getpid()):
-            self.signalled.add(pid)
+        for pid in outside:
             for number in numbers:
                 _send(os.kill, pid, number)
+
+    def _is_in_group(self, pid: int) -> bool:
+        try:
+            return os.getpgid(pid) == self.main
+        except OSError:
+            return False
 
     def wait(self, seconds: float) -> bool:
         """Wait until no process is left; False when `seconds` have passed."""

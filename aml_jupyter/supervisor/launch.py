@@ -43,15 +43,17 @@ def read_launch(control: str) -> Launch:
     Raises
     ------
     LaunchError
-        When it is missing or a field of it cannot be used; the message names file and field.
+        When a field of it cannot be used; the message names file and field.
+    OSError
+        When it is missing, or cannot be read now.
     """
     path = os.path.join(control, LAUNCH)
     try:
         value = read_json(path)
-    except (OSError, ValueError) as error:
-        raise LaunchError("%s cannot be read: %s" % (path, error)) from error
+    except ValueError as error:
+        raise LaunchError("%s is not what the service writes: %s" % (path, error)) from error
     if value is None:
-        raise LaunchError("%s is missing: the service writes it before it starts a supervisor" % path)
+        raise FileNotFoundError("%s is missing: the service writes it before it starts a supervisor" % path)
     if value.get("format") != FORMAT:
         raise LaunchError("%s has format %r; this supervisor reads format %d" % (path, value.get("format"), FORMAT))
     command = _field(path, value, "command", list)

@@ -62,9 +62,12 @@ def supervise(control: str, slot_fds: Sequence[int] = ()) -> int:
     pulse = Pulse(control)
     try:
         launch = read_launch(control)
-    except LaunchError as error:
-        log.say(str(error))
+    except OSError as error:
+        log.say("nothing was started: %s" % error)
         return 1
+    except LaunchError as error:
+        nothing = Launch(control, 0, "", "", [], "", {}, None, 0.0, None)
+        return _Supervision(nothing, slots, log, pulse, output).refuse("start failed", str(error))
     return _Supervision(launch, slots, log, pulse, output).run()
 
 
@@ -101,8 +104,7 @@ class _Supervision:
         if os.path.exists(self._files.attempt) or os.path.exists(self._files.result):
             return 0
         if os.path.exists(self._files.cancel):
-            # No process of it exists, and none will: the name of attempt.json is taken before the result is written.
-            return self._refuse_canceled()
+            return self.refuse("canceled", "canceled before it was started")
         try:
             held = fork_held(launch, self._output)
         except OSError as error:
@@ -140,15 +142,16 @@ class _Supervision:
         }
         return link_json(self._files.attempt, attempt, point="supervisor.attempt")
 
-    def _refuse_canceled(self) -> int:
+    def refuse(self, reason: str, message: str) -> int:
+        """End the attempt without a process: none was started, and none will be."""
+        self._log.say("nothing was started: %s" % message)
         try:
-            with hold_epoch(self._launch.control, self._launch.epoch):
-                if not self._link_attempt(None):
-                    return 0
-        except (StaleEpoch, OSError) as error:
-            self._log.say("nothing was started: %s" % error)
+            if not self._link_attempt(None):
+                return 0
+        except OSError as error:
+            self._log.say("attempt.json cannot be written: %s" % error)
             return 1
-        return self._conclude(Verdict(None, None, "canceled", "canceled before it was started"), None)
+        return self._conclude(Verdict(None, None, reason, message), None)
 
     def _conclude(self, verdict: Verdict, family: Optional[Family]) -> int:
         """Write the result, however long the disk stays full, and wake the service."""

@@ -9,6 +9,7 @@ import os
 from typing import Sequence, Set
 
 from .faults import fault_point
+from .identity import start_time
 from .protocol import WAITING
 from .slots import HeldSlots
 from .supervisor_log import SupervisorLog
@@ -42,7 +43,7 @@ class AttemptSlots:
             names = set()
         if not names and not self._waiting and not self._to_answer:
             return
-        waiting = {name for name in names if name.isdigit() and _is_there(int(name))}
+        waiting = {name for name in names if name.isdigit() and start_time(int(name)) is not None}
         self._to_answer |= self._waiting - waiting
         self._waiting = waiting
         # A process that waits a second time is answered a second time.
@@ -67,13 +68,3 @@ class AttemptSlots:
                 self._log.say("cannot tell process %s to go on: %s" % (name, error))
                 return
         self._to_answer.discard(name)
-
-
-def _is_there(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass
-    return True

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import time
+from importlib.util import find_spec
 from typing import Any, List, Optional
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
@@ -19,7 +20,7 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from ..client.writer import EventsWriter
 from ..faults import fault_point
 
-__all__ = ["DeadKernel", "TimeIsUp", "publish", "register"]
+__all__ = ["DeadKernel", "NoKernel", "TimeIsUp", "publish", "register"]
 
 NAME = "aml"
 NATIVE = "python3"
@@ -27,6 +28,10 @@ NATIVE = "python3"
 
 class DeadKernel(Exception):
     """Say that the kernel died, and of what, as far as that is known."""
+
+
+class NoKernel(Exception):
+    """Say that the run's Python has no kernel."""
 
 
 class TimeIsUp(Exception):
@@ -159,9 +164,13 @@ class _Kernels(KernelSpecManager):  # type: ignore[misc]
                 return super().get_kernel_spec(kernel_name)
             except NoSuchKernel:
                 print("aml: there is no kernel %r here; the run's Python, %s, is used" % (kernel_name, sys.executable))
-        from ipykernel.kernelspec import get_kernel_dict
-
-        return KernelSpec(resource_dir="", **get_kernel_dict())
+        if find_spec("ipykernel_launcher") is None:
+            raise NoKernel(
+                "a Python notebook needs ipykernel in the run's Python, %s, and it is not there. Install it "
+                "(%s -m pip install ipykernel), or choose an interpreter that has it." % (sys.executable, sys.executable)
+            )
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name="Python 3", language="python", resource_dir="")
 
 
 def _code_cells(cells: List[Any]) -> int:

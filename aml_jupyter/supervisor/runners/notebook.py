@@ -35,7 +35,7 @@ def run_notebook(control: str) -> int:
     try:
         import papermill
 
-        from .engine import DeadKernel, TimeIsUp, register
+        from .engine import DeadKernel, NoKernel, TimeIsUp, register
     except ImportError as error:
         return _fail(events, "ImportError", _what_is_missing(error))
     # Cancel ends this process by TERM: as an exception, so that the kernel and its files go, too.
@@ -63,7 +63,7 @@ def run_notebook(control: str) -> int:
         except papermill.PapermillExecutionError as error:
             _publish(folder, output)
             return _report_cell(events, error)
-        except (DeadKernel, TimeIsUp) as error:
+        except (DeadKernel, NoKernel, TimeIsUp) as error:
             return _fail(events, type(error).__name__, str(error))
         except Exception as error:
             return _fail(events, type(error).__name__, _first_line(error), traceback.format_exc())
