@@ -49,9 +49,7 @@ def line_chart(
     return element(
         "svg",
         element("title", f"{title}: {number_text(bottom)} to {number_text(top)}"),
-        void("polygon", points=" ".join(band), fill=BLUE, fill_opacity="0.25", stroke="none")
-        if has_band
-        else None,
+        void("polygon", points=" ".join(band), fill=BLUE, fill_opacity="0.25", stroke="none") if has_band else None,
         void(
             "polyline",
             points=" ".join(place(a, b) for a, b, _, _ in points),

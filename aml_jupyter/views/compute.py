@@ -12,7 +12,8 @@ from aml_jupyter.views.formats import clock_text, iso_time, json_value
 from aml_jupyter.views.html import colour_of, element, table_html
 from aml_jupyter.views.text import Column, printable
 from aml_jupyter.views.view import TableView
-from aml_jupyter.workspace import ACTIVE, WAITING, default_target, find_runs, get_target, list_targets
+from aml_jupyter.workspace import default_target, find_runs, get_target, list_targets
+from aml_jupyter.workspace.states import ACTIVE, WAITING
 
 if TYPE_CHECKING:
     from aml_jupyter.workspace import TargetRecord, WorkspaceFolder
@@ -168,9 +169,7 @@ def compute_rows(folder: WorkspaceFolder) -> TableView[ComputeRow]:
     """Return the compute targets of the workspace."""
     db = folder.store.read()
     default = default_target(db)
-    rows = tuple(
-        ComputeRow(target, target.name == default, *_load(folder, target.name)) for target in list_targets(db)
-    )
+    rows = tuple(ComputeRow(target, target.name == default, *_load(folder, target.name)) for target in list_targets(db))
     return TableView(rows, TARGET_COLUMNS, "no compute targets")
 
 
@@ -206,5 +205,3 @@ def _settings_text(settings: dict[str, Any]) -> str:
         for name, value in settings.items()
         if value not in (None, "", False)
     )
-
-

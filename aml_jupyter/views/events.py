@@ -12,11 +12,18 @@ from aml_jupyter.views.view import TableView
 from aml_jupyter.workspace import events_since
 
 if TYPE_CHECKING:
-    from aml_jupyter.workspace import EventRecord, WorkspaceFolder
+    from aml_jupyter.workspace import WorkspaceFolder
+    from aml_jupyter.workspace.records import EventRecord
 
 __all__ = ["EventRow", "event_rows"]
 
-COLUMNS = (Column("id", right=True), Column("time"), Column("kind"), Column("subject", least=20), Column("data", least=16))
+COLUMNS = (
+    Column("id", right=True),
+    Column("time"),
+    Column("kind"),
+    Column("subject", least=20),
+    Column("data", least=16),
+)
 
 
 @dataclass(frozen=True)

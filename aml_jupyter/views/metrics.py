@@ -190,7 +190,11 @@ def metrics_html(metrics: Sequence[MetricView]) -> Html | None:
     tables: list[Html] = []
     for metric in metrics:
         record = metric.record
-        drawn = line_chart(metric.chart.x, metric.chart.y, metric.chart.low, metric.chart.high, record.name) if metric.chart else None
+        drawn = (
+            line_chart(metric.chart.x, metric.chart.y, metric.chart.low, metric.chart.high, record.name)
+            if metric.chart
+            else None
+        )
         if drawn is not None:
             caption = element("div", element("b", record.name), " ", metric.said(), style="font-size:12px")
             charts.append(element("div", caption, drawn, style="display:inline-block;margin:4px 16px 4px 0"))

@@ -15,7 +15,8 @@ from aml_jupyter.views.metrics import MetricView, brief_metrics, metric_views
 from aml_jupyter.views.run_html import run_html
 from aml_jupyter.views.run_text import run_text
 from aml_jupyter.views.runs import RunRow, run_fields
-from aml_jupyter.workspace import FINAL, WAITING, attempts, find_runs, get_run, list_artifacts, place_in_line, transitions
+from aml_jupyter.workspace import attempts, find_runs, get_run, list_artifacts, place_in_line, transitions
+from aml_jupyter.workspace.states import FINAL, WAITING
 
 if TYPE_CHECKING:
     from aml_jupyter.workspace import ArtifactRecord, AttemptRecord, RunRecord, TransitionRecord, WorkspaceFolder

@@ -163,9 +163,7 @@ def _children(view: RunView) -> Html | None:
 def _timeline(view: RunView) -> Html | None:
     if not view.timeline:
         return None
-    rows = [
-        (clock_text(change.time, view.as_of), change.after, change.reason) for change in view.timeline[-LISTED:]
-    ]
+    rows = [(clock_text(change.time, view.as_of), change.after, change.reason) for change in view.timeline[-LISTED:]]
     return element("details", element("summary", "timeline"), table_html(("time", "state", "reason"), rows))
 
 

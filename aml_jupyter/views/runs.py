@@ -11,7 +11,8 @@ from aml_jupyter.views.formats import clock_text, duration_text, iso_time, json_
 from aml_jupyter.views.metrics import brief_metrics
 from aml_jupyter.views.text import Column
 from aml_jupyter.views.view import TableView
-from aml_jupyter.workspace import WAITING, find_runs, place_in_line
+from aml_jupyter.workspace import find_runs, place_in_line
+from aml_jupyter.workspace.states import WAITING
 
 if TYPE_CHECKING:
     from aml_jupyter.workspace import RunRecord, WorkspaceFolder

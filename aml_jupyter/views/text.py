@@ -28,7 +28,11 @@ def printable(text: str, keep_newlines: bool = False) -> str:
         return text
     allowed = "\n\t" if keep_newlines else ""
     return "".join(
-        letter if letter.isprintable() or letter in allowed else " " if letter.isspace() else "\N{REPLACEMENT CHARACTER}"
+        letter
+        if letter.isprintable() or letter in allowed
+        else " "
+        if letter.isspace()
+        else "\N{REPLACEMENT CHARACTER}"
         for letter in text
     )
 
@@ -62,7 +66,12 @@ def wrap(text: str, width: int, indent: str = "") -> str:
     """Return `text` in lines of at most `width` columns, each after `indent`; words longer than a line stay whole."""
     return "\n".join(
         textwrap.fill(
-            line, max(width, 20), initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+            line,
+            max(width, 20),
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
         )
         for line in text.splitlines()
     )

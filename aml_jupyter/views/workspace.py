@@ -11,13 +11,23 @@ from aml_jupyter.views.formats import clock_text, iso_time
 from aml_jupyter.views.html import element, table_html
 from aml_jupyter.views.text import Column, printable
 from aml_jupyter.views.view import TableView
-from aml_jupyter.workspace import RUN_STATES, default_target, find_runs, list_experiments, list_targets, list_workspaces
+from aml_jupyter.workspace import default_target, find_runs, list_experiments, list_targets, list_workspaces
+from aml_jupyter.workspace.states import RUN_STATES
 
 if TYPE_CHECKING:
     from aml_jupyter.service import ServiceStatus
     from aml_jupyter.workspace import WorkspaceEntry, WorkspaceFolder
 
-__all__ = ["ServiceView", "WorkspaceRow", "WorkspaceView", "service_view", "workspace_list_rows", "workspace_view"]
+__all__ = [
+    "ReportView",
+    "ServiceView",
+    "WorkspaceRow",
+    "WorkspaceView",
+    "report_view",
+    "service_view",
+    "workspace_list_rows",
+    "workspace_view",
+]
 
 LIST_COLUMNS = (Column("name", least=8), Column("folder", least=20), Column("id"), Column("remark"))
 

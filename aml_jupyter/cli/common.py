@@ -1,0 +1,125 @@
+"""Own what verbs share: which workspace, which run, how a result is printed, how values are read."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from aml_jupyter.cli.parser import Arguments
+from aml_jupyter.errors import UserErrorException, nearest
+
+if TYPE_CHECKING:
+    from aml_jupyter.cli.door import Door
+    from aml_jupyter.views import View
+    from aml_jupyter.workspace import RunRecord, WorkspaceFolder
+
+__all__ = ["emit", "emit_json", "open_workspace", "pairs", "select_run", "size_of", "wants_json"]
+
+_UNITS: Final = {
+    "": 1,
+    "k": 10**3,
+    "m": 10**6,
+    "g": 10**9,
+    "t": 10**12,
+    "ki": 2**10,
+    "mi": 2**20,
+    "gi": 2**30,
+    "ti": 2**40,
+}
+
+
+def wants_json(arguments: Arguments) -> bool:
+    """Tell whether ``--json`` was said."""
+    return bool(getattr(arguments, "json", False))
+
+
+def open_workspace(arguments: Arguments) -> WorkspaceFolder:
+    """Return the workspace that ``--workspace``, AML_WORKSPACE or the registry names."""
+    from aml_jupyter.workspace import find_workspace
+
+    return find_workspace(getattr(arguments, "workspace", None))
+
+
+def emit(arguments: Arguments, door: Door, view: View) -> int:
+    """Print a view as JSON or for people, and return the exit code of a verb that has done its work."""
+    if wants_json(arguments):
+        return emit_json(door, view.as_json())
+    door.show(view)
+    return 0
+
+
+def emit_json(door: Door, value: Any) -> int:
+    """Print plain data as JSON and return 0."""
+    door.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    return 0
+
+
+def select_run(folder: WorkspaceFolder, text: str) -> RunRecord:
+    """Return the run that `text` means: its id, ``last``, a unique beginning of an id or of its last part, or its name.
+
+    Raises
+    ------
+    UserErrorException
+        When no run or several runs are meant.
+    """
+    from aml_jupyter.workspace import find_run, find_runs
+
+    db = folder.store.read()
+    if text == "last":
+        latest = find_runs(db, last=1)
+        if not latest:
+            raise UserErrorException(
+                "there is no run yet in this workspace; submit one with: aml submit SCRIPT.py", "run"
+            )
+        return latest[0]
+    exact = find_run(db, text)
+    if exact is not None:
+        return exact
+    everything = find_runs(db, include_hidden=True, children=True)
+    for found in (
+        [run for run in everything if text and run.id.startswith(text)],
+        [run for run in everything if len(text) >= 4 and run.id.rpartition("_")[2].startswith(text)],
+        [run for run in everything if run.display_name == text],
+    ):
+        if len(found) == 1:
+            return found[0]
+        if found:
+            listed = ", ".join(run.id for run in found[:5]) + (", ..." if len(found) > 5 else "")
+            raise UserErrorException(f"{text!r} means {len(found)} runs: {listed}", "run")
+    known = nearest(text, [run.id for run in everything[:200]])
+    raise UserErrorException(
+        f"there is no run {text!r} in workspace {folder.name!r}; {known or 'it has no runs'}", "run"
+    )
+
+
+def pairs(words: Sequence[str] | None, option: str, value_optional: bool = False) -> dict[str, str]:
+    """Return ``NAME=VALUE`` words as a dict.
+
+    Raises
+    ------
+    UserErrorException
+        When a word has no ``=`` (unless the value is optional) or no name.
+    """
+    found = {}
+    for word in words or ():
+        name, equals, value = word.partition("=")
+        if not name or not (equals or value_optional):
+            raise UserErrorException(f"{option} {word!r}: NAME=VALUE was expected", option.lstrip("-"))
+        found[name] = value
+    return found
+
+
+def size_of(text: str) -> int:
+    """Return a size such as ``512MB``, ``4g`` or ``2GiB`` in bytes.
+
+    Raises
+    ------
+    UserErrorException
+        When it is not a size.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*", text.lower())
+    if match is None or match[2] not in _UNITS:
+        raise UserErrorException(f"--memory {text!r}: a size such as 512MB, 4GB or 2GiB was expected", "memory")
+    return int(float(match[1]) * _UNITS[match[2]])

@@ -1,0 +1,207 @@
+"""Own `aml compute` (also `aml computetarget`, as SDK v1 called it): the places where runs execute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from aml_jupyter.cli.common import emit, emit_json, open_workspace, pairs, wants_json
+from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_noun, add_verb
+from aml_jupyter.errors import ComputeTargetException, UserErrorException
+
+if TYPE_CHECKING:
+    from aml_jupyter.cli.door import Door
+
+__all__ = ["add_verbs"]
+
+
+def add_verbs(nouns: Nouns) -> None:
+    """Add `aml compute` and its verbs."""
+    verbs = add_noun(
+        nouns,
+        "compute",
+        "create, look at, start and stop compute targets, the places where runs execute",
+        ["computetarget"],
+    )
+    add_verb(verbs, "kinds", _kinds, "List the types of compute targets and what each can do.", "aml compute kinds")
+    add_verb(verbs, "list", _list, "List the workspace's compute targets.", "aml compute list")
+    _add_name(add_verb(verbs, "show", _show, "Show one compute target.", "aml compute show gpu-box"))
+    create = add_verb(
+        verbs,
+        "create",
+        _create,
+        "Create a compute target.",
+        "aml compute create ci --type computeinstance --max-parallel 4",
+    )
+    create.add_argument("--type", metavar="TYPE", help="type of the target, see aml compute kinds")
+    create.add_argument("--tag", action="append", metavar="KEY=VALUE", help="tag of the target; may be repeated")
+    create.add_argument("--description", default="", metavar="TEXT", help="what it is for")
+    _add_settings(create)
+    _add_name(create, "with -n NAME, the type: aml compute create computeinstance -n ci")
+    attach = add_verb(
+        verbs,
+        "attach",
+        _attach,
+        "Attach a machine or a cluster that is there already.",
+        "aml compute attach --name box --type remote --address box.example.org --username ml",
+    )
+    for option in ("--type", "--address", "--username", "--private-key-file", "--ssh-port"):
+        attach.add_argument(option, metavar=option[2:].upper().replace("-", "_"))
+    _add_name(attach)
+    default = add_verb(
+        verbs, "default", _default, "Show, or choose, the target of submits that name none.", "aml compute default ci"
+    )
+    _add_name(default)
+    for name, what in (
+        ("start", "Start a stopped compute instance; its waiting runs go on."),
+        ("stop", "Stop a compute instance: what runs goes on to its end, what is queued waits."),
+        ("restart", "Stop a compute instance and start it again."),
+        ("delete", "Delete a created target; its queued runs are canceled, its running ones asked to end."),
+        ("detach", "Forget an attached target."),
+    ):
+        _add_name(add_verb(verbs, name, _changer(name), what, f"aml compute {name} ci"))
+    update = add_verb(
+        verbs, "update", _update, "Change settings of a target.", "aml compute update ci --max-parallel 2"
+    )
+    _add_settings(update)
+    _add_name(update)
+
+
+def _add_name(parser: Parser, what: str = "name of the compute target") -> None:
+    parser.add_argument("word", nargs="?", metavar="NAME", help=what)
+    parser.add_argument("-n", "--name", metavar="NAME", help="name of the target, as an option")
+
+
+def _add_settings(parser: Parser) -> None:
+    parser.add_argument("--max-parallel", metavar="N", help="how many runs at once; one a core when left out")
+    parser.add_argument("--set", action="append", metavar="NAME=VALUE", help="another setting; may be repeated")
+    for name in (
+        "vm-size",
+        "min-nodes",
+        "max-nodes",
+        "vm-priority",
+        "idle-seconds-before-scaledown",
+        "assign-identity",
+    ):
+        parser.add_argument(f"--{name}", metavar="VALUE", help=f"setting {name.replace('-', '_')}, as in SDK v1")
+
+
+def _name_of(arguments: Arguments) -> str:
+    name = arguments.name or arguments.word
+    if name is None:
+        arguments.parser.error("the target's name is missing")
+    return str(name)
+
+
+def _settings(arguments: Arguments) -> dict[str, Any]:
+    from aml_jupyter.cli.notebooks import typed_value
+
+    settings: dict[str, Any] = {}
+    for name in (
+        "max_parallel",
+        "vm_size",
+        "min_nodes",
+        "max_nodes",
+        "vm_priority",
+        "idle_seconds_before_scaledown",
+        "assign_identity",
+    ):
+        if getattr(arguments, name) is not None:
+            settings[name] = typed_value(getattr(arguments, name))
+    settings.update((name, typed_value(text)) for name, text in pairs(arguments.set, "--set").items())
+    return settings
+
+
+def _kinds(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.views import kinds_rows
+
+    return emit(arguments, door, kinds_rows())
+
+
+def _list(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.views import compute_rows
+
+    return emit(arguments, door, compute_rows(open_workspace(arguments)))
+
+
+def _show(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.views import compute_view
+
+    return emit(arguments, door, compute_view(open_workspace(arguments), _name_of(arguments)))
+
+
+def _create(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.service import create_target
+    from aml_jupyter.views import compute_view
+
+    name, kind = _name_of(arguments), arguments.type
+    if arguments.name is not None and arguments.word is not None:
+        if kind is not None:
+            raise UserErrorException(f"two names are given: {arguments.word} and {arguments.name}", "name")
+        kind = arguments.word
+    if kind is None:
+        raise UserErrorException(
+            "--type is missing, for example --type computeinstance; aml compute kinds lists them", "type"
+        )
+    folder = open_workspace(arguments)
+    tags = pairs(arguments.tag, "--tag")
+    record = create_target(folder, name, kind, _settings(arguments), tags, arguments.description)
+    return emit(arguments, door, compute_view(folder, record.name))
+
+
+def _attach(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.targets import kind_of
+
+    kind = kind_of(arguments.type or arguments.word or "")
+    why = "" if kind.built else " in this version"
+    raise ComputeTargetException(
+        f"targets of type {kind.type!r} cannot be attached{why}; aml compute kinds lists what can", "type"
+    )
+
+
+def _default(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.service import set_default
+    from aml_jupyter.views import compute_view
+    from aml_jupyter.workspace import default_target
+
+    folder = open_workspace(arguments)
+    if arguments.name or arguments.word:
+        set_default(folder, _name_of(arguments))
+    return emit(arguments, door, compute_view(folder, default_target(folder.store.read())))
+
+
+def _update(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.service import update_target
+    from aml_jupyter.views import compute_view
+
+    settings = _settings(arguments)
+    if not settings:
+        arguments.parser.error("nothing to change: say --max-parallel N or --set NAME=VALUE")
+    folder = open_workspace(arguments)
+    return emit(arguments, door, compute_view(folder, update_target(folder, _name_of(arguments), settings).name))
+
+
+def _changer(verb: str) -> Callable[[Arguments, Door], int]:
+    """Return what does `verb` to the target that a line names, and says what came of it."""
+
+    def change(arguments: Arguments, door: Door) -> int:
+        from aml_jupyter import service
+        from aml_jupyter.workspace import list_targets
+
+        doing = {
+            "start": service.start_target,
+            "stop": service.stop_target,
+            "restart": service.restart_target,
+            "delete": service.delete_target,
+            "detach": service.detach_target,
+        }
+        folder = open_workspace(arguments)
+        record = doing[verb](folder, _name_of(arguments))
+        is_gone = record.name not in {entry.name for entry in list_targets(folder.store.read())}
+        state = "Deleted" if is_gone else record.provisioning_state
+        if wants_json(arguments):
+            return emit_json(door, {"name": record.name, "type": record.type, "provisioning_state": state})
+        door.write(f"{record.name}  {state}\n")
+        return 0
+
+    return change

@@ -1,0 +1,110 @@
+"""Own `aml run download`: fetch a run's outputs and logs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aml_jupyter.cli.common import emit_json, open_workspace, select_run, wants_json
+from aml_jupyter.cli.parser import Arguments, Nouns, add_verb
+from aml_jupyter.errors import UserErrorException, nearest
+
+if TYPE_CHECKING:
+    from aml_jupyter.cli.door import Door
+    from aml_jupyter.workspace import ArtifactRecord
+
+__all__ = ["add_verb_to"]
+
+
+def add_verb_to(verbs: Nouns) -> None:
+    """Add `aml run download`."""
+    parser = add_verb(
+        verbs,
+        "download",
+        _download,
+        "Copy a run's outputs and logs into a folder.",
+        "aml run download last\naml run download last outputs/model.pkl -d models",
+        aliases=("download-logs",),
+    )
+    add = parser.add_argument
+    add("-d", "--dir", metavar="FOLDER", help="where to; else a folder called like the run, in the current one")
+    add("run", nargs="?", metavar="RUN", help="id, unique beginning of one, name, or last")
+    add("names", nargs="*", metavar="NAME", help="files, or beginnings of names such as outputs/; all when left out")
+    add("-r", "--run", dest="run_option", metavar="RUN", help="the run, as an option")
+
+
+def _download(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.cli.run import named_run
+    from aml_jupyter.views import log_path
+    from aml_jupyter.workspace import artifact_path, list_artifacts
+
+    folder = open_workspace(arguments)
+    run = select_run(folder, named_run(arguments))
+    names = list(arguments.names)
+    if arguments.run_option is not None and arguments.run is not None:
+        names, arguments.run = [arguments.run, *names], None
+        run = select_run(folder, arguments.run_option)
+    everything = list_artifacts(folder.store.read(), run.id)
+    wanted = _chosen(everything, names, run.id)
+    destination = Path(arguments.dir or run.id).expanduser().absolute()
+    sources = [(artifact.name, Path(artifact_path(folder, run.id, artifact.name))) for artifact in wanted]
+    log = log_path(folder, run)
+    if not names and log is not None and log.is_file() and "user_logs/std_log.txt" not in {name for name, _ in sources}:
+        sources.append(("user_logs/std_log.txt", log))
+    copied: list[dict[str, object]] = []
+    total = sum(path.stat().st_size for _, path in sources)
+    done = 0
+    with door.progress(f"download of {run.id}", "bytes") as progress:
+        for name, path in sources:
+            place = (destination / name).resolve()
+            if not place.is_relative_to(destination.resolve()):
+                raise UserErrorException(f"the file name {name!r} leaves the folder {destination}", "names")
+            _copy(path, place)
+            copied.append({"name": name, "path": str(place), "size": place.stat().st_size})
+            done += place.stat().st_size
+            if progress is not None:
+                progress(done, total)
+    if wants_json(arguments):
+        return emit_json(door, {"id": run.id, "directory": str(destination), "files": copied})
+    for entry in copied:
+        door.write(f"{entry['path']}\n")
+    if not copied:
+        door.remark(f"run {run.id} is {run.status} and has no files yet")
+    return 0
+
+
+def _chosen(artifacts: list[ArtifactRecord], names: list[str], run: str) -> list[ArtifactRecord]:
+    """Return the artifacts that `names` mean: exact names, or folders; all when there are none."""
+    if not names:
+        return artifacts
+    chosen: dict[str, ArtifactRecord] = {}
+    for name in names:
+        found = [entry for entry in artifacts if entry.name == name or entry.name.startswith(name.rstrip("/") + "/")]
+        if not found:
+            known = nearest(name, [entry.name for entry in artifacts])
+            raise UserErrorException(f"run {run} has no file {name!r}; {known or 'it has no files'}", "names")
+        chosen.update((entry.name, entry) for entry in found)
+    return list(chosen.values())
+
+
+def _copy(source: Path, place: Path) -> None:
+    """Copy to a temporary name first, so that a full disk leaves no half a file under the right one."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=place.parent, prefix=".aml-")
+    try:
+        with open(source, "rb") as reading, os.fdopen(handle, "wb") as writing:
+            shutil.copyfileobj(reading, writing, 1 << 20)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, place)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,85 @@
+"""Own the two ways into the command tree: the `aml` command, and one line of `%aml`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from aml_jupyter.cli.door import Door, TerminalDoor
+from aml_jupyter.cli.tree import build_parser
+from aml_jupyter.errors import AmlError, UserErrorException
+
+__all__ = ["entry", "main", "run_line"]
+
+MISTAKE = 2
+FAILURE = 1
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Carry out one command line in a terminal and return its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The words after ``aml``; those of this process when left out.
+
+    Returns
+    -------
+    int
+        0 when done, 1 when it failed, 2 for a mistake in the line, 130 after Ctrl-C.
+    """
+    return run_line(sys.argv[1:] if argv is None else argv, TerminalDoor())
+
+
+def run_line(argv: Sequence[str], door: Door) -> int:
+    """Carry out one command line at `door` and return its exit code; nothing is raised for a mistake.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        The words after ``aml``.
+    door : Door
+        Takes what is to be shown.
+
+    Raises
+    ------
+    BrokenPipeError
+        When whoever read the output has gone away.
+    """
+    debug = os.environ.get("AML_DEBUG", "") not in ("", "0")
+    try:
+        arguments = build_parser().parse_line(argv)
+        return int(arguments.handler(arguments, door))
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 0
+    except KeyboardInterrupt:
+        door.remark("aml: interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except AmlError as error:
+        if debug:
+            door.remark(traceback.format_exc())
+        door.remark(f"aml: {error.message}")
+        return MISTAKE if isinstance(error, UserErrorException) else FAILURE
+    except Exception as error:
+        if debug:
+            door.remark(traceback.format_exc())
+        said = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        door.remark(f"aml: {said}; AML_DEBUG=1 shows where")
+        return FAILURE
+
+
+def entry() -> int:
+    """Carry out the command line of this process; a reader that has gone (``| head``) ends it quietly."""
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # what is still buffered would raise again when the interpreter ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+    return code

@@ -1,0 +1,84 @@
+"""Own the submit lines of other times: `aml run submit-script` (SDK v1) and `aml experiment submit` (2017).
+
+They read like the originals and do what `aml submit` does; like the originals they show the log until the end unless told
+not to.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aml_jupyter.cli.parser import Arguments, Nouns, add_verb
+from aml_jupyter.cli.submit import add_line, submit_line, tell
+
+if TYPE_CHECKING:
+    from aml_jupyter.cli.door import Door
+
+__all__ = ["add_experiment_submit", "add_submit_script"]
+
+
+def add_submit_script(verbs: Nouns) -> None:
+    """Add `aml run submit-script`."""
+    parser = add_verb(
+        verbs,
+        "submit-script",
+        _submit_script,
+        "Submit a script as SDK v1's command line did; shows the log until the end unless --async is said.",
+        "aml run submit-script -e digits -c docker train.py --lr 0.1",
+    )
+    add = parser.add_argument
+    add(
+        "-e",
+        "--experiment-name",
+        dest="experiment",
+        metavar="NAME",
+        help="experiment; else the source directory's name",
+    )
+    add("-c", "--run-configuration-name", dest="run_configuration", metavar="NAME", help="run configuration")
+    add("--ct", "--target", dest="target", metavar="NAME", help="compute target; wins over the run configuration's")
+    add(
+        "--source-directory",
+        "--path",
+        dest="source_directory",
+        metavar="FOLDER",
+        help="folder to snapshot; else the current one",
+    )
+    add("--async", dest="wait", action="store_false", help="return as soon as the run is queued")
+    add("-t", "--output-metadata-file", dest="metadata_file", metavar="FILE", help="write the run as JSON to this file")
+    add_line(parser)
+
+
+def add_experiment_submit(verbs: Nouns) -> None:
+    """Add `aml experiment submit`."""
+    parser = add_verb(
+        verbs,
+        "submit",
+        _submit_and_tell,
+        "Submit a script as the command line of 2017 did; shows the log until the end unless --async is said.",
+        "aml experiment submit -c local myscript.py",
+    )
+    add = parser.add_argument
+    add("-c", "--run-configuration", metavar="NAME", help="run configuration; local is always there")
+    add("-t", "--target", metavar="NAME", help="compute target; wins over the run configuration's")
+    add("-e", "--experiment", metavar="NAME", help="experiment; else the project folder's name")
+    add("-p", "--project", dest="source_directory", metavar="FOLDER", help="folder to snapshot; else the current one")
+    add("-a", "--async", dest="wait", action="store_false", help="return as soon as the run is queued")
+    add("--wait", dest="wait", action="store_true", default=True, help="wait for the end, as it does anyhow")
+    add_line(parser)
+
+
+def _submit_script(arguments: Arguments, door: Door) -> int:
+    folder, submission = submit_line(arguments, door)
+    if arguments.metadata_file:
+        from aml_jupyter.views import run_view
+
+        metadata = {"runId": submission.run.id, **run_view(folder, submission.run.id).as_json()}
+        Path(arguments.metadata_file).write_text(json.dumps(metadata, indent=2) + "\n", "utf-8")
+    return tell(arguments, door, folder, submission, arguments.wait)
+
+
+def _submit_and_tell(arguments: Arguments, door: Door) -> int:
+    folder, submission = submit_line(arguments, door)
+    return tell(arguments, door, folder, submission, arguments.wait)

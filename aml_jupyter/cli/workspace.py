@@ -1,0 +1,147 @@
+"""Own `aml workspace`: the folders that remember everything."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aml_jupyter
+from aml_jupyter.cli.common import emit, open_workspace
+from aml_jupyter.cli.parser import Arguments, Nouns, add_noun, add_verb
+from aml_jupyter.errors import UserErrorException
+
+if TYPE_CHECKING:
+    from aml_jupyter.cli.door import Door
+    from aml_jupyter.workspace import WorkspaceFolder
+
+__all__ = ["add_verbs"]
+
+
+def add_verbs(nouns: Nouns) -> None:
+    """Add `aml workspace` and its verbs."""
+    verbs = add_noun(
+        nouns, "workspace", "look at workspaces, the folders that remember everything; check and mend them"
+    )
+    add_verb(verbs, "show", _show, "Show the workspace: folder, runs, targets, service.", "aml workspace show --json")
+    add_verb(verbs, "list", _list, "List the workspaces that you have opened.", "aml workspace list")
+    create = add_verb(verbs, "create", _create, "Create a workspace.", "aml workspace create ~/team --name team")
+    create.add_argument(
+        "folder", nargs="?", metavar="FOLDER", help="an empty or new folder; else one in your data folder"
+    )
+    create.add_argument("-n", "--name", metavar="NAME", help="the workspace's name; else the folder's")
+    rebuild = add_verb(
+        verbs,
+        "rebuild",
+        _rebuild,
+        "Build the database anew from the runs' files, after it was lost or damaged.",
+        "aml workspace rebuild --workspace ~/team",
+    )
+    rebuild.add_argument("folder", nargs="?", metavar="FOLDER", help="the workspace, as a word")
+    add_verb(
+        verbs,
+        "verify",
+        _verify,
+        "Compare database, runs and snapshots; exit code 1 when something is wrong.",
+        "aml workspace verify",
+    )
+    add_verb(
+        verbs,
+        "takeover",
+        _takeover,
+        "Move a workspace on a network file system to this machine, when the one that served it is gone.",
+        "aml workspace takeover --workspace /net/team",
+    )
+
+
+def _show(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.views import workspace_view
+
+    return emit(arguments, door, workspace_view(open_workspace(arguments)))
+
+
+def _list(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.views import workspace_list_rows
+
+    return emit(arguments, door, workspace_list_rows())
+
+
+def _create(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.views import workspace_view
+    from aml_jupyter.workspace import WorkspaceFolder, find_workspace, workspace_by_name
+
+    place = arguments.folder or getattr(arguments, "workspace", None)
+    if place is None:
+        if arguments.name is None:
+            raise UserErrorException("a folder or --name is missing: aml workspace create FOLDER", "folder")
+        return emit(arguments, door, workspace_view(workspace_by_name(arguments.name, create=True)))
+    WorkspaceFolder.open(place, create=True, name=arguments.name).close()
+    return emit(arguments, door, workspace_view(find_workspace(WorkspaceFolder.open(place).root)))
+
+
+def _rebuild(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.views import report_view
+    from aml_jupyter.workspace import rebuild_workspace
+
+    return emit(arguments, door, report_view("rebuilt", rebuild_workspace(_root(arguments))))
+
+
+def _verify(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.views import report_view
+    from aml_jupyter.workspace import verify_workspace
+
+    view = report_view("verified", verify_workspace(open_workspace(arguments)))
+    emit(arguments, door, view)
+    return 0 if view.good else 1
+
+
+def _takeover(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.service import ensure_service
+    from aml_jupyter.views import service_view
+    from aml_jupyter.workspace import take_epoch
+    from aml_jupyter.workspace.states import FINAL
+
+    folder = open_workspace(arguments)
+    before = service_view(folder)
+    here = socket.gethostname()
+    if before.state != "stopped" or before.status is None or before.status.host == here:
+        return emit(arguments, door, before)
+    holder = {
+        "pid": os.getpid(),
+        "start_time": "",
+        "host": here,
+        "boot_id": "",
+        "version": aml_jupyter.__version__,
+        "started": time.time(),
+        "left": True,  # nobody serves yet: the next service here takes the epoch after this one
+    }
+    with folder.store.transaction() as tx:
+        take_epoch(tx, holder)
+    if any(count for state, count in _runs_of(folder).items() if state not in FINAL):
+        ensure_service(folder)
+    return emit(arguments, door, service_view(folder))
+
+
+def _runs_of(folder: WorkspaceFolder) -> Mapping[str, int]:
+    from aml_jupyter.views import workspace_view
+
+    return workspace_view(folder).runs
+
+
+def _root(arguments: Arguments) -> Path:
+    """Return the folder to rebuild, without opening its database, which may be gone or damaged."""
+    from aml_jupyter.workspace import find_workspace, list_workspaces
+
+    wanted = arguments.folder or getattr(arguments, "workspace", None) or os.environ.get("AML_WORKSPACE")
+    if not wanted:
+        named = [entry.root for entry in list_workspaces() if entry.name == "default"]
+        return named[0] if named else Path(find_workspace().root)
+    if not Path(wanted).expanduser().is_dir():
+        named = [entry.root for entry in list_workspaces() if entry.name == wanted]
+        if named:
+            return named[0]
+        raise UserErrorException(f"{wanted} is neither a folder nor the name of a workspace", "workspace")
+    return Path(wanted).expanduser().absolute()
