@@ -24,6 +24,7 @@ from .rows import load_runs, to_json
 from .states import FINAL, RUN_STATES, RUN_TRANSITIONS
 
 __all__ = [
+    "end_inner_runs",
     "find_run",
     "find_runs",
     "get_run",
@@ -288,11 +289,11 @@ def transition(tx: sqlite3.Connection, run_id: str, after: str, reason: str, **f
     )
     record_event(tx, "run.state", run_id, {"before": run.status, "status": after, "reason": reason})
     if after in FINAL or after == "Queued":
-        _end_inner_runs(tx, run, after)
+        end_inner_runs(tx, run, after)
     return get_run(tx, run_id)
 
 
-def _end_inner_runs(tx: sqlite3.Connection, parent: RunRecord, after: str) -> None:
+def end_inner_runs(tx: sqlite3.Connection, parent: RunRecord, after: str) -> None:
     """End the runs that lived inside the process of `parent`, which is not there any more."""
     inner = load_runs(tx, f"WHERE r.parent = ? AND r.in_process = 1 AND {_OPEN} ORDER BY r.seq", (parent.id,))
     for child in inner:

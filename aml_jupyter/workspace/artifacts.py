@@ -1,0 +1,221 @@
+"""Own the list of a run's files, and the way from a file's name to its place: never outside the run's folder."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from aml_jupyter.errors import UserErrorException, nearest
+from aml_jupyter.supervisor import protocol
+
+from .events import record_event
+from .folder import WorkspaceFolder
+from .records import ArtifactRecord, RunRecord
+from .runs import find_run, get_run
+
+__all__ = ["artifact_path", "index_files", "list_artifacts"]
+
+_USER_LOGS: Final = "user_logs"
+_UPLOADED: Final = f"{protocol.CONTROL}/{protocol.ARTIFACTS}"
+
+
+def index_files(
+    folder: WorkspaceFolder,
+    run_id: str,
+    attempt: int,
+    watch: Sequence[str] = ("outputs", "logs"),
+    epoch: int | None = None,
+) -> int:
+    """Bring the list of a run's files up to what lies in its folder.
+
+    Symbolic links are listed when what they point to lies in the attempt's folder, and left out otherwise.
+
+    Parameters
+    ----------
+    folder : WorkspaceFolder
+        The workspace.
+    run_id : str
+        The run.
+    attempt : int
+        Which of its attempts.
+    watch : sequence of str
+        Folders of the working directory whose files belong to the run; ``outputs`` and ``logs`` always do.
+    epoch : int, optional
+        The service's epoch.
+
+    Returns
+    -------
+    int
+        How many files are new, changed or gone.
+
+    Raises
+    ------
+    LeaseLost
+        When `epoch` is not the current one.
+    WorkspaceException
+        When the workspace cannot be written.
+    """
+    run_folder = folder.layout.run(run_id)
+    root = run_folder.attempt(attempt).path
+    prefix = f"attempts/{attempt}"
+    found: dict[str, ArtifactRecord] = {}
+    for base, shown in _places(watch):
+        for relative, size, modified in _files_below(root, base):
+            name = f"{shown}/{relative}" if shown else relative
+            location = f"{prefix}/{base}/{relative}"
+            found[location] = ArtifactRecord(run_id, name, location, size, attempt, modified)
+    with folder.store.transaction(durable=False, epoch=epoch) as tx:
+        changed = _update(tx, run_id, attempt, found)
+        if changed:
+            record_event(tx, "run.artifact", run_id, {"names": changed[:100]})
+    return len(changed)
+
+
+def _places(watch: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the folders whose files are listed, below the attempt's folder, and what stands before their names."""
+    for name in dict.fromkeys(("outputs", "logs", *watch)):
+        path = PurePosixPath(name.replace(os.sep, "/"))
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            continue
+        yield f"{protocol.WORK}/{path}", str(path)
+    yield f"{protocol.CONTROL}/{_USER_LOGS}", _USER_LOGS
+    yield _UPLOADED, ""
+
+
+def _files_below(root: Path, base: str) -> Iterator[tuple[str, int, float]]:
+    """Yield (name below `base`, bytes, time of change) of each regular file that lies inside `root`."""
+    top = os.path.join(root, base)
+    real_root = os.path.realpath(root)
+    if not _is_inside(os.path.realpath(top), real_root):
+        return
+    for place, folders, names in os.walk(top):
+        folders.sort()
+        for name in sorted(names):
+            path = os.path.join(place, name)
+            try:
+                if os.path.islink(path) and not _is_inside(os.path.realpath(path), real_root):
+                    continue
+                if not os.path.isfile(path):
+                    continue
+                found = os.stat(path)
+            except OSError:  # it went away while we looked
+                continue
+            relative = os.path.relpath(path, top).replace(os.sep, "/")
+            yield relative.encode("utf-8", "replace").decode(), found.st_size, found.st_mtime
+
+
+def _is_inside(path: str, root: str) -> bool:
+    return path == root or path.startswith(root + os.sep)
+
+
+def _update(tx: sqlite3.Connection, run_id: str, attempt: int, found: dict[str, ArtifactRecord]) -> list[str]:
+    """Write what differs from the rows of this attempt; return the names of the files that do."""
+    uploaded = f"attempts/{attempt}/{_UPLOADED}/"
+    known = {
+        location: (name, size, modified)
+        for name, location, size, modified in tx.execute(
+            "SELECT name, location, size, modified FROM artifacts WHERE run = ? AND attempt = ?", (run_id, attempt)
+        )
+    }
+    others = {
+        row[0]
+        for row in tx.execute(
+            "WITH RECURSIVE inner_runs (id) AS (SELECT id FROM runs WHERE parent = ? AND in_process = 1 "
+            "UNION SELECT r.id FROM runs AS r JOIN inner_runs AS i ON r.parent = i.id WHERE r.in_process = 1) "
+            "SELECT a.location FROM artifacts AS a JOIN inner_runs AS i ON a.run = i.id",
+            (run_id,),
+        )
+    }
+    changed: list[str] = []
+    for location, file in found.items():
+        if location in known:
+            name, size, modified = known[location]
+            if size != file.size or modified != file.modified:
+                tx.execute(
+                    "UPDATE artifacts SET size = ?, modified = ? WHERE run = ? AND attempt = ? AND name = ?",
+                    (file.size, file.modified, run_id, attempt, name),
+                )
+                changed.append(name)
+        elif location not in others:
+            tx.execute(
+                "INSERT OR IGNORE INTO artifacts (run, attempt, name, location, size, modified) VALUES (?, ?, ?, ?, "
+                "?, ?)",
+                (run_id, attempt, file.name, location, file.size, file.modified),
+            )
+            changed.append(file.name)
+    for location, (name, _, _) in known.items():
+        if location not in found and not location.startswith(uploaded):
+            tx.execute("DELETE FROM artifacts WHERE run = ? AND attempt = ? AND name = ?", (run_id, attempt, name))
+            changed.append(name)
+    return changed
+
+
+def list_artifacts(db: sqlite3.Connection, run_id: str) -> list[ArtifactRecord]:
+    """Return the files of the run's current attempt, by name."""
+    rows = db.execute(
+        "SELECT a.run, a.name, a.location, a.size, a.attempt, a.modified FROM runs AS r JOIN artifacts AS a "
+        "ON a.run = r.id AND a.attempt = r.attempt WHERE r.id = ? ORDER BY a.name",
+        (run_id,),
+    )
+    return [ArtifactRecord(*row) for row in rows]
+
+
+def artifact_path(folder: WorkspaceFolder, run_id: str, name: str) -> Path:
+    """Return where the file `name` of a run lies.
+
+    Parameters
+    ----------
+    folder : WorkspaceFolder
+        The workspace.
+    run_id : str
+        The run.
+    name : str
+        The file's name as `list_artifacts` gives it; a file that is not listed yet is found, too.
+
+    Raises
+    ------
+    UserErrorException
+        When there is no such run or file, or the name leads out of the run's folder.
+    """
+    db = folder.store.read()
+    run = get_run(db, run_id)
+    parts = PurePosixPath(name)
+    if not name or parts.is_absolute() or ".." in parts.parts or "\0" in name or "\\" in name:
+        raise UserErrorException(
+            f"The file name {name!r} cannot be used: expected a relative one without '..', for example "
+            f"'outputs/model.pkl'.",
+            "name",
+        )
+    run_folder = folder.layout.run(_owner(db, run).id).path
+    row = db.execute(
+        "SELECT location FROM artifacts WHERE run = ? AND attempt = ? AND name = ?", (run_id, run.attempt, name)
+    ).fetchone()
+    if row is not None:
+        path = run_folder / row[0]
+    else:
+        base = protocol.CONTROL if parts.parts[0] == _USER_LOGS else protocol.WORK
+        path = run_folder / "attempts" / str(run.attempt) / base / parts
+    attempt_folder = os.path.realpath(run_folder / "attempts" / str(run.attempt))
+    if not _is_inside(os.path.realpath(path), attempt_folder):
+        raise UserErrorException(f"The file {name!r} of run {run_id} points out of the run's folder.", "name")
+    if not path.is_file() or (row is None and not _is_listed_place(parts)):
+        known = nearest(name, [each.name for each in list_artifacts(db, run_id)]) or "It has none."
+        raise UserErrorException(f"Run {run_id} has no file {name!r}. {known}", "name")
+    return path
+
+
+def _is_listed_place(name: PurePosixPath) -> bool:
+    return name.parts[0] in ("outputs", "logs", _USER_LOGS)
+
+
+def _owner(db: sqlite3.Connection, run: RunRecord) -> RunRecord:
+    """Return the run in whose folder the files of `run` lie: the one whose process it lives in."""
+    while run.in_process and run.parent:
+        above = find_run(db, run.parent)
+        if above is None:
+            break
+        run = above
+    return run
