@@ -34,6 +34,7 @@ class ActiveRun:
     seen: Observation | None = None
     cancel_sent: bool = False
     offsets: dict[str, int] = field(default_factory=dict)
+    shrunken: set[str] = field(default_factory=set)
     answered: set[str] = field(default_factory=set)
     busy: dict[str, Future[None]] = field(default_factory=dict)
     finalizing_shown: bool = False

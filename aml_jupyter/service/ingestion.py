@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aml_jupyter.service.active import ActiveRun
 from aml_jupyter.supervisor import protocol
-from aml_jupyter.workspace import WorkspaceFolder, cursor, ingest_events
+from aml_jupyter.workspace import WorkspaceFolder, cursor, ingest_events, report_shrunken
 
 if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler
@@ -33,19 +34,32 @@ def ingest_all(folder: WorkspaceFolder, active: ActiveRun, epoch: int) -> None:
 def _ingest_attempt(folder: WorkspaceFolder, active: ActiveRun, epoch: int, to_the_end: bool) -> None:
     control = folder.layout.run(active.run.id).attempt(active.handle.attempt).control
     for name in protocol.events_files(str(control)):
-        file = os.path.join(protocol.EVENTS, name)
-        while True:
-            size = os.stat(control / file).st_size
-            offset = active.offsets.get(name)
-            if offset is None:
-                offset = cursor(folder.store.read(), active.run.id, active.handle.attempt, name)
-                active.offsets[name] = offset
-            if size == offset:
-                break
-            data = active.backend.read(active.handle, file, offset, PORTION) if size > offset else b""
-            after = ingest_events(
-                folder.store, active.run.id, active.handle.attempt, name, offset, data, epoch=epoch, size=size
-            )
-            active.offsets[name] = after
-            if after == offset or not to_the_end:
-                break
+        _ingest_file(folder, active, epoch, to_the_end, control, name)
+
+
+def _ingest_file(
+    folder: WorkspaceFolder, active: ActiveRun, epoch: int, to_the_end: bool, control: Path, name: str
+) -> None:
+    run_id, attempt = active.run.id, active.handle.attempt
+    file = os.path.join(protocol.EVENTS, name)
+    if name not in active.offsets:
+        active.offsets[name] = cursor(folder.store.read(), run_id, attempt, name)
+    portion = PORTION
+    while True:
+        offset, size = active.offsets[name], os.stat(control / file).st_size
+        if size == offset:
+            return
+        if size < offset:
+            if name not in active.shrunken:
+                report_shrunken(folder.store, run_id, attempt, name, size, epoch=epoch)
+                active.shrunken.add(name)
+            return
+        data = active.backend.read(active.handle, file, offset, portion)
+        after = ingest_events(folder.store, run_id, attempt, name, offset, data, epoch=epoch)
+        active.offsets[name] = after
+        if after == offset:
+            if len(data) < portion:
+                return  # the last line is not whole yet, or never will be
+            portion *= 2  # one line is longer than a portion
+        elif not to_the_end:
+            return

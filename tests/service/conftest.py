@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import Submit
 
 from aml_jupyter.config import ScriptRunConfig
 from aml_jupyter.service import SubmitRequest, submit
@@ -27,14 +28,13 @@ def project(tmp_path: Path) -> Path:
     return path
 
 
-Submit = Callable[..., RunRecord]
-
-
 @pytest.fixture
 def submit_script(folder: WorkspaceFolder, project: Path) -> Submit:
     """Return a function that writes a script into the project, submits it and returns its run."""
 
-    def submit_text(text: str, name: str = "train.py", arguments: Any = (), target: str | None = None, **request: Any) -> RunRecord:
+    def submit_text(
+        text: str, name: str = "train.py", arguments: Any = (), target: str | None = None, **request: Any
+    ) -> RunRecord:
         (project / name).write_text(text)
         config = ScriptRunConfig(source_directory=str(project), script=name, arguments=list(arguments))
         if target:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support import Submit, log_of, until
 
 from aml_jupyter.service import (
     cancel_run,
@@ -30,20 +31,6 @@ from aml_jupyter.workspace import (
     place_in_line,
     transitions,
 )
-
-from .conftest import Submit
-
-
-def until(condition, seconds: float = 20.0, message: str = "condition") -> None:  # type: ignore[no-untyped-def]
-    """Wait for a condition, with a bound."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{message} did not come true in {seconds} s"
-        time.sleep(0.02)
-
-
-def log_of(folder: WorkspaceFolder, run_id: str, attempt: int = 1) -> str:
-    return (folder.layout.run(run_id).attempt(attempt).control / "user_logs" / "std_log.txt").read_text()
 
 
 def test_a_script_runs_and_its_result_comes_back(folder: WorkspaceFolder, submit_script: Submit) -> None:
@@ -93,7 +80,9 @@ def test_exit_zero_by_sys_exit_is_success(folder: WorkspaceFolder, submit_script
     assert wait_for_run(folder, run.id, timeout=60).status == "Completed"
 
 
-def test_retries_run_again_in_a_folder_of_their_own(folder: WorkspaceFolder, submit_script: Submit, tmp_path: Path) -> None:
+def test_retries_run_again_in_a_folder_of_their_own(
+    folder: WorkspaceFolder, submit_script: Submit, tmp_path: Path
+) -> None:
     ledger = tmp_path / "ledger"
     run = submit_script(
         f"""
@@ -167,7 +156,9 @@ def test_timeout_ends_the_run_with_that_reason(folder: WorkspaceFolder, submit_s
     assert done.ended - done.started < 4  # type: ignore[operator]
 
 
-def test_never_more_than_max_parallel_and_order_is_kept(folder: WorkspaceFolder, submit_script: Submit, tmp_path: Path) -> None:
+def test_never_more_than_max_parallel_and_order_is_kept(
+    folder: WorkspaceFolder, submit_script: Submit, tmp_path: Path
+) -> None:
     create_target(folder, "ci-four", "computeinstance", {"max_parallel": 4})
     ledger = tmp_path / "ledger"
     text = f"""
