@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from aml_jupyter.errors import ActivityFailedException
 from aml_jupyter.service import cancel_run, wait_for_run
 from aml_jupyter.views import as_html, as_text, run_view
-from aml_jupyter.views.run import log_path
 from aml_jupyter.workspace import FINAL, RunRecord, WorkspaceFolder, get_metrics, get_run
 
 from .live import Bundle, LiveOutput, outputs
@@ -103,7 +102,8 @@ class RunHandle:
 
     def metrics(self) -> dict[str, Any]:
         """Return the run's metrics in the form of SDK v1's ``get_metrics``."""
-        return get_metrics(self._folder.store.read(), self.id)
+        found: dict[str, Any] = get_metrics(self._folder.store.read(), self.id)
+        return found
 
     def display(self) -> None:
         """Show the run here, and keep the output up to date until the run has ended."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aml_jupyter.errors import AmlError
-from aml_jupyter.views.run import log_path
+from aml_jupyter.views import log_path
 from aml_jupyter.workspace import FINAL, WAITING, WorkspaceFolder, events_since, get_run, latest_event
 
 __all__ = ["LiveOutput", "LiveOutputs", "outputs"]

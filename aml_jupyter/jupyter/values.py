@@ -46,7 +46,7 @@ def pickle_inputs(names: Sequence[str], namespace: Mapping[str, Any]) -> bytes:
         culprit, reason = _culprit(names, namespace) or (", ".join(names), error)
         kind = type(namespace[culprit]).__name__ if culprit in namespace else "value"
         raise UserErrorException(
-            f"-i {culprit}: this {kind} cannot be pickled ({reason}). Send what it is made from, and make it in the cell.",
+            f"-i {culprit}: this {kind} cannot be pickled ({reason}). Send what it is made of.",
             culprit,
         ) from error
     return pickled
@@ -75,8 +75,8 @@ def check_python(interpreter: str, option: str) -> None:
     theirs = ours if interpreter == sys.executable else _version_of(interpreter)
     if theirs.split(".")[:2] != ours.split(".")[:2]:
         raise UserErrorException(
-            f"{option}: values cannot travel between Python {ours} (this notebook) and Python {theirs} ({interpreter}). "
-            "Use an interpreter of the same version, or pass files through ./outputs.",
+            f"{option}: values cannot travel between Python {ours} (this notebook) and Python {theirs} "
+            f"({interpreter}). Use an interpreter of the same version, or pass files through ./outputs.",
             option,
         )
 

@@ -95,7 +95,7 @@ class NotebookDoor:
             When `code` is not 0. IPython shows it without a traceback.
         """
         if code != 0:
-            raise UsageError(self._remark or f"the command ended with code {code}")
+            raise UsageError((self._remark or f"the command ended with code {code}").removeprefix("aml: "))
         self._flush()
 
     def _flush(self) -> None:

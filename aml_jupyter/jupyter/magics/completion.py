@@ -1,4 +1,4 @@
-"""Complete ``%aml`` and the option line of ``%%aml_submit`` from the command tree and the local store, never the network."""
+"""Complete ``%aml`` and the option line of ``%%aml_submit`` from the command tree and the local store alone."""
 
 from __future__ import annotations
 

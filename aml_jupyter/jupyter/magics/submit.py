@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
 from argparse import Namespace
 from pathlib import Path
@@ -32,7 +31,13 @@ def submit_parser() -> LineParser:
     add("target", nargs="?", metavar="TARGET", help="compute target; the workspace's default one if left out")
     add("-t", "--target", dest="target_option", metavar="TARGET", help="the same, as an option")
     add("-e", "--experiment", metavar="NAME", help="experiment; the notebook's name if left out")
-    add("-c", "--runconfig", metavar="NAME", help="run configuration of the source directory (.azureml/NAME.runconfig)")
+    add(
+        "-c",
+        "--run-configuration",
+        "--runconfig",
+        metavar="NAME",
+        help="run configuration (.azureml/NAME.runconfig)",
+    )
     add("-i", "--inputs", metavar="NAMES", action="append", default=[], help="variables to send, comma-separated")
     add(
         "-o", "--outputs", metavar="NAMES", action="append", default=[], help="variables to bring back, comma-separated"
@@ -112,23 +117,27 @@ class SubmitMagics(Magics):  # type: ignore[misc]  # IPython is untyped to mypy
 
 
 def _cell_options(options: Namespace, source: Path, notebook: Path | None) -> Any:
+    from aml_jupyter.cli.common import pairs, size_of
+    from aml_jupyter.cli.notebooks import typed_value
+    from aml_jupyter.cli.submit import experiment_name
+
     from ..cell import CellOptions
 
     if options.target is not None and options.target_option is not None and options.target != options.target_option:
         raise UserErrorException(f"Two targets are named: {options.target} and {options.target_option}.", "target")
     return CellOptions(
         source=source,
-        experiment=options.experiment or _experiment_name((notebook or source).stem),
+        experiment=options.experiment or experiment_name(Path(notebook.stem) if notebook else source),
         target=options.target if options.target is not None else options.target_option,
-        run_configuration=options.runconfig,
+        run_configuration=options.run_configuration,
         inputs=_names(options.inputs),
         outputs=_names(options.outputs),
-        parameters={name: _typed(text) for name, text in _pairs(options.parameter, "-p").items()},
+        parameters={name: typed_value(text) for name, text in pairs(options.parameter, "-p").items()},
         display_name=options.display_name,
-        tags=_pairs(options.tag, "--tag"),
+        tags=pairs(options.tag, "--tag"),
         cores=options.cores,
         gpus=options.gpus,
-        memory=_bytes(options.memory),
+        memory=size_of(options.memory),
         priority=options.priority,
         max_retries=options.max_retries,
         max_seconds=options.max_seconds,
@@ -177,36 +186,5 @@ def _snapshot_remarks(submission: Any) -> list[str]:
     return [f"{said}, {snapshot.id[:12]}", *submission.notes]
 
 
-def _experiment_name(text: str) -> str:
-    return re.sub(r"[^\w-]+", "-", text).strip("-_") or "notebook"
-
-
 def _names(given: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for entry in given for name in entry.split(",") if name.strip()))
-
-
-def _pairs(given: list[str], option: str) -> dict[str, str]:
-    pairs = {}
-    for entry in given:
-        name, equals, value = entry.partition("=")
-        if not equals or not name:
-            raise UserErrorException(f"{option} {entry}: expected NAME=VALUE.", option)
-        pairs[name] = value
-    return pairs
-
-
-def _typed(text: str) -> Any:
-    """Return the text as the Python literal that it is, or as it stands."""
-    import ast
-
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return {"true": True, "false": False, "none": None, "null": None}.get(text.lower(), text)
-
-
-def _bytes(text: str) -> int:
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?\s*", text, re.IGNORECASE)
-    if match is None:
-        raise UserErrorException(f"--memory {text}: expected a size such as 512MB or 4GB.", "memory")
-    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))

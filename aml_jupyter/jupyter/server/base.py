@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+import tornado.web as web
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
-from tornado import web
 
 from aml_jupyter.errors import AmlError
 from aml_jupyter.workspace import WorkspaceFolder
@@ -117,7 +117,7 @@ class Unknown(Handler):
 
 
 def to_json(value: Any) -> str:
-    """Return `value` as JSON that every reader takes: not-a-number and the infinities become the strings SDK v1 uses."""
+    """Return `value` as JSON that every reader takes: not-a-number and the infinities become strings."""
     try:
         return json.dumps(value, allow_nan=False, separators=(",", ":"))
     except ValueError:

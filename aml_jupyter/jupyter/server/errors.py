@@ -20,6 +20,7 @@ class Conflict(UserErrorException):
     """Say that what was asked does not fit the state of things."""
 
 
+_STATUS: dict[type[AmlError], int] = {NotFound: 404, Conflict: 409}
 _UNAVAILABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.EIO}
 
 
@@ -37,7 +38,7 @@ def answer_to(error: BaseException | None, status: int) -> tuple[int, dict[str, 
         message = error.log_message or error.reason or _phrase(status)
         return status, {"message": message, "field": None, "reason": error.reason or _phrase(status)}
     if isinstance(error, AmlError):
-        status = {NotFound: 404, Conflict: 409}.get(type(error), 400 if isinstance(error, UserErrorException) else 503)
+        status = _STATUS.get(type(error), 400 if isinstance(error, UserErrorException) else 503)
         return status, {"message": str(error), "field": error.field, "reason": type(error).__name__}
     if isinstance(error, sqlite3.Error) or (isinstance(error, OSError) and error.errno in _UNAVAILABLE):
         message = f"The workspace cannot be read or written now: {error}."

@@ -18,11 +18,12 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
+import tornado.web as web
+import tornado.websocket as websocket
 from jupyter_server.auth.decorator import ws_authenticated
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.base.websocket import WebSocketMixin
 from jupyter_server.utils import ensure_async
-from tornado import web, websocket
 
 from aml_jupyter.errors import AmlError
 from aml_jupyter.workspace import WorkspaceFolder
@@ -154,7 +155,7 @@ class EventStream(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler):  
 
 
 def _what_was_lost(page: Page, generation: str, position: int) -> str:
-    """Say why a client that stands at `position` of `generation` has to read everything again; empty when it has not."""
+    """Say why a client at `position` of `generation` has to read everything again; empty when it has not."""
     if page.generation != generation:
         return "the database was built anew"
     if not 0 <= position <= page.newest:

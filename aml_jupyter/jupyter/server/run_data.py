@@ -11,7 +11,7 @@ from tornado.iostream import StreamClosedError
 
 from aml_jupyter.errors import UserErrorException, nearest
 from aml_jupyter.views.formats import iso_time, json_value
-from aml_jupyter.views.run import log_path
+from aml_jupyter.views import log_path
 from aml_jupyter.workspace import (
     FINAL,
     WorkspaceFolder,
@@ -192,7 +192,7 @@ def _files(folder: WorkspaceFolder, run_id: str) -> list[dict[str, Any]]:
 def _file(folder: WorkspaceFolder, run_id: str, name: str) -> Path:
     existing_run(folder, run_id)
     try:
-        path = artifact_path(folder, run_id, name)
+        path: Path = artifact_path(folder, run_id, name)
     except (UserErrorException, ValueError) as error:
         raise NotFound(str(error), "path") from error
     if not path.is_file():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
+from aml_jupyter.cli.notebooks import check_parameters
+from aml_jupyter.cli.submit import experiment_name
 from aml_jupyter.config import RunConfiguration, ScriptRunConfig
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.service import SubmitRequest
@@ -39,6 +40,8 @@ def request_of(body: SubmitBody, root: Path) -> SubmitRequest:
     if body.environment_variables:
         run_config.environment_variables = {**(run_config.environment_variables or {}), **body.environment_variables}
     notebook = _inside(body.notebook, source, "notebook") if body.notebook else None
+    if notebook and (source / notebook).is_file():
+        check_parameters(source / notebook, list(body.parameters))
     script = _inside(body.script, source, "script") if body.script else notebook
     config = ScriptRunConfig(
         source_directory=str(source),
@@ -49,7 +52,7 @@ def request_of(body: SubmitBody, root: Path) -> SubmitRequest:
     )
     return SubmitRequest(
         config=config,
-        experiment=body.experiment or re.sub(r"[^\w-]+", "-", source.name).strip("-_") or "default",
+        experiment=body.experiment or experiment_name(source),
         kind={"script": "script", "notebook": "notebook", "command": "command"}[given[0]],
         display_name=body.display_name,
         tags=body.tags,

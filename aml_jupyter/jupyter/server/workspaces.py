@@ -12,7 +12,7 @@ __all__ = ["OpenWorkspaces"]
 
 
 class OpenWorkspaces:
-    """Hold every workspace that a client has asked for; `default` is the server's own (AML_WORKSPACE, else the user's)."""
+    """Hold each workspace that a client has asked for; `default` is the server's own (AML_WORKSPACE or the user's)."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

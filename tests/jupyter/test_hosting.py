@@ -1,0 +1,116 @@
+"""A Jupyter server hosts the service, and takes nothing with it when it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_process import JupyterProcess
+
+from aml_jupyter.service import cancel_run, service_status, wait_for_run
+from aml_jupyter.workspace import WorkspaceFolder, get_run
+
+RUNS = "workspaces/default/runs"
+LEDGER = """
+import os, signal, time
+print(os.getpid(), flush=True)
+number = 0
+while not os.path.exists(os.path.join(os.environ["TEST_GATES"], "go")):
+    print("line", number, flush=True)
+    number += 1
+    time.sleep(0.05)
+print("end", flush=True)
+"""
+
+
+@pytest.fixture
+def server(folder: WorkspaceFolder, project: Path, tmp_path: Path) -> Iterator[JupyterProcess]:
+    (project / "train.py").write_text(LEDGER)
+    process = JupyterProcess(project, tmp_path / "jupyter")
+    yield process
+    process.close()
+
+
+def _submit(server: JupyterProcess, tmp_path: Path) -> str:
+    body = {"script": "train.py", "environment_variables": {"TEST_GATES": str(tmp_path)}}
+    return str(server.fetch(RUNS, "POST", body)["run"]["id"])
+
+
+def _wait_until(holds: Any, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "not within the time"
+        time.sleep(0.02)
+
+
+def test_sigterm_ends_the_server_soon_and_no_run(
+    server: JupyterProcess, folder: WorkspaceFolder, tmp_path: Path
+) -> None:
+    run_id = _submit(server, tmp_path)
+    _wait_until(lambda: "line 3" in server.fetch(f"{RUNS}/{run_id}/logs")["text"])
+    offset = server.fetch(f"{RUNS}/{run_id}/logs")["next_offset"]
+    assert server.terminate() < 5
+    assert get_run(folder.store.read(), run_id).status == "Running"
+
+    again = JupyterProcess(server.root, tmp_path / "again")
+    try:
+        _wait_until(lambda: again.fetch(f"{RUNS}/{run_id}/logs?offset={offset}")["text"].count("line") > 3)
+        (tmp_path / "go").touch()
+        assert wait_for_run(folder, run_id, 30).status == "Completed"
+        lines = again.fetch(f"{RUNS}/{run_id}/logs")["text"].splitlines()
+        assert lines[1:-1] == [f"line {number}" for number in range(len(lines) - 2)]
+        assert lines[-1] == "end"
+    finally:
+        again.close()
+
+
+def test_a_dead_service_is_started_again(server: JupyterProcess, folder: WorkspaceFolder, tmp_path: Path) -> None:
+    run_id = _submit(server, tmp_path)
+    _wait_until(lambda: server.fetch(f"{RUNS}/{run_id}")["run"]["status"] == "Running")
+    first = server.fetch("workspaces/default/service")["service"]
+    assert (first["alive"], first["open_runs"]) == (True, 1)
+    os.kill(first["pid"], signal.SIGKILL)
+
+    def is_back() -> bool:
+        status = service_status(folder)
+        return status is not None and status.alive and status.pid != first["pid"]
+
+    _wait_until(is_back)
+    assert server.fetch("workspaces/default/service")["host"]["starts"] >= 1
+    cancel_run(folder, run_id)
+    assert wait_for_run(folder, run_id, 30).status == "Canceled"
+
+
+def test_a_stopped_service_is_not_replaced(server: JupyterProcess, folder: WorkspaceFolder, tmp_path: Path) -> None:
+    run_id = _submit(server, tmp_path)
+    _wait_until(lambda: server.fetch(f"{RUNS}/{run_id}")["run"]["status"] == "Running")
+    pid = server.fetch("workspaces/default/service")["service"]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        _wait_until(lambda: not server.fetch("workspaces/default/service")["service"]["answers"])
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    (tmp_path / "go").touch()
+    assert wait_for_run(folder, run_id, 30).status == "Completed"
+    assert server.fetch("workspaces/default/service")["service"]["pid"] == pid
+
+
+def test_a_server_that_starts_later_takes_up_what_waits(
+    folder: WorkspaceFolder, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from aml_jupyter.config import ScriptRunConfig
+    from aml_jupyter.service import SubmitRequest, stop_service, submit
+
+    (project / "train.py").write_text("print('ran')")
+    run = submit(folder, SubmitRequest(ScriptRunConfig(str(project), "train.py"), "tests")).run
+    stop_service(folder)
+    server = JupyterProcess(project, tmp_path / "jupyter")
+    try:
+        _wait_until(lambda: server.fetch(f"{RUNS}/{run.id}")["run"]["status"] == "Completed")
+    finally:
+        server.close()
