@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aml_jupyter.cli.common import emit_json, open_workspace, select_run, wants_json
 from aml_jupyter.cli.follow import exit_code_of, follow_run
 from aml_jupyter.cli.parser import Arguments, Nouns, add_verb
-from aml_jupyter.errors import UserErrorException, nearest
+from aml_jupyter.errors import UserErrorException
 
 if TYPE_CHECKING:
     from aml_jupyter.cli.door import Door
@@ -99,24 +99,20 @@ def _file_of(
 ) -> Path | None:
     """Return the path of the log, or of the file that was named; None before the first attempt."""
     from aml_jupyter.views import log_path
-    from aml_jupyter.workspace import artifact_path, list_artifacts
+    from aml_jupyter.workspace import artifact_path
 
     if attempt is not None and not 1 <= attempt <= run.attempt:
         raise UserErrorException(f"--attempt {attempt}: run {run.id} has had {run.attempt} attempts", "attempt")
     if name is None:
         return log_path(folder, run, attempt)
-    known = [artifact.name for artifact in list_artifacts(folder.store.read(), run.id)]
-    if name in known:
-        return Path(artifact_path(folder, run.id, name))
-    if run.attempt:
-        # a file that is still being written is not in the list yet
-        work = Path(folder.layout.run(run.id).attempt(attempt or run.attempt).work).resolve()
-        path = (work / name).resolve()
-        if path.is_relative_to(work) and (path.is_file() or not must_exist):
-            return path
-    if not must_exist:
+    if attempt is not None and attempt != run.attempt:
+        raise UserErrorException("--file is of the newest attempt; leave --attempt out", "attempt")
+    try:
+        return artifact_path(folder, run.id, name)
+    except UserErrorException:
+        if must_exist:
+            raise
         return None
-    raise UserErrorException(f"run {run.id} has no file {name!r}; {nearest(name, known) or 'it has no files'}", "file")
 
 
 def _tail(path: Path, lines: int) -> list[str]:

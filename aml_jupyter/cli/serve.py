@@ -43,6 +43,6 @@ def _serve(arguments: Arguments, door: Door) -> int:
             return emit_json(door, {"stopped": stopped})
         door.write("stopped\n" if stopped else "no service was running\n")
         return 0
-    from aml_jupyter.service import serve
+    from aml_jupyter.service.process import serve
 
     return serve(folder, until_idle=arguments.until_idle)

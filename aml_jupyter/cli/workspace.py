@@ -45,7 +45,7 @@ def add_verbs(nouns: Nouns) -> None:
         verbs,
         "verify",
         _verify,
-        "Compare database, runs and snapshots; exit code 1 when something is wrong.",
+        "Check the workspace against its files; exit code 1 when something is wrong.",
         "aml workspace verify",
     )
     add_verb(
@@ -86,14 +86,14 @@ def _rebuild(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.views import report_view
     from aml_jupyter.workspace import rebuild_workspace
 
-    return emit(arguments, door, report_view("rebuilt", rebuild_workspace(_root(arguments))))
+    return emit(arguments, door, report_view(rebuild_workspace(_root(arguments))))
 
 
 def _verify(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.views import report_view
     from aml_jupyter.workspace import verify_workspace
 
-    view = report_view("verified", verify_workspace(open_workspace(arguments)))
+    view = report_view(verify_workspace(open_workspace(arguments)))
     emit(arguments, door, view)
     return 0 if view.good else 1
 

@@ -20,6 +20,7 @@ __all__ = [
     "MetricSeriesView",
     "MetricView",
     "MetricsView",
+    "artifact_names",
     "brief_metrics",
     "metric_series_view",
     "metric_views",
@@ -48,7 +49,7 @@ class MetricView:
             columns = record.value if isinstance(record.value, dict) else {}
             return f"table of {len(_rows(columns))} x {len(columns)}"
         if record.kind in ("image", "chart"):
-            return f"{record.kind} {record.value}"
+            return f"{record.kind} {', '.join(artifact_names(record))}"
         last = record.last if record.count else record.value
         if record.count > 1 and record.minimum is not None and record.maximum is not None:
             bounds = f"{number_text(record.minimum)} to {number_text(record.maximum)}"
@@ -56,6 +57,12 @@ class MetricView:
         if record.count > 1:
             return f"{number_text(last)}  ({record.count:,} values)"
         return number_text(last)
+
+
+def artifact_names(record: MetricRecord) -> list[str]:
+    """Return the names of the files that an image or a chart metric stands for."""
+    values = record.value if isinstance(record.value, list) else [record.value]
+    return [str(value).partition(f"/dcid.{record.run}/")[2] or str(value) for value in values if value is not None]
 
 
 def metric_views(db: sqlite3.Connection, run: str) -> tuple[MetricView, ...]:
@@ -119,7 +126,7 @@ class MetricSeriesView:
     run: str
     name: str
     values: tuple[Any, ...]
-    steps: tuple[int | None, ...]
+    steps: tuple[float | None, ...]
     times: tuple[float | None, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -135,7 +142,7 @@ class MetricSeriesView:
     def _table(self) -> tuple[list[Column], list[list[str]]]:
         columns = [Column("step", right=True), Column(self.name, right=True), Column("time")]
         rows = [
-            ["" if step is None else str(step), number_text(value), iso_time(moment) or ""]
+            ["" if step is None else number_text(step), number_text(value), iso_time(moment) or ""]
             for step, value, moment in zip(self.steps, self.values, self.times, strict=True)
         ]
         return columns, rows
@@ -190,11 +197,8 @@ def metrics_html(metrics: Sequence[MetricView]) -> Html | None:
     tables: list[Html] = []
     for metric in metrics:
         record = metric.record
-        drawn = (
-            line_chart(metric.chart.x, metric.chart.y, metric.chart.low, metric.chart.high, record.name)
-            if metric.chart
-            else None
-        )
+        chart = metric.chart
+        drawn = line_chart(chart.x, chart.y, chart.low, chart.high, record.name) if chart else None
         if drawn is not None:
             caption = element("div", element("b", record.name), " ", metric.said(), style="font-size:12px")
             charts.append(element("div", caption, drawn, style="display:inline-block;margin:4px 16px 4px 0"))

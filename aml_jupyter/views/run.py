@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aml_jupyter.errors import UserErrorException
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.views.formats import iso_time, json_value
 from aml_jupyter.views.logs import LogTail, read_tail
-from aml_jupyter.views.metrics import MetricView, brief_metrics, metric_views
+from aml_jupyter.views.metrics import MetricView, artifact_names, brief_metrics, metric_views
 from aml_jupyter.views.run_html import run_html
 from aml_jupyter.views.run_text import run_text
 from aml_jupyter.views.runs import RunRow, run_fields
-from aml_jupyter.workspace import attempts, find_runs, get_run, list_artifacts, place_in_line, transitions
+from aml_jupyter.workspace import (
+    artifact_path,
+    attempts,
+    find_runs,
+    get_run,
+    list_artifacts,
+    place_in_line,
+    transitions,
+)
 from aml_jupyter.workspace.states import FINAL, WAITING
 
 if TYPE_CHECKING:
@@ -32,7 +43,6 @@ class RunView:
     as_of: float
     workspace: str
     workspace_root: Path
-    run_folder: Path
     place: int | None
     """Place in line from 1; None when the run does not wait."""
     attempts: tuple[AttemptRecord, ...]
@@ -40,6 +50,8 @@ class RunView:
     log: LogTail | None
     metrics: tuple[MetricView, ...]
     metric_values: dict[str, Any]
+    images: tuple[tuple[str, Path], ...]
+    """The images that the run logged: metric and file."""
     outputs: tuple[ArtifactRecord, ...]
     children: tuple[RunRow, ...]
 
@@ -118,19 +130,20 @@ def run_view(folder: WorkspaceFolder, run_id: str, log_lines: int = 20) -> RunVi
     db = folder.store.read()
     run = get_run(db, run_id)
     path = log_path(folder, run)
+    metrics = metric_views(db, run_id)
     children = find_runs(db, parent=run_id, include_hidden=True, children=True)
     return RunView(
         run=run,
         as_of=time.time(),
         workspace=folder.id,
         workspace_root=Path(folder.root),
-        run_folder=Path(folder.layout.run(run_id).path),
         place=place_of(db, run),
         attempts=tuple(attempts(db, run_id)),
         timeline=tuple(transitions(db, run_id)),
         log=read_tail(path, log_lines) if path is not None else None,
-        metrics=metric_views(db, run_id),
+        metrics=metrics,
         metric_values=brief_metrics(db, run_id),
+        images=tuple(_images(folder, metrics)),
         outputs=tuple(list_artifacts(db, run_id)),
         children=tuple(RunRow(child, {}, place_of(db, child)) for child in children),
     )
@@ -145,6 +158,13 @@ def log_path(folder: WorkspaceFolder, run: RunRecord, attempt: int | None = None
 def place_of(db: sqlite3.Connection, run: RunRecord) -> int | None:
     """Return the run's place in line, or None when it does not wait."""
     return place_in_line(db, run.id) if run.status in WAITING else None
+
+
+def _images(folder: WorkspaceFolder, metrics: tuple[MetricView, ...]) -> Iterator[tuple[str, Path]]:
+    for metric in metrics:
+        for name in artifact_names(metric.record) if metric.record.kind == "image" else ():
+            with suppress(UserErrorException):  # logged, but its file is not there (any more)
+                yield metric.record.name, artifact_path(folder, metric.record.run, name)
 
 
 def _attempt_json(attempt: AttemptRecord) -> dict[str, Any]:

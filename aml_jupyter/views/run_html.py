@@ -80,19 +80,14 @@ def _error(view: RunView) -> Html:
 def _images(view: RunView) -> Html | None:
     """Return the images that the run logged, small ones only, inside the page itself."""
     found: list[Html] = []
-    places = {artifact.name: view.run_folder / artifact.location for artifact in view.outputs}
-    for metric in view.metrics:
-        name = str(metric.record.value)
-        path = places.get(name) or next((places[key] for key in places if name.endswith("/" + key)), None)
-        if metric.record.kind != "image" or path is None or len(found) == IMAGE_COUNT:
-            continue
-        source = _data_uri(path)
+    for name, path in view.images:
+        source = _data_uri(path) if len(found) < IMAGE_COUNT else None
         if source:
             found.append(
                 element(
                     "div",
-                    element("div", metric.record.name, style="font-size:12px"),
-                    void("img", src=source, alt=metric.record.name, style="max-width:320px"),
+                    element("div", name, style="font-size:12px"),
+                    void("img", src=source, alt=name, style="max-width:320px"),
                     style="display:inline-block;margin:4px 16px 4px 0",
                 )
             )

@@ -16,7 +16,7 @@ from aml_jupyter.workspace.states import RUN_STATES
 
 if TYPE_CHECKING:
     from aml_jupyter.service import ServiceStatus
-    from aml_jupyter.workspace import WorkspaceEntry, WorkspaceFolder
+    from aml_jupyter.workspace import Report, WorkspaceEntry, WorkspaceFolder
 
 __all__ = [
     "ReportView",
@@ -178,3 +178,39 @@ def workspace_list_rows() -> TableView[WorkspaceRow]:
     """Return the workspaces that this user has opened."""
     rows = tuple(WorkspaceRow(entry) for entry in list_workspaces())
     return TableView(rows, LIST_COLUMNS, "no workspaces yet; the first submit makes the default one")
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """What a rebuild or a check of a workspace found."""
+
+    report: Report
+
+    @property
+    def good(self) -> bool:
+        """Tell whether nothing is wrong."""
+        return self.report.is_clean
+
+    def as_json(self) -> dict[str, Any]:
+        """Return title, counts, problems and notes."""
+        report = self.report
+        return {
+            "title": report.title,
+            "good": self.good,
+            "counts": dict(report.counts),
+            "problems": list(report.problems),
+            "notes": list(report.notes),
+        }
+
+    def as_text(self, width: int = 80) -> str:
+        """Return counts, notes and problems, one a line."""
+        return printable(str(self.report), keep_newlines=True)
+
+    def as_html(self) -> str:
+        """Return the same, preformatted."""
+        return element("pre", str(self.report))
+
+
+def report_view(report: Report) -> ReportView:
+    """Return the view of what a rebuild or a check found."""
+    return ReportView(report)
