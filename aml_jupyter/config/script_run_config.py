@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from copy import deepcopy
-from pathlib import Path
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from aml_jupyter.config.environment import Environment
 from aml_jupyter.config.reading import Place, read_strings, read_text, warn
 from aml_jupyter.config.run_configuration import RunConfiguration
-from aml_jupyter.config.scripts import check_script
+from aml_jupyter.config.scripts import check_script, source_folder
 from aml_jupyter.config.sections import (
     DockerConfiguration,
     MpiConfiguration,
@@ -54,6 +53,12 @@ class ScriptRunConfig:
 
     MAX_DURATION_SECONDS_DEFAULT: ClassVar[int] = 2592000
 
+    source_directory: str | None
+    script: str | None
+    arguments: list[str] | None
+    command: str | list[str] | None
+    run_config: RunConfiguration
+
     def __init__(
         self,
         source_directory: str | os.PathLike[str] | None = None,
@@ -70,8 +75,8 @@ class ScriptRunConfig:
         docker_runtime_config: DockerConfiguration | None = None,
     ) -> None:
         self._telemetry_values = _telemetry_values
-        self.source_directory = source_directory
-        self.script = script
+        self.source_directory = None if source_directory is None else os.fspath(source_directory)
+        self.script = None if script is None else os.fspath(script)
         self.arguments = arguments
         self.command = command
         if resume_from is not None:
@@ -129,37 +134,34 @@ class ScriptRunConfig:
             raise place.refusal("a RunConfiguration (RunConfiguration.load() reads one from a file)", value)
         super().__setattr__(name, value)
 
-    @property
-    def folder(self) -> Path:
-        """Return the source directory as an absolute path."""
-        return Path(self.source_directory or ".").expanduser().absolute()
+    def check(self, also: Collection[str] = ()) -> str | None:
+        """Return the script's path inside the source directory, or None for a command.
 
-    def merged(self) -> RunConfiguration:
-        """Return a checked copy of the run configuration with this submit's script, arguments and command.
+        Parameters
+        ----------
+        also : collection of str
+            Scripts that are sent without lying in the source directory, such as a notebook's cell.
 
         Raises
         ------
         ConfigurationError
             When there is neither a script nor a command, or both, or the script is not in the source directory.
         """
-        merged = deepcopy(self.run_config)
-        merged.arguments = self.arguments
-        merged.command = self.command
         if self.command and (self.script or self.arguments):
-            clash = "script" if self.script else "arguments"
+            other = "script" if self.script else "arguments"
             raise ConfigurationError(
                 f"command: expected either a command or a script with arguments, found command {self.command!r} and "
-                f"{clash} {getattr(self, clash)!r}. Drop one of them.",
+                f"{other} {getattr(self, other)!r}. Drop one of them.",
                 field="command",
             )
         if not self.command and not self.script:
             raise ConfigurationError(
                 "script: expected a script or a command, found neither. Pass script='train.py'.", field="script"
             )
-        merged.script = check_script(self.source_directory, self.script) if self.script else None
-        if not self.folder.is_dir():
-            raise ConfigurationError(f"source_directory: there is no folder {self.folder}.", field="source_directory")
-        return merged
+        if self.script and self.script in also:
+            return self.script
+        source_folder(self.source_directory)
+        return check_script(self.source_directory, self.script) if self.script else None
 
     def __repr__(self) -> str:
         what = f"command={self.command!r}" if self.command else f"script={self.script!r}, arguments={self.arguments!r}"

@@ -12,6 +12,23 @@ _MOST_SCRIPTS = 500
 _SKIPPED = {".git", ".ipynb_checkpoints", "__pycache__", "node_modules", "site-packages"}
 
 
+def source_folder(source_directory: str | os.PathLike[str] | None) -> Path:
+    """Return the source directory as an absolute path; an empty one is the current folder.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is not a folder.
+    """
+    folder = Path(source_directory or ".").expanduser().absolute()
+    if not folder.is_dir():
+        raise ConfigurationError(
+            f"source_directory: expected a folder, found {'a file' if folder.exists() else 'nothing'} at {folder}.",
+            field="source_directory",
+        )
+    return folder
+
+
 def check_script(source_directory: str | os.PathLike[str] | None, script: str | os.PathLike[str]) -> str:
     """Return the script's path relative to the source directory, with forward slashes.
 
@@ -27,25 +44,19 @@ def check_script(source_directory: str | os.PathLike[str] | None, script: str | 
     ConfigurationError
         When the folder or the script is missing, or the script lies outside the folder (links are followed).
     """
-    folder = Path(source_directory or ".").expanduser().absolute()
-    if not folder.is_dir():
-        raise ConfigurationError(
-            f"source_directory: expected a folder, found {'a file' if folder.exists() else 'nothing'} at {folder}.",
-            field="source_directory",
-        )
-    written = (
-        os.fspath(script).replace("\\", "/") if os.sep == "/" and not (folder / script).exists() else os.fspath(script)
-    )
+    folder = source_folder(source_directory)
+    written = os.fspath(script)
+    if not (folder / written).exists():
+        written = written.replace("\\", "/")  # a configuration may have been written on Windows
     full = Path(os.path.normpath(folder / Path(written).expanduser()))
     refusal = f"{full} script path doesn't exist. The script should be inside the project folder"
+    root, real = Path(os.path.realpath(folder)), Path(os.path.realpath(full))
+    if not real.is_relative_to(root):
+        raise ConfigurationError(
+            f"{refusal} {folder}. Move it there, or name the folder that has it as source_directory.", field="script"
+        )
     if not full.is_relative_to(folder):
-        same = Path(os.path.realpath(full))
-        if not same.is_file() or not same.is_relative_to(os.path.realpath(folder)):
-            raise ConfigurationError(
-                f"{refusal} {folder}. Move it there, or name the folder that has it as source_directory.",
-                field="script",
-            )
-        full = folder / same.relative_to(os.path.realpath(folder))
+        full = folder / real.relative_to(root)
     if not full.is_file():
         found = (
             "it is a folder" if full.is_dir() else nearest(full.relative_to(folder).as_posix(), list(_scripts(folder)))
