@@ -1,0 +1,149 @@
+"""Every fenced block of Microsoft's pages is listed, and runs where what it needs exists."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10
+    import tomli as tomllib
+
+from .fences import Block, blocks_of
+
+HERE = Path(__file__).parent
+PLACEHOLDERS = {"<experiment>": "seed_experiment", "<runconfig>": "myrun"}
+SCRIPT = """
+from azureml.core import Run
+
+Run.get_context().log("accuracy", 0.9)
+"""
+
+
+def _seeds() -> Path:
+    shared = os.environ.get("AML_SHARED")
+    return (Path(shared) if shared else HERE.parents[2] / "shared") / "seeds"
+
+
+LISTED: list[dict[str, Any]] = tomllib.loads((HERE / "blocks.toml").read_text("utf-8"))["block"]
+PAGES = sorted(_seeds().glob("*.txt"))
+FOUND = {(block.seed, block.line): block for page in PAGES for block in blocks_of(page)}
+
+
+def _sessions() -> dict[str, list[dict[str, Any]]]:
+    sessions: dict[str, list[dict[str, Any]]] = {}
+    for entry in LISTED:
+        if entry["exists"]:
+            sessions.setdefault(entry.get("session") or f"{entry['seed']}:{entry['line']}", []).append(entry)
+    return sessions
+
+
+@pytest.fixture(autouse=True)
+def _pages_are_there() -> None:
+    if not PAGES:
+        message = f"the pages are not in {_seeds()}; AML_SHARED names the folder that holds seeds/"
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+
+
+def test_every_block_is_listed_once() -> None:
+    listed = [(entry["seed"], entry["line"]) for entry in LISTED]
+    assert sorted(listed) == sorted(FOUND)
+    assert len(listed) == len(set(listed))
+
+
+def test_pages_were_read_whole() -> None:
+    fences = sum(page.read_text("utf-8").count("\n" + quote + "```") for page in PAGES for quote in ("", "> "))
+    assert len(PAGES) == 5
+    assert len(FOUND) == 58
+    assert fences > len(FOUND)
+
+
+@pytest.mark.parametrize("session", _sessions())
+def test_blocks_run_as_they_stand(
+    session: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    project = tmp_path / "project"
+    (project / ".azureml").mkdir(parents=True)
+    for name in ("train.py", "my_train.py", "myscript.py"):
+        (project / name).write_text(SCRIPT)
+    monkeypatch.chdir(project)
+    reader = Reader(_names(project))
+    for entry in _sessions()[session]:
+        exec(entry.get("before", ""), reader.names)
+        reader.read(FOUND[entry["seed"], entry["line"]], entry.get("how", "python"))
+        for check in entry.get("check", []):
+            assert eval(check, reader.names), f"{entry['seed']}:{entry['line']}: {check}\n{capfd.readouterr().out}"
+
+
+def _names(project: Path) -> dict[str, Any]:
+    """Return the names that the pages use without saying where they come from."""
+    import azureml.core
+    from azureml.core import ComputeTarget, Environment, Experiment, RunConfiguration, ScriptRunConfig, Workspace
+    from azureml.core.compute import ComputeInstance
+
+    workspace = Workspace.from_config()
+    user_managed = Environment("myenv")
+    user_managed.python.user_managed_dependencies = True
+    configuration = RunConfiguration()
+    configuration.environment = user_managed
+    configuration.save(str(project), "myrun.runconfig")
+    return {
+        "ComputeInstance": ComputeInstance,
+        "ComputeTarget": ComputeTarget,
+        "Experiment": Experiment,
+        "RunConfiguration": RunConfiguration,
+        "ScriptRunConfig": ScriptRunConfig,
+        "azureml": azureml,
+        "experiment": Experiment(workspace, "seeds"),
+        "my_compute_target": ComputeTarget(workspace, "local"),
+        "myenv": user_managed,
+        "os": os,
+        "project_folder": str(project),
+        "script_folder": str(project),
+        "ws": workspace,
+    }
+
+
+@dataclass
+class Reader:
+    """Does what a page says, block by block."""
+
+    names: dict[str, Any]
+
+    def read(self, block: Block, how: str) -> None:
+        text = block.text
+        for placeholder, value in PLACEHOLDERS.items():
+            text = text.replace(placeholder, value)
+        if how == "python":
+            exec(compile(text, f"<seed {block.seed}, line {block.line}>", "exec"), self.names)
+        elif how == "command":
+            for line in text.splitlines():
+                self._command(line.removeprefix("$").strip())
+        else:
+            self._script(text)
+
+    def _command(self, line: str) -> None:
+        from aml_jupyter.cli import main
+
+        words = shlex.split(line)
+        assert words[:2] == ["az", "ml"]
+        assert main(words[2:]) == 0, line
+
+    def _script(self, text: str) -> None:
+        """Run the block inside a run whose configuration declares what the page says, and keep its log."""
+        Path("block.py").write_text("import os\n" + textwrap.dedent(text))
+        source = self.names["ScriptRunConfig"](source_directory=".", script="block.py")
+        source.run_config.environment = self.names["myenv"]
+        source.run_config.environment_variables = {"EXAMPLE_ENV_VAR1": "Example Value1"}
+        run = self.names["experiment"].submit(source)
+        run.wait_for_completion()
+        self.names["log"] = run.get_details_with_logs()["logFiles"]["user_logs/std_log.txt"]
