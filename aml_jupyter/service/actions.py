@@ -1,6 +1,6 @@
 """Change a run from outside: cancel, resubmit, tag, rename, reprioritise, wait.
 
-A change is committed, noted in the run's ``changes.jsonl`` (so that the database can be rebuilt), and then carried out by the
+A change is noted in the run's ``changes.jsonl`` (so that the database can be rebuilt), committed, and then carried out by the
 service.
 """
 
@@ -58,7 +58,9 @@ def cancel_run(folder: WorkspaceFolder, run_id: str, reason: str = "") -> RunRec
             run = transition(tx, run_id, "Canceled", reason, cancel_requested=now, ended=now)
         else:
             run = transition(tx, run_id, "CancelRequested", reason, cancel_requested=now)
-    append_change(folder, run_id, {"change": "cancel", "reason": reason, "time": now, "status": run.status})
+        append_change(folder, run_id, {"op": "cancel", "reason": reason, "time": now})
+        if run.status in FINAL:
+            append_change(folder, run_id, {"op": "end", "status": run.status, "reason": reason, "ended": now})
     if run.status not in FINAL:
         ensure_service(folder)
     return run
@@ -86,8 +88,8 @@ def tag_run(folder: WorkspaceFolder, run_id: str, tags: Mapping[str, str | None]
     clean = {str(key): None if value is None else str(value) for key, value in tags.items()}
     with folder.store.transaction() as tx:
         set_tags(tx, run_id, clean)
+        append_change(folder, run_id, {"op": "tags", "tags": clean})
         run = get_run(tx, run_id)
-    append_change(folder, run_id, {"change": "tags", "tags": clean, "time": time.time()})
     return run
 
 
@@ -103,8 +105,8 @@ def rename_run(folder: WorkspaceFolder, run_id: str, name: str) -> RunRecord:
         raise UserErrorException(f"A display name has 1 to 256 characters; this one has {len(name)}.", "display_name")
     with folder.store.transaction() as tx:
         update_run(tx, run_id, display_name=name)
+        append_change(folder, run_id, {"op": "name", "display_name": name})
         run = get_run(tx, run_id)
-    append_change(folder, run_id, {"change": "display_name", "display_name": name, "time": time.time()})
     return run
 
 
@@ -115,8 +117,8 @@ def set_priority(folder: WorkspaceFolder, run_id: str, priority: int) -> RunReco
         if run.status not in WAITING:
             raise UserErrorException(f"Run {run_id} is {run.status}; only a waiting run can be moved.", "priority")
         update_run(tx, run_id, priority=priority)
+        append_change(folder, run_id, {"op": "priority", "priority": priority})
         run = get_run(tx, run_id)
-    append_change(folder, run_id, {"change": "priority", "priority": priority, "time": time.time()})
     ensure_service(folder)
     return run
 

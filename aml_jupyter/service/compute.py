@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from aml_jupyter.errors import ComputeTargetException, nearest
 from aml_jupyter.service.client import ensure_service
-from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.targets import TargetKind, check_name, kind_of
 from aml_jupyter.workspace import (
     TargetRecord,
@@ -22,12 +22,8 @@ from aml_jupyter.workspace import (
     set_default_target,
     transition,
 )
-from aml_jupyter.workspace import (
-    delete_target as delete_row,
-)
-from aml_jupyter.workspace import (
-    update_target as update_row,
-)
+from aml_jupyter.workspace import delete_target as delete_row
+from aml_jupyter.workspace import update_target as update_fields
 from aml_jupyter.workspace.states import ACTIVE, PROVISIONING_TRANSITIONS, WAITING
 
 __all__ = [
@@ -84,7 +80,7 @@ def create_target(
         record = TargetRecord(name, kind.type, checked, "Creating", [], now, now, False, dict(tags or {}), description)
         insert_target(tx, record)
         record = update_row(tx, name, provisioning_state="Running")
-    _note(folder, "create", record)
+        _note(folder, record)
     return record
 
 
@@ -94,7 +90,7 @@ def update_target(folder: WorkspaceFolder, name: str, settings: Mapping[str, Any
         record = get_target(tx, name)
         kind = kind_of(record.type)
         record = update_row(tx, name, settings={**record.settings, **_check_settings(kind, settings, partial=True)})
-    _note(folder, "update", record)
+        _note(folder, record)
     ensure_service(folder)
     return record
 
@@ -142,7 +138,7 @@ def set_default(folder: WorkspaceFolder, name: str) -> TargetRecord:
     with folder.store.transaction() as tx:
         record = get_target(tx, name)
         set_default_target(tx, record.name)
-    append_journal(folder, {"change": "default_target", "name": record.name, "time": time.time()})
+        append_journal(folder, {"op": "default", "name": record.name})
     return record
 
 
@@ -156,11 +152,9 @@ def settle_targets(folder: WorkspaceFolder, epoch: int) -> None:
             if find_runs(tx, target=record.name, status=ACTIVE, include_hidden=True, children=True, last=1):
                 continue
             if record.provisioning_state == "Stopping":
-                update_row(tx, record.name, provisioning_state="Stopped")
+                _note(folder, update_row(tx, record.name, provisioning_state="Stopped"))
             else:
-                delete_row(tx, record.name)
-        if record.provisioning_state == "Deleting":
-            append_journal(folder, {"change": "delete", "name": record.name, "time": time.time()})
+                _drop_row(folder, tx, record)
 
 
 def _turn(folder: WorkspaceFolder, name: str, states: tuple[str, ...], already: str) -> TargetRecord:
@@ -181,7 +175,7 @@ def _turn(folder: WorkspaceFolder, name: str, states: tuple[str, ...], already: 
                     f"{record.name!r} is {record.provisioning_state}; it cannot go to {state} from there.", "name"
                 )
             record = update_row(tx, record.name, provisioning_state=state)
-    _note(folder, "state", record)
+        _note(folder, record)
     ensure_service(folder)
     return record
 
@@ -209,11 +203,9 @@ def _remove(folder: WorkspaceFolder, name: str, attached: bool) -> TargetRecord:
             set_default_target(tx, "local")
         record = update_row(tx, record.name, provisioning_state="Deleting")
         if not active:
-            delete_row(tx, record.name)
+            _drop_row(folder, tx, record)
     if active:
         ensure_service(folder)
-    else:
-        append_journal(folder, {"change": verb, "name": record.name, "time": time.time()})
     return record
 
 
@@ -237,23 +229,18 @@ def _check_settings(kind: TargetKind, settings: Mapping[str, Any], partial: bool
     return checked
 
 
-def _note(folder: WorkspaceFolder, change: str, record: TargetRecord) -> None:
-    """Append the target's row to the journal, from which the database can be rebuilt."""
-    with fault_point("compute.journal"):
-        append_journal(
-            folder,
-            {
-                "change": f"target_{change}",
-                "time": time.time(),
-                "target": {
-                    "name": record.name,
-                    "type": record.type,
-                    "settings": record.settings,
-                    "provisioning_state": record.provisioning_state,
-                    "created": record.created,
-                    "attached": record.attached,
-                    "tags": record.tags,
-                    "description": record.description,
-                },
-            },
-        )
+def update_row(tx: sqlite3.Connection, name: str, **fields: Any) -> TargetRecord:
+    """Set columns of a target's row and return it as it is then."""
+    update_fields(tx, name, **fields)
+    return get_target(tx, name)
+
+
+def _drop_row(folder: WorkspaceFolder, tx: sqlite3.Connection, record: TargetRecord) -> None:
+    """Remove a target's row, and note it for a rebuild."""
+    delete_row(tx, record.name)
+    append_journal(folder, {"op": "target_deleted", "name": record.name})
+
+
+def _note(folder: WorkspaceFolder, record: TargetRecord) -> None:
+    """Note the target's row in the journal, from which the database can be rebuilt."""
+    append_journal(folder, {"op": "target", "target": record})

@@ -6,7 +6,7 @@ import errno
 import logging
 import sqlite3
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.errors import AmlError
 from aml_jupyter.service.active import ActiveRun
@@ -16,6 +16,7 @@ from aml_jupyter.targets import Handle
 from aml_jupyter.workspace import (
     RunRecord,
     TargetRecord,
+    append_change,
     new_attempt,
     transition,
     update_run,
@@ -25,7 +26,7 @@ from aml_jupyter.workspace.queue import next_in_line, queued_targets
 if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler
 
-__all__ = ["claim", "fail", "handle_of", "launch_claimed"]
+__all__ = ["claim", "end_unstarted", "fail", "handle_of", "launch_claimed"]
 
 START_AGAIN_AFTER = 10.0
 """Seconds after which a start that left no trace is repeated; the attempt's link keeps it from running twice."""
@@ -72,7 +73,7 @@ def _claim_one(service: Reconciler, tx: sqlite3.Connection, run: RunRecord) -> s
         backend = service.backend(run.target)
     except AmlError as error:
         text = {"type": type(error).__name__, "message": error.message}
-        transition(tx, run.id, "Failed", error.message, ended=time.time(), error=text)
+        end_unstarted(service, tx, run, "Failed", error.message, text)
         return None
     handle = Handle(run.target, run.id, run.attempt + 1)
     obstacle = backend.reserve(handle, needs_of(run.definition))
@@ -166,15 +167,24 @@ def _started(service: Reconciler, active: ActiveRun) -> None:
 def fail(service: Reconciler, run: RunRecord, error: BaseException) -> None:
     """End a run that could not be started."""
     message = error.message if isinstance(error, AmlError) else f"{type(error).__name__}: {error}"
+    after = "Canceled" if run.cancel_requested else "Failed"
+    text = None if after == "Canceled" else {"type": type(error).__name__, "message": message}
     with service.folder.store.transaction(epoch=service.lease.epoch) as tx:
-        after = "Canceled" if run.cancel_requested else "Failed"
-        transition(
-            tx,
-            run.id,
-            after,
-            message,
-            ended=time.time(),
-            error=None if after == "Canceled" else {"type": type(error).__name__, "message": message},
-        )
+        end_unstarted(service, tx, run, after, message, text)
     service.active.pop(run.id, None)
     service.queue_may_move = True
+
+
+def end_unstarted(
+    service: Reconciler,
+    tx: sqlite3.Connection,
+    run: RunRecord,
+    after: str,
+    reason: str,
+    error: dict[str, Any] | None = None,
+) -> None:
+    """Write the end of a run that no ``result.json`` explains."""
+    now = time.time()
+    change = {"op": "end", "status": after, "reason": reason, "ended": now, "error": error}
+    append_change(service.folder, run.id, change)
+    transition(tx, run.id, after, reason, ended=now, error=error)
