@@ -11,7 +11,8 @@ from aml_jupyter.errors import ActivityFailedException, ExperimentExecutionExcep
 from aml_jupyter.sdk.run_files import USER_LOG
 from aml_jupyter.service import ensure_service, wait_for_run
 from aml_jupyter.supervisor import protocol
-from aml_jupyter.workspace import FINAL, RunRecord, WorkspaceFolder
+from aml_jupyter.workspace import RunRecord, WorkspaceFolder
+from aml_jupyter.workspace.states import FINAL
 
 __all__ = ["failure_text", "wait_for_completion"]
 

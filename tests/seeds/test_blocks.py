@@ -132,7 +132,7 @@ class Reader:
             self._script(text)
 
     def _command(self, line: str) -> None:
-        from aml_jupyter.cli import main
+        from aml_jupyter.cli.main import main
 
         words = shlex.split(line)
         assert words[:2] == ["az", "ml"]
