@@ -39,7 +39,9 @@ class Finder:
         ImportError
             When SDK v1 has `name`, and neither the client nor an installed package does.
         """
-        if name == "aml_jupyter" or name.startswith("aml_jupyter."):
+        if name.startswith("aml_jupyter.") and not isinstance(sys.modules.get("aml_jupyter"), _Served):
+            return None
+        if name == "aml_jupyter":
             installed = self._elsewhere(name, path)
             if installed is not None:
                 return installed

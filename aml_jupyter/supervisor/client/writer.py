@@ -68,13 +68,14 @@ class EventsWriter:
             self.flush()
             return
         try:
-            whole = os.write(self._file, line) == len(line)
+            if os.write(self._file, line) == len(line):
+                return
+            reason = "there is no room for a whole line"
         except OSError as error:
-            whole = False
-            self._say_held_back(error)
-        if not whole:
-            self._hold_back(line)
-            self.flush()
+            reason = str(error)
+        self._hold_back(line)
+        if not self.flush():
+            self._say_held_back(reason)
 
     def flush(self) -> bool:
         """Write what was held back; tell whether all of it is on its way to the disk."""
@@ -131,10 +132,10 @@ class EventsWriter:
         except OSError:
             return  # the first write fails, too, and says so
 
-    def _say_held_back(self, error: OSError) -> None:
+    def _say_held_back(self, reason: str) -> None:
         sys.stderr.write(
             "aml-jupyter: events cannot be written to %s (%s); they are kept in memory until it works again\n"
-            % (self.folder, error.strerror)
+            % (self.folder, reason)
         )
 
     def _hold_back(self, line: bytes) -> None:
