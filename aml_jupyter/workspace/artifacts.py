@@ -189,12 +189,12 @@ def artifact_path(folder: WorkspaceFolder, run_id: str, name: str) -> Path:
             f"'outputs/model.pkl'.",
             "name",
         )
-    run_folder = folder.layout.run(_owner(db, run).id).path
+    run_folder = folder.layout.run(_owner(folder, run).id).path
     row = db.execute(
         "SELECT location FROM artifacts WHERE run = ? AND attempt = ? AND name = ?", (run_id, run.attempt, name)
     ).fetchone()
     if row is not None:
-        path = run_folder / row[0]
+        path: Path = run_folder / row[0]
     else:
         base = protocol.CONTROL if parts.parts[0] == _USER_LOGS else protocol.WORK
         path = run_folder / "attempts" / str(run.attempt) / base / parts
@@ -211,9 +211,10 @@ def _is_listed_place(name: PurePosixPath) -> bool:
     return name.parts[0] in ("outputs", "logs", _USER_LOGS)
 
 
-def _owner(db: sqlite3.Connection, run: RunRecord) -> RunRecord:
-    """Return the run in whose folder the files of `run` lie: the one whose process it lives in."""
-    while run.in_process and run.parent:
+def _owner(folder: WorkspaceFolder, run: RunRecord) -> RunRecord:
+    """Return the run in whose folder the files of `run` lie: its own, or the one whose process it lives in."""
+    db = folder.store.read()
+    while run.in_process and run.parent and not folder.layout.run(run.id).definition.exists():
         above = find_run(db, run.parent)
         if above is None:
             break

@@ -20,7 +20,7 @@ from .filesystem import is_network
 from .layout import Layout
 from .schema import CURRENT, check_readable, migrate, schema_number
 
-__all__ = ["create_database", "prepare_database"]
+__all__ = ["fill_database", "make_folders", "prepare_database"]
 
 _FOLDERS: Final = ("content", "runs", "logs")
 
@@ -41,7 +41,7 @@ def prepare_database(layout: Layout, workspace_id: str) -> None:
                 f"The workspace {layout.root} has runs but no database. Restore it from the runs' files with: "
                 f"aml workspace rebuild --workspace {layout.root}"
             )
-        create_database(layout, workspace_id)
+        _create(layout, workspace_id)
         return
     db = connect_for_reading(layout.database)
     try:
@@ -54,15 +54,14 @@ def prepare_database(layout: Layout, workspace_id: str) -> None:
         _upgrade(layout, workspace_id, number)
 
 
-def create_database(layout: Layout, workspace_id: str, path: Path | None = None) -> None:
-    """Create the workspace's database (at `path` when it is given), whoever else tries the same at this moment.
+def make_folders(layout: Layout) -> None:
+    """Make the folders that every workspace has.
 
     Raises
     ------
     WorkspaceException
-        When it cannot be written; nothing half-written is left.
+        When they cannot be made.
     """
-    target = path or layout.database
     try:
         for name in _FOLDERS:
             (layout.root / name).mkdir(exist_ok=True)
@@ -72,15 +71,16 @@ def create_database(layout: Layout, workspace_id: str, path: Path | None = None)
             f"writable, or "
             "name another one."
         ) from error
-    with exclusive(layout.creation_lock):
-        try:
-            _apply(target, workspace_id)
-        except BaseException:
-            _discard_unfinished(target)
-            raise
 
 
-def _apply(path: Path, workspace_id: str) -> None:
+def fill_database(path: Path, workspace_id: str) -> None:
+    """Bring the database at `path` to the current schema; when it is not there, it is created.
+
+    Raises
+    ------
+    WorkspaceException
+        When it cannot be written; the migration is then not there at all.
+    """
     connection = connect_for_writing(path, is_network(path.parent), durable=True)
     try:
         connection.execute("BEGIN IMMEDIATE")
@@ -90,6 +90,17 @@ def _apply(path: Path, workspace_id: str) -> None:
             connection.execute("COMMIT")
     finally:
         connection.close()  # rolls back what was not committed
+
+
+def _create(layout: Layout, workspace_id: str) -> None:
+    """Create the database, whoever else tries the same at this moment; nothing half-written is left."""
+    make_folders(layout)
+    with exclusive(layout.creation_lock):
+        try:
+            fill_database(layout.database, workspace_id)
+        except BaseException:
+            _discard_unfinished(layout.database)
+            raise
 
 
 def _discard_unfinished(path: Path) -> None:
@@ -127,7 +138,7 @@ def _upgrade(layout: Layout, workspace_id: str, number: int) -> None:
             _back_up(source, layout.root / f"aml.db.format-{number}.{int(time.time())}.backup")
         finally:
             source.close()
-        _apply(layout.database, workspace_id)
+        fill_database(layout.database, workspace_id)
 
 
 def _back_up(source: Connection, destination: Path) -> None:

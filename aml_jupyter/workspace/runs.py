@@ -243,7 +243,9 @@ def place_in_line(db: sqlite3.Connection, run_id: str) -> int | None:
     return int(ahead) + 1
 
 
-def transition(tx: sqlite3.Connection, run_id: str, after: str, reason: str, **fields: Any) -> RunRecord:
+def transition(
+    tx: sqlite3.Connection, run_id: str, after: str, reason: str, at: float | None = None, **fields: Any
+) -> RunRecord:
     """Bring a run into another state, and record when and why.
 
     The times `queued`, `started` and `ended` are kept by themselves. When a run ends or goes back into the queue, the
@@ -256,6 +258,8 @@ def transition(tx: sqlite3.Connection, run_id: str, after: str, reason: str, **f
         The open transaction.
     run_id, after, reason : str
         The run, its new state, and why.
+    at : float, optional
+        When it happened, in Unix seconds; now when it is not given.
     **fields
         Other columns to set (see `update_run`).
 
@@ -274,7 +278,7 @@ def transition(tx: sqlite3.Connection, run_id: str, after: str, reason: str, **f
             f"follow: {allowed}.",
             "status",
         )
-    now = time.time()
+    now = time.time() if at is None else at
     kept: dict[str, Any] = {}
     if after == "Queued":
         kept = {"queued": now, "started": None, "ended": None, "exit_code": None, "progress": None}
@@ -289,11 +293,11 @@ def transition(tx: sqlite3.Connection, run_id: str, after: str, reason: str, **f
     )
     record_event(tx, "run.state", run_id, {"before": run.status, "status": after, "reason": reason})
     if after in FINAL or after == "Queued":
-        end_inner_runs(tx, run, after)
+        end_inner_runs(tx, run, after, at)
     return get_run(tx, run_id)
 
 
-def end_inner_runs(tx: sqlite3.Connection, parent: RunRecord, after: str) -> None:
+def end_inner_runs(tx: sqlite3.Connection, parent: RunRecord, after: str, at: float | None = None) -> None:
     """End the runs that lived inside the process of `parent`, which is not there any more."""
     inner = load_runs(tx, f"WHERE r.parent = ? AND r.in_process = 1 AND {_OPEN} ORDER BY r.seq", (parent.id,))
     for child in inner:
@@ -303,7 +307,7 @@ def end_inner_runs(tx: sqlite3.Connection, parent: RunRecord, after: str) -> Non
         why = (
             f"its parent ended ({after})" if after in FINAL else f"attempt {parent.attempt} of its parent was given up"
         )
-        transition(tx, child.id, ending, why)
+        transition(tx, child.id, ending, why, at=at)
 
 
 def update_run(tx: sqlite3.Connection, run_id: str, **fields: Any) -> None:

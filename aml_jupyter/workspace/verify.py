@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from aml_jupyter.errors import AmlError, WorkspaceException
+from aml_jupyter.errors import AmlError
 
 from .folder import WorkspaceFolder
 from .report import Report
@@ -92,24 +92,23 @@ def _missing_files(folder: WorkspaceFolder, db: sqlite3.Connection) -> list[str]
 
 
 def _missing_content(folder: WorkspaceFolder, db: sqlite3.Connection) -> tuple[int, list[str]]:
-    """Read every snapshot's tree and each file in it; return how many there are, and what is missing."""
-    from .snapshots import read_blob, read_tree
+    """Read every snapshot's tree and all stored content; return how many files the trees name, and what is wrong."""
+    from .snapshots import read_blob, read_tree, verify_content
 
-    problems = []
+    problems = verify_content(folder)
     hashes: set[str] = set()
     for (snapshot,) in db.execute("SELECT DISTINCT snapshot FROM runs WHERE snapshot IS NOT NULL ORDER BY snapshot"):
         try:
             tree = read_tree(folder, snapshot)
-        except (AmlError, OSError, ValueError) as error:
+        except (AmlError, OSError) as error:
             problems.append(f"snapshot {snapshot}: cannot be read ({error})")
             continue
-        for entry in tree:
-            digest = getattr(entry, "hash", None)
-            if digest is None or digest in hashes:
+        for entry in tree.values():
+            if entry.kind != "file" or entry.hash in hashes:
                 continue
-            hashes.add(digest)
+            hashes.add(entry.hash)
             try:
-                read_blob(folder, digest)
-            except (WorkspaceException, OSError, ValueError, KeyError) as error:
-                problems.append(f"snapshot {snapshot}: the content of {entry} is missing ({error})")
+                read_blob(folder, entry.hash)
+            except (AmlError, OSError) as error:
+                problems.append(f"snapshot {snapshot}: the content of {entry.path} is missing ({error})")
     return len(hashes), problems

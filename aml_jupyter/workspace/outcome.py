@@ -1,0 +1,71 @@
+"""Say what an attempt's result means for its run: the last state, the reason, and what a failed run has to show."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from aml_jupyter.supervisor import protocol
+
+from .layout import AttemptFolder
+
+__all__ = ["failure", "log_tail", "outcome", "watched_folders"]
+
+_TAIL_LINES: Final = 20
+_TAIL_BYTES: Final = 16384
+
+
+def outcome(result: Mapping[str, Any], cancel_reason: str = "") -> tuple[str, str]:
+    """Return the run's last state and why.
+
+    What the supervisor wrote decides: a process that ended by itself before the cancel reached it keeps its own
+    outcome.
+
+    Parameters
+    ----------
+    result : mapping
+        The content of ``result.json``.
+    cancel_reason : str
+        Why the run was to be canceled, where it was.
+    """
+    reason, code, message = result["reason"], result.get("exit_code"), str(result.get("message") or "")
+    if reason == "canceled":
+        return "Canceled", message or cancel_reason or "canceled"
+    if reason == "exit" and code == 0:
+        return "Completed", ""
+    texts = {
+        "exit": f"the process ended with exit code {code}",
+        "signal": f"the process was ended by signal {result.get('signal')}",
+        "timeout": "the run took longer than max_run_duration_seconds and was ended",
+        "out of memory": "the process was killed because the machine ran out of memory",
+        "start failed": "the process could not be started",
+        "supervisor lost": "the run's supervisor was lost",
+        "host rebooted": "the host was rebooted",
+    }
+    text = texts.get(reason, str(reason))
+    return "Failed", f"{text}: {message}" if message and reason != "exit" else text
+
+
+def failure(attempt: AttemptFolder, result: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    """Return the `error` of a failed run: what happened, the end of its log, and where the log is."""
+    path = attempt.control / protocol.LOG
+    return {"type": result["reason"], "log_tail": log_tail(path), "log_path": str(path), "message": reason}
+
+
+def log_tail(path: Path) -> str:
+    """Return the last lines of a log, reading only its end."""
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - _TAIL_BYTES))
+            text = stream.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
+    return "\n".join(text.splitlines()[-_TAIL_LINES:])
+
+
+def watched_folders(definition: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the folders whose files are kept: outputs, and what the run configuration's history section names."""
+    history = (definition.get("run_config") or {}).get("history") or {}
+    return ("outputs", *(str(name) for name in history.get("directoriesToWatch") or ["logs"]))
