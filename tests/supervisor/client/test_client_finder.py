@@ -1,0 +1,221 @@
+"""Inside a run ``azureml`` is ours where we have it, and the installed one's where we do not."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+from supervisor.client.inrun import Attempt
+
+import aml_jupyter
+from aml_jupyter.supervisor import served
+
+NAMES = """
+from azureml.core import Run, Experiment, Workspace
+from azureml.core.run import Run as Second, get_run, _OfflineRun
+from azureml.exceptions import UserErrorException, AzureMLException
+import azureml.core
+assert Run is Second is azureml.core.Run and issubclass(UserErrorException, AzureMLException)
+"""
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> str:
+    """Return a Python without aml-jupyter: a virtual environment with nothing in it."""
+    import venv
+
+    venv.EnvBuilder(symlinks=True, with_pip=False).create(tmp_path / "bare")
+    return str(tmp_path / "bare" / "bin" / "python")
+
+
+@pytest.fixture
+def site_packages(bare: str, tmp_path: Path) -> Path:
+    return next((tmp_path / "bare" / "lib").glob("python3*/site-packages"))
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+
+
+def install_azureml(folder: Path) -> None:
+    """Lay out what azureml-core and azureml-train look like: one package, several distributions."""
+    extend = "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
+    write(
+        folder,
+        {
+            "azureml/__init__.py": extend,
+            "azureml/core/__init__.py": """
+                from azureml.core.run import Run
+                from .dataset import Dataset
+                from azureml._common import marker
+                VERSION = "1.61.0"
+            """,
+            "azureml/core/run.py": "class Run: real = True\ndef helper(): return 'real helper'\n",
+            "azureml/core/dataset.py": "from azureml.core import Run\nclass Dataset: run = Run\n",
+            "azureml/_common.py": "marker = 'marked'\n",
+        },
+    )
+
+
+def test_ours_is_served_on_a_bare_python(attempt: Attempt, bare: str) -> None:
+    out = attempt.run(
+        NAMES
+        + """
+from aml_jupyter import Run as Third
+assert Third is Run
+run = Run.get_context()
+run.log("a", 1)
+print(run, "aml_jupyter" in Run.__module__, azureml.core.VERSION)
+""",
+        bare,
+    )
+    assert out == f"Run(Id: exp_1_abcdef12) False {aml_jupyter.__version__}\n"
+    assert [event["n"] for event in attempt.events()] == ["a"]
+
+
+def test_what_is_missing_says_so(attempt: Attempt, bare: str) -> None:
+    out = attempt.run(
+        """
+        import importlib.util
+        for line in ("from azureml.core import Dataset", "import azureml.train.hyperdrive", "from azureml.core import Nope",
+                     "from azureml.core import ScriptRunConfig", "import azureml.nope", "import aml_jupyter.sdk"):
+            try:
+                exec(line)
+            except ImportError as error:
+                print(error)
+        import azureml.core
+        print(hasattr(azureml.core, "Dataset"), importlib.util.find_spec("azureml.core.run") is not None)
+        try:
+            azureml.core.Model
+        except AttributeError as error:
+            print(error)
+        """,
+        bare,
+    )
+    lines = out.splitlines()
+    there = "What there is in azureml.core: Experiment, Run, Workspace, get_run"
+    assert lines[0] == (
+        "azureml.core.Dataset cannot be imported inside this run: it is not built yet in aml-jupyter. " + there
+    )
+    assert lines[1].startswith("azureml.train cannot be imported inside this run: it is not built yet")
+    assert lines[2].startswith("cannot import name 'Nope' from 'azureml.core'")
+    assert "install aml-jupyter in the run's environment" in lines[3]
+    assert lines[4] == "No module named 'azureml.nope'"
+    assert "aml-jupyter is not installed in the run's environment" in lines[5]
+    assert lines[6] == "False True"
+    assert lines[7].startswith("azureml.core.Model cannot be imported inside this run")
+
+
+def test_the_installed_one_answers_for_what_ours_lacks(attempt: Attempt, bare: str, site_packages: Path) -> None:
+    install_azureml(site_packages)
+    write(attempt.work / "more", {"azureml/train/hyperdrive.py": "here = True\n"})
+    out = attempt.run(
+        NAMES
+        + """
+import sys
+sys.path.append("more")
+from azureml.core import Dataset
+from azureml.core.dataset import Dataset as Same
+from azureml.core.run import helper
+import azureml._common, azureml.train.hyperdrive
+print(hasattr(Run, "real"), Dataset is Same, Dataset.run is Run, helper(), azureml.core.marker, azureml.train.hyperdrive.here)
+""",
+        bare,
+    )
+    assert out == "False True True real helper marked True\n"
+
+
+def test_the_order_can_be_turned_round(attempt: Attempt, bare: str, site_packages: Path) -> None:
+    text = """
+        from azureml.core import Run
+        print(hasattr(Run, "real"))
+    """
+    assert attempt.run(text, bare, AML_AZUREML="installed") == "False\n"
+    install_azureml(site_packages)
+    assert attempt.run(text, bare, AML_AZUREML="installed") == "True\n"
+    assert attempt.run(text, bare) == "False\n"
+
+
+def test_a_broken_installed_one_does_not_hide_the_cause(attempt: Attempt, bare: str, site_packages: Path) -> None:
+    install_azureml(site_packages)
+    write(site_packages, {"azureml/_common.py": "import no_such_dependency\n"})
+    out = attempt.run(
+        """
+        from azureml.core import Run
+        import azureml.core
+        try:
+            azureml.core.Dataset
+        except AttributeError as error:
+            print(error)
+        """,
+        bare,
+    )
+    assert out == "the installed azureml.core cannot be loaded: No module named 'no_such_dependency'\n"
+
+
+def test_an_installed_aml_jupyter_is_left_alone_and_answers_too(attempt: Attempt) -> None:
+    out = attempt.run(
+        NAMES
+        + """
+from azureml.core import ScriptRunConfig
+from azureml.core.runconfig import RunConfiguration
+import aml_jupyter, aml_jupyter.config
+assert ScriptRunConfig is aml_jupyter.config.ScriptRunConfig and RunConfiguration is aml_jupyter.config.RunConfiguration
+first = Run.get_context()
+import aml_jupyter.supervisor.client
+assert aml_jupyter.supervisor.client.get_context() is first, "one object per process and run"
+print(Run.__module__)
+"""
+    )
+    assert out == "aml_supervisor.client.run\n"
+
+
+def test_outside_a_run_nothing_is_served(attempt: Attempt, bare: str) -> None:
+    text = """
+        import sys
+        print(any(hasattr(finder, "aml_bundle") for finder in sys.meta_path))
+        try:
+            import azureml
+        except ImportError as error:
+            print(error)
+    """
+    assert attempt.run(text, bare, AML_RUN_ID="") == "False\nNo module named 'azureml'\n"
+
+
+def test_the_environments_own_sitecustomize_runs_too(attempt: Attempt, bare: str, site_packages: Path) -> None:
+    write(site_packages, {"sitecustomize.py": "import sys\nsys.own_was_here = __file__\n"})
+    text = """
+        import sys, sitecustomize
+        print(sys.own_was_here == sitecustomize.__file__, any(hasattr(finder, "aml_bundle") for finder in sys.meta_path))
+        from azureml.core import Run
+    """
+    assert attempt.run(text, bare) == "True True\n"
+    write(site_packages, {"sitecustomize.py": "raise RuntimeError('broken by its owner')\n"})
+    assert attempt.run("from azureml.core import Run\nprint('works')", bare) == "works\n"
+    assert "broken by its owner" in attempt.stderr
+
+
+def test_a_start_inside_a_run_costs_little(attempt: Attempt, bare: str) -> None:
+    out = attempt.run(
+        """
+        import sys, time
+        heavy = {"json", "threading", "uuid", "socket", "zipimport", "importlib.util", "aml_supervisor"} & set(sys.modules)
+        del sys.modules["sitecustomize"]
+        sys.meta_path.pop(0)
+        start = time.perf_counter()
+        import sitecustomize
+        print((time.perf_counter() - start) * 1000, *heavy)
+        """,
+        bare,
+    )
+    milliseconds, *heavy = out.split()
+    assert float(milliseconds) < 5 and set(heavy) <= {"importlib.util", "zipimport"}
+
+
+def test_the_metadata_names_this_version(attempt: Attempt, bare: str) -> None:
+    out = attempt.run("import importlib.metadata as m; print(m.version('aml-supervisor'))", bare)
+    assert out.strip() == aml_jupyter.__version__ == served.VERSION
