@@ -31,13 +31,13 @@ def add_verbs(nouns: Nouns) -> None:
         "create",
         _create,
         "Create a compute target.",
-        "aml compute create ci --type computeinstance --max-parallel 4",
+        "aml compute create gpu-box --type computeinstance --max-parallel 4",
     )
     create.add_argument("--type", metavar="TYPE", help="type of the target, see aml compute kinds")
     create.add_argument("--tag", action="append", metavar="KEY=VALUE", help="tag of the target; may be repeated")
     create.add_argument("--description", default="", metavar="TEXT", help="what it is for")
     _add_settings(create)
-    _add_name(create, "with -n NAME, the type: aml compute create computeinstance -n ci")
+    _add_name(create, "with -n NAME, the type: aml compute create computeinstance -n gpu-box")
     attach = add_verb(
         verbs,
         "attach",
@@ -49,7 +49,11 @@ def add_verbs(nouns: Nouns) -> None:
         attach.add_argument(option, metavar=option[2:].upper().replace("-", "_"))
     _add_name(attach)
     default = add_verb(
-        verbs, "default", _default, "Show, or choose, the target of submits that name none.", "aml compute default ci"
+        verbs,
+        "default",
+        _default,
+        "Show, or choose, the target of submits that name none.",
+        "aml compute default gpu-box",
     )
     _add_name(default)
     for name, what in (
@@ -59,9 +63,9 @@ def add_verbs(nouns: Nouns) -> None:
         ("delete", "Delete a created target; its queued runs are canceled, its running ones asked to end."),
         ("detach", "Forget an attached target."),
     ):
-        _add_name(add_verb(verbs, name, _changer(name), what, f"aml compute {name} ci"))
+        _add_name(add_verb(verbs, name, _changer(name), what, f"aml compute {name} gpu-box"))
     update = add_verb(
-        verbs, "update", _update, "Change settings of a target.", "aml compute update ci --max-parallel 2"
+        verbs, "update", _update, "Change settings of a target.", "aml compute update gpu-box --max-parallel 2"
     )
     _add_settings(update)
     _add_name(update)

@@ -21,6 +21,7 @@ __all__ = ["exit_code_of", "follow_run", "wait_for_runs"]
 POLL_SECONDS: Final = 0.1
 ALIVE_SECONDS: Final = 3.0
 CHUNK_BYTES: Final = 1 << 20
+LAST_LINES: Final = 10
 
 
 class _LogReader:
@@ -122,6 +123,7 @@ def wait_for_runs(
 
     quiet = wants_json(arguments)
     deadline = None if timeout is None else time.monotonic() + timeout
+    shows_log = len(run_ids) == 1 and show_log and not quiet and deadline is None
 
     def say(run: RunRecord) -> None:
         if not quiet:
@@ -129,7 +131,7 @@ def wait_for_runs(
 
     try:
         for run_id in run_ids:
-            if len(run_ids) == 1 and show_log and not quiet and deadline is None:
+            if shows_log:
                 follow_run(folder, run_id, door.write, say, keep_service=True)
                 continue
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -152,10 +154,24 @@ def wait_for_runs(
     else:
         for run in ended:
             if run.status == "Failed":
-                door.remark(f"aml: run {run.id} failed: {(run.error or {}).get('message') or run.reason}")
+                door.remark(_why(folder, run, with_log=not shows_log))
     return exit_code_of(ended)
 
 
 def exit_code_of(runs: Sequence[RunRecord]) -> int:
     """Return 0 when every run completed, else 1."""
     return 0 if all(run.status == "Completed" for run in runs) else 1
+
+
+def _why(folder: WorkspaceFolder, run: RunRecord, with_log: bool) -> str:
+    """Return why a run failed, with the end of its log where that was not shown, and the log's path."""
+    from aml_jupyter.views import log_path
+    from aml_jupyter.views.logs import read_tail
+
+    said = [f"aml: run {run.id} failed: {(run.error or {}).get('message') or run.reason}"]
+    path = log_path(folder, run)
+    if path is not None:
+        if with_log:
+            said += [f"  | {line}" for line in read_tail(path, LAST_LINES).plain()]
+        said.append(f"  its log: {path}")
+    return "\n".join(said)

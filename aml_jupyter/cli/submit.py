@@ -13,7 +13,7 @@ from aml_jupyter.cli.common import emit_json, open_workspace, pairs, size_of, wa
 from aml_jupyter.cli.follow import wait_for_runs
 from aml_jupyter.cli.notebooks import check_parameters, typed_value
 from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_verb
-from aml_jupyter.errors import UserErrorException
+from aml_jupyter.errors import ConfigurationError, UserErrorException
 
 if TYPE_CHECKING:
     from aml_jupyter.cli.door import Door
@@ -82,7 +82,7 @@ def submit_line(arguments: Arguments, door: Door) -> tuple[WorkspaceFolder, Subm
 
     given = _given(arguments)
     folder = open_workspace(arguments)
-    run_configuration = _run_configuration(given)
+    run_configuration = _run_configuration(given, folder)
     config = _script_run_config(given, run_configuration)
     is_notebook = not given.command and str(config.script or "").endswith(".ipynb")
     parameters = _parameters(given, config, is_notebook)
@@ -215,23 +215,33 @@ def _locate(folder: str | None, script: str | None) -> tuple[Path, str | None]:
     return source, script
 
 
-def _run_configuration(given: _Given) -> RunConfiguration:
+def _run_configuration(given: _Given, folder: WorkspaceFolder) -> RunConfiguration:
     from aml_jupyter.config import RunConfiguration
 
-    if given.configuration:
-        place = Path(given.configuration).expanduser()
-        configuration = (
-            RunConfiguration.load(str(place))
-            if place.is_file()
-            else RunConfiguration.load(str(given.source), given.configuration)
-        )
-    else:
-        configuration = RunConfiguration()
+    configuration = _load(given.configuration, given.source, folder) if given.configuration else RunConfiguration()
     if given.target is not None:
         configuration.target = given.target
     if given.max_seconds is not None:
         configuration.max_run_duration_seconds = given.max_seconds
     return configuration
+
+
+def _load(name: str, source: Path, folder: WorkspaceFolder) -> RunConfiguration:
+    """Return the run configuration called `name`; a compute target without one stands for "run there"."""
+    from aml_jupyter.config import RunConfiguration
+    from aml_jupyter.workspace import list_targets
+
+    place = Path(name).expanduser()
+    try:
+        return RunConfiguration.load(str(place)) if place.is_file() else RunConfiguration.load(str(source), name)
+    except ConfigurationError:
+        raise
+    except UserErrorException:
+        if name not in {record.name for record in list_targets(folder.store.read())}:
+            raise
+        configuration = RunConfiguration()
+        configuration.target = name
+        return configuration
 
 
 def _script_run_config(given: _Given, configuration: RunConfiguration) -> ScriptRunConfig:

@@ -17,12 +17,13 @@ def iso_time(moment: float | None) -> str | None:
     return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def clock_text(moment: float, now: float | None = None) -> str:
-    """Return the local time of day, ``14:02``; with the date when that is not today's."""
+def clock_text(moment: float, now: float | None = None, seconds: bool = False) -> str:
+    """Return the local time of day, ``14:02``; with the date when that is not today's, with seconds when asked for."""
     local = time.localtime(moment)
     today = time.localtime(time.time() if now is None else now)
     same_day = local[:3] == today[:3]
-    return time.strftime("%H:%M" if same_day else "%Y-%m-%d %H:%M", local)
+    clock = "%H:%M:%S" if seconds else "%H:%M"
+    return time.strftime(clock if same_day else f"%Y-%m-%d {clock}", local)
 
 
 def duration_text(seconds: float) -> str:
@@ -52,15 +53,15 @@ def size_text(count: int) -> str:
     return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
 
 
-def number_text(value: Any) -> str:
-    """Return a metric's value in few characters; six digits of a float are kept."""
+def number_text(value: Any, digits: int = 6) -> str:
+    """Return a metric's value in few characters; `digits` digits of a float are kept."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     if isinstance(value, int):
         return str(value) if abs(value) < 10**12 else f"{float(value):.6g}" if abs(value) < 10**300 else str(value)
     if math.isfinite(value) and value == int(value) and abs(value) < 10**12:
         return str(int(value))
-    return f"{value:.6g}"
+    return f"{value:.{digits}g}"
 
 
 def json_value(value: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from aml_jupyter.errors import UserErrorException, nearest
 from aml_jupyter.views.charts import line_chart, spark_text
 from aml_jupyter.views.formats import iso_time, json_value, number_text
 from aml_jupyter.views.html import FAINT, Html, element, table_html
@@ -52,7 +53,7 @@ class MetricView:
             return f"{record.kind} {', '.join(artifact_names(record))}"
         last = record.last if record.count else record.value
         if record.count > 1 and record.minimum is not None and record.maximum is not None:
-            bounds = f"{number_text(record.minimum)} to {number_text(record.maximum)}"
+            bounds = f"{number_text(record.minimum, 4)} to {number_text(record.maximum, 4)}"
             return f"{number_text(last)}  ({record.count:,} values, {bounds})"
         if record.count > 1:
             return f"{number_text(last)}  ({record.count:,} values)"
@@ -164,9 +165,19 @@ def metrics_view(folder: WorkspaceFolder, run: str) -> MetricsView:
 
 
 def metric_series_view(folder: WorkspaceFolder, run: str, name: str) -> MetricSeriesView:
-    """Return every value of one metric; a metric that is no series has one value."""
+    """Return every value of one metric; a metric that is no series has one value.
+
+    Raises
+    ------
+    UserErrorException
+        When the run has no such metric; names the nearest.
+    """
     db = folder.store.read()
-    record = next(record for record in list_metrics(db, run) if record.name == name)
+    records = {record.name: record for record in list_metrics(db, run)}
+    record = records.get(name)
+    if record is None:
+        known = nearest(name, list(records)) or "It has logged none."
+        raise UserErrorException(f"Run {run} has no metric {name!r}. {known}", "name")
     if not _is_series(record):
         value = record.last if record.value is None else record.value
         return MetricSeriesView(run, name, (value,), (None,), (None,))

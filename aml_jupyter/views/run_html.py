@@ -112,7 +112,7 @@ def _log(view: RunView) -> Html | None:
         "details",
         element("summary", said, " ", element("code", str(view.log.path), style=FAINT)),
         _preformatted([coloured_html(line) for line in view.log.lines]),
-        open="open" if not view.final or view.run.status == "Failed" else None,
+        open="open",
     )
 
 
@@ -128,7 +128,7 @@ def _outputs(view: RunView, files_url: str | None) -> Html | None:
     hidden = len(view.outputs) - len(rows)
     return element(
         "details",
-        element("summary", f"{len(view.outputs)} outputs"),
+        element("summary", "1 output" if len(view.outputs) == 1 else f"{len(view.outputs)} outputs"),
         table_html(("file", "size"), rows, right=(1,)),
         element("div", f"and {hidden:,} more", style=FAINT) if hidden > 0 else None,
         element("div", "fetch them: ", element("code", f"aml run download {view.run.id}"), style=FAINT),
@@ -149,7 +149,7 @@ def _children(view: RunView) -> Html | None:
     hidden = len(view.children) - len(rows)
     return element(
         "details",
-        element("summary", f"{len(view.children)} child runs"),
+        element("summary", "1 child run" if len(view.children) == 1 else f"{len(view.children)} child runs"),
         table_html(("name", "status", "run"), rows),
         element("div", f"and {hidden:,} more", style=FAINT) if hidden > 0 else None,
     )
@@ -158,7 +158,10 @@ def _children(view: RunView) -> Html | None:
 def _timeline(view: RunView) -> Html | None:
     if not view.timeline:
         return None
-    rows = [(clock_text(change.time, view.as_of), change.after, change.reason) for change in view.timeline[-LISTED:]]
+    rows = [
+        (clock_text(change.time, view.as_of, seconds=True), change.after, change.reason)
+        for change in view.timeline[-LISTED:]
+    ]
     return element("details", element("summary", "timeline"), table_html(("time", "state", "reason"), rows))
 
 

@@ -42,7 +42,10 @@ def run_text(view: RunView, width: int) -> str:
         parts.append("children\n" + _indent(table.split("\n", 1)[1] + _more(len(view.children))))
     if view.timeline:
         lines = [
-            clip(f"{clock_text(change.time, view.as_of)}  {change.after}" + _because(change.reason), wide - 2)
+            clip(
+                f"{clock_text(change.time, view.as_of, seconds=True)}  {change.after}" + _because(change.reason),
+                wide - 2,
+            )
             for change in view.timeline[-LISTED:]
         ]
         parts.append("timeline\n" + _indent("\n".join(lines)))
