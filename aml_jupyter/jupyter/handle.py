@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.errors import ActivityFailedException
 from aml_jupyter.service import cancel_run, wait_for_run
-from aml_jupyter.views import as_html, as_text, run_view
-from aml_jupyter.workspace import FINAL, RunRecord, WorkspaceFolder, get_metrics, get_run
+from aml_jupyter.views import as_html, as_text, log_path, run_view
+from aml_jupyter.workspace import RunRecord, WorkspaceFolder, get_metrics, get_run
+from aml_jupyter.workspace.states import FINAL
 
 from .live import Bundle, LiveOutput, outputs
 from .values import load_outputs

@@ -16,7 +16,8 @@ from typing import Any
 
 from aml_jupyter.errors import AmlError
 from aml_jupyter.views import log_path
-from aml_jupyter.workspace import FINAL, WAITING, WorkspaceFolder, events_since, get_run, latest_event
+from aml_jupyter.workspace import WorkspaceFolder, events_since, get_run, latest_event
+from aml_jupyter.workspace.states import FINAL, WAITING
 
 __all__ = ["LiveOutput", "LiveOutputs", "outputs"]
 

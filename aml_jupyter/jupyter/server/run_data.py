@@ -10,16 +10,10 @@ from urllib.parse import quote
 from tornado.iostream import StreamClosedError
 
 from aml_jupyter.errors import UserErrorException, nearest
-from aml_jupyter.views.formats import iso_time, json_value
 from aml_jupyter.views import log_path
-from aml_jupyter.workspace import (
-    FINAL,
-    WorkspaceFolder,
-    artifact_path,
-    list_artifacts,
-    list_metrics,
-    metric_chart,
-)
+from aml_jupyter.views.formats import iso_time, json_value
+from aml_jupyter.workspace import WorkspaceFolder, artifact_path, list_artifacts, list_metrics, metric_chart
+from aml_jupyter.workspace.states import FINAL
 
 from .base import Handler, guarded
 from .bodies import DownloadQuery, LogQuery, MetricQuery, NoQuery

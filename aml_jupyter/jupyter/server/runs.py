@@ -7,7 +7,8 @@ from typing import Any
 from aml_jupyter.errors import UserErrorException, nearest
 from aml_jupyter.service import cancel_run, resubmit_run, submit, tag_run
 from aml_jupyter.views import as_json, run_rows, run_view
-from aml_jupyter.workspace import FINAL, RUN_STATES, RunRecord, WorkspaceFolder, get_run
+from aml_jupyter.workspace import RunRecord, WorkspaceFolder, get_run
+from aml_jupyter.workspace.states import FINAL, RUN_STATES
 
 from .base import Handler, guarded
 from .bodies import CancelBody, NoQuery, RunsQuery, SubmitBody, TagsBody

@@ -34,9 +34,9 @@ def jp_server_config() -> dict[str, Any]:
 
 
 @pytest.fixture
-def jp_serverapp(folder: WorkspaceFolder, jp_serverapp: Any) -> Iterator[Any]:
+def jp_web_app(folder: WorkspaceFolder, jp_serverapp: Any) -> Iterator[Any]:
     """End the extension's threads with the test."""
-    yield jp_serverapp
+    yield jp_serverapp.web_app
     state = jp_serverapp.web_app.settings["aml"]
     if state.host is not None:
         state.host.stop()

@@ -12,16 +12,16 @@ COMPUTE = "workspaces/default/compute"
 
 
 async def test_an_instance_is_created_changed_stopped_started_and_deleted(api: Any) -> None:
-    code, made = await api(COMPUTE, "POST", {"name": "ci", "settings": {"max_parallel": 2}})
-    assert (code, made["target"]["name"], made["target"]["provisioning_state"]) == (201, "ci", "Running")
-    code, stopped = await api(f"{COMPUTE}/ci/stop", "POST")
+    code, made = await api(COMPUTE, "POST", {"name": "ci-box", "settings": {"max_parallel": 2}})
+    assert (code, made["target"]["name"], made["target"]["provisioning_state"]) == (201, "ci-box", "Running")
+    code, stopped = await api(f"{COMPUTE}/ci-box/stop", "POST")
     assert (code, stopped["target"]["provisioning_state"]) == (202, "Stopped")
-    code, started = await api(f"{COMPUTE}/ci/start", "POST")
+    code, started = await api(f"{COMPUTE}/ci-box/start", "POST")
     assert started["target"]["provisioning_state"] == "Running"
-    code, changed = await api(f"{COMPUTE}/ci", "PATCH", {"settings": {"max_parallel": 3}, "default": True})
+    code, changed = await api(f"{COMPUTE}/ci-box", "PATCH", {"settings": {"max_parallel": 3}, "default": True})
     assert code == 200
     assert changed["target"]["settings"]["max_parallel"] == 3
-    code, _ = await api(f"{COMPUTE}/ci", "DELETE")
+    code, _ = await api(f"{COMPUTE}/ci-box", "DELETE")
     assert code == 202
     _, listed = await api(COMPUTE)
     assert [row["name"] for row in listed["compute"]] == ["local"]
@@ -32,9 +32,9 @@ async def test_an_instance_is_created_changed_stopped_started_and_deleted(api: A
     [
         ({"type": "computeinstance"}, "name"),
         ({"name": "a b"}, "name"),
-        ({"name": "ci", "type": "quantum"}, "type"),
-        ({"name": "ci", "settings": {"max_parallel": 0}}, "max_parallel"),
-        ({"name": "ci", "settings": {"colour": "red"}}, "colour"),
+        ({"name": "ci-box", "type": "quantum"}, "type"),
+        ({"name": "ci-box", "settings": {"max_parallel": 0}}, "max_parallel"),
+        ({"name": "ci-box", "settings": {"colour": "red"}}, "colour"),
     ],
 )
 async def test_a_bad_target_is_refused_by_the_fields_name(api: Any, body: dict[str, Any], field: str) -> None:
