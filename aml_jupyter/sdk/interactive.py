@@ -23,7 +23,7 @@ from aml_jupyter.supervisor.client.errors import AmlError as ClientError
 from aml_jupyter.supervisor.client.recorder import Recorder
 from aml_jupyter.supervisor.client.sinks import ControlSink
 from aml_jupyter.workspace import (
-    RunRecord,
+    WorkspaceFolder,
     append_change,
     cursor,
     find_run,
@@ -130,9 +130,10 @@ class InteractiveRun(Run):
         else:
             self.complete()
 
-    def _record(self) -> RunRecord:
+    @property
+    def _folder(self) -> WorkspaceFolder:
         self._ingest()
-        return super()._record()
+        return super()._folder
 
     def _refuse_ended(self, name: str) -> None:
         if self._ended:
@@ -157,15 +158,16 @@ class InteractiveRun(Run):
             self._timer.start()
 
     def _ingest(self) -> None:
+        folder = self.experiment.workspace.folder
         with self._ingesting:
             for name in protocol.events_files(str(self._control)):
                 path = self._control / protocol.EVENTS / name
-                offset = cursor(self._folder.store.read(), self.id, 1, name)
+                offset = cursor(folder.store.read(), self.id, 1, name)
                 with open(path, "rb") as stream:
                     stream.seek(offset)
                     data = stream.read()
                 if data:
-                    ingest_events(self._folder.store, self.id, 1, name, offset, data)
+                    ingest_events(folder.store, self.id, 1, name, offset, data)
 
 
 def start_interactive(

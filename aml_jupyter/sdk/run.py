@@ -135,6 +135,7 @@ class Run:
 
     @property
     def _folder(self) -> WorkspaceFolder:
+        """The workspace's folder, whose history holds everything that this object knows of the run."""
         return self.experiment.workspace.folder
 
     @property

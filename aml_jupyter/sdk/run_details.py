@@ -40,7 +40,13 @@ def details(folder: WorkspaceFolder, record: RunRecord) -> dict[str, Any]:
         "properties": dict(record.properties),
         "inputDatasets": [],
         "outputDatasets": [],
-        "runDefinition": definition.get("run_config") or {},
+        "runDefinition": {
+            **(definition.get("run_config") or {}),
+            "script": definition.get("script"),
+            "command": definition.get("command") or "",
+            "arguments": definition.get("arguments") or [],
+            "target": record.target,
+        },
         "logFiles": {name: str(path) for name, path in log_files(folder, record.id).items()},
         "submittedBy": (definition.get("submitter") or {}).get("user", ""),
     }

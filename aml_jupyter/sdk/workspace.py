@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.errors import UserErrorException, nearest
 from aml_jupyter.sdk.mapping import NamedObjects
-from aml_jupyter.sdk.unbuilt import refuse_attribute
+from aml_jupyter.sdk.unbuilt import refuse_attribute, unbuilt
 from aml_jupyter.sdk.workspace_config import WorkspaceConfig, find_config, read_config, write_config
 from aml_jupyter.workspace import (
     WorkspaceFolder,
@@ -43,6 +43,12 @@ UNBUILT = {
     "webservices": "",
 }
 """Attributes of SDK v1's Workspace that are still to come, and what works instead."""
+
+
+ENVIRONMENT_INSTEAD = (
+    "Make an Environment and give it to the run configuration; with python.user_managed_dependencies = True it uses a Python "
+    "that is there."
+)
 
 
 class Workspace:
@@ -272,6 +278,26 @@ class Workspace:
         """The registered environments by name: none until environments can be registered."""
         nothing: dict[str, Environment] = {}
         return nothing
+
+    def get_environment(self, name: str, version: str | None = None, label: str | None = None) -> Environment:
+        """Refuse: what `Environment.get` calls.
+
+        Raises
+        ------
+        UserErrorException
+            Always; it says what works instead.
+        """
+        raise unbuilt(f"Environment.get (asked for {name!r})", ENVIRONMENT_INSTEAD)
+
+    def register_environment(self, environment: Environment) -> Environment:
+        """Refuse: what `Environment.register` calls.
+
+        Raises
+        ------
+        UserErrorException
+            Always; it says what works instead.
+        """
+        raise unbuilt("Environment.register", ENVIRONMENT_INSTEAD)
 
     def get_default_compute_target(self, type: str | None = None) -> ComputeTarget:  # noqa: A002
         """Return the target that a submit without a target goes to; `type` is SDK v1's and changes nothing."""

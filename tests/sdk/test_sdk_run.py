@@ -1,0 +1,210 @@
+"""A run is followed, read and changed as SDK v1's notebooks do it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aml_jupyter import (
+    ActivityFailedException,
+    Experiment,
+    ExperimentExecutionException,
+    Run,
+    ScriptRunConfig,
+    UserErrorException,
+    Workspace,
+)
+
+WORK = """
+import os, sys
+from azureml.core import Run
+run = Run.get_context()
+run.log("loss", 2.0); run.log("loss", 1.0)
+run.log_list("few", [1, 2, 3])
+run.log_row("table", x=1, y="a"); run.log_row("table", x=2, y="b")
+run.tag("from", "script")
+os.makedirs("outputs/deep", exist_ok=True)
+open("outputs/model.txt", "w").write("the model")
+open("outputs/deep/more.txt", "w").write("more")
+print("hello", *sys.argv[1:])
+"""
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = 20) -> None:
+    """Wait for a condition, with a bound."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come true in {seconds} s"
+        time.sleep(0.02)
+
+
+def test_a_run_from_submit_to_its_files(
+    submit_text: Callable[..., Run], ws: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = submit_text(WORK, tags={"try": "1"}, arguments=["--lr", 0.5], display_name="first")
+    details = run.wait_for_completion(show_output=True)
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"RunId: {run.id}\n")
+    assert "Streaming user_logs/std_log.txt" in shown
+    assert shown.count("hello --lr 0.5\n") == 1
+    assert "Status: Completed" in shown
+
+    assert (run.number, run.name, run.type, run.status) == (1, "first", "azureml.scriptrun", "Completed")
+    assert details["runId"] == run.id
+    assert details["target"] == "local"
+    assert details["startTimeUtc"] < details["endTimeUtc"]
+    assert details["startTimeUtc"].endswith("Z")
+    assert {
+        "properties",
+        "inputDatasets",
+        "outputDatasets",
+        "runDefinition",
+        "logFiles",
+        "submittedBy",
+    } <= details.keys()
+    assert details["runDefinition"]["arguments"] == ["--lr", "0.5"]
+    assert run.get_details_with_logs()["logFiles"]["user_logs/std_log.txt"] == "hello --lr 0.5\n"
+
+    assert run.get_metrics() == {"loss": [2.0, 1.0], "few": [1, 2, 3], "table": {"x": [1, 2], "y": ["a", "b"]}}
+    assert run.get_metrics("loss") == {"loss": [2.0, 1.0]}
+    assert run.get_metrics("no") == {}
+    assert run.get_metrics(recursive=True) == {run.id: run.get_metrics()}
+
+    assert run.tags == {"try": "1", "from": "script"}
+    run.tag("quality", 3)
+    run.remove_tags(["try"])
+    assert run.get_tags() == {"from": "script", "quality": "3"}
+    run.add_properties({"fixed": "1"})
+    run.add_properties({"fixed": "2"})
+    assert run.get_properties()["fixed"] == "1"
+    run.display_name = "renamed"
+    assert Run.get(ws, run.id).display_name == "renamed"
+
+    assert {"outputs/model.txt", "outputs/deep/more.txt", "user_logs/std_log.txt"} <= set(run.get_file_names())
+    run.download_file("outputs/model.txt", str(tmp_path / "m" / "model.txt"))
+    assert (tmp_path / "m" / "model.txt").read_text() == "the model"
+    run.download_files("outputs", str(tmp_path / "all"))
+    assert (tmp_path / "all" / "outputs" / "deep" / "more.txt").read_text() == "more"
+    run.download_files("outputs", str(tmp_path / "bare"), append_prefix=False)
+    assert sorted(path.name for path in (tmp_path / "bare").iterdir()) == ["deep", "model.txt"]
+    with pytest.raises(UserErrorException, match=r"no file 'outputs/modle.txt'; did you mean outputs/model.txt"):
+        run.download_file("outputs/modle.txt")
+    with pytest.raises(UserErrorException, match="no file that begins with 'out'"):
+        run.download_files("out", str(tmp_path / "none"))
+    logs = run.get_all_logs(str(tmp_path / "logs"))
+    assert str(tmp_path / "logs" / "user_logs" / "std_log.txt") in logs
+
+    assert run.get_snapshot_id()
+    assert Path(run.download_snapshot(tmp_path / "snapshot"), "train.py").read_text() == WORK
+    assert zipfile.ZipFile(run.restore_snapshot(path=tmp_path / "zips")).namelist() == ["train.py"]
+
+
+def test_a_failure_shows_the_end_of_the_log_and_where_it_lies(submit_text: Callable[..., Run]) -> None:
+    run = submit_text("print('before')\nraise ValueError('what went wrong')\n")
+    with pytest.raises(ActivityFailedException) as caught:
+        run.wait_for_completion()
+    message = str(caught.value)
+    assert run.id in message
+    assert "ValueError: what went wrong" in message
+    log = run.get_details()["logFiles"]["user_logs/std_log.txt"]
+    assert log in message
+    assert run.wait_for_completion(raise_on_error=False)["error"]["error"]["message"]
+
+
+def test_waiting_reacts_at_once(submit_text: Callable[..., Run], tmp_path: Path) -> None:
+    run = submit_text(f"import time\nopen({str(tmp_path / 'end')!r}, 'w').write(str(time.time()))\n")
+    run.wait_for_completion(show_output=True)
+    returned = time.time()
+    ended = float((tmp_path / "end").read_text())
+    assert returned - ended < 2.0  # SDK v1 polls every 2 to 60 seconds; the bound leaves room for a busy machine
+
+
+def test_an_interrupted_wait_leaves_the_run_alone(
+    submit_text: Callable[..., Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gate = tmp_path / "gate"
+    run = submit_text(
+        f"import os, time\nprint('up', flush=True)\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)\n"
+    )
+    until(lambda: run.status == "Running", "the run")
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(ExperimentExecutionException, match=r"interrupted; the run goes on.*run\.cancel"):
+        run.wait_for_completion(show_output=True)
+    timer.join()
+    assert run.status == "Running"
+    gate.touch()
+    assert run.wait_for_completion()["status"] == "Completed"
+
+
+def test_cancel_and_resubmit(submit_text: Callable[..., Run], tmp_path: Path) -> None:
+    text = f"import os, time\nwhile not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.02)\n"
+    run = submit_text(text, grace_seconds=1)
+    until(lambda: run.status == "Running", "the run")
+    run.cancel()
+    assert run.wait_for_completion(show_output=True)["status"] == "Canceled"
+    (tmp_path / "go").touch()
+    again = run.resubmit()
+    assert again.id != run.id
+    assert again.get_snapshot_id() == run.get_snapshot_id()
+    assert again.wait_for_completion()["status"] == "Completed"
+
+
+def test_children(
+    submit_text: Callable[..., Run], configure: Callable[..., ScriptRunConfig], experiment: Experiment, ws: Workspace
+) -> None:
+    parent = submit_text("print(1)\n")
+    child = parent.submit_child(configure("print(2)\n"), tags={"role": "child"})
+    child.wait_for_completion()
+    parent.wait_for_completion()
+    assert child.parent == parent
+    assert parent.parent is None
+    assert list(parent.get_children()) == [child]
+    assert list(parent.get_children(tags={"role": "other"})) == []
+    assert [run.id for run in experiment.get_runs()] == [parent.id]
+    assert [run.id for run in experiment.get_runs(include_children=True)] == [child.id, parent.id]
+    assert list(experiment.get_runs(tags="role", include_children=True)) == [child]
+    assert list(Run.list(experiment, status="Failed")) == []
+    assert list(Run.list(experiment, type="hyperdrive")) == []
+
+
+def test_a_run_shows_itself_without_scripts(submit_text: Callable[..., Run]) -> None:
+    run = submit_text("print('<script>alert(1)</script>')\n")
+    run.wait_for_completion()
+    bundle = run._repr_mimebundle_()
+    assert run.id in bundle["text/plain"]
+    assert "Completed" in bundle["text/html"]
+    assert "<script" not in bundle["text/html"]
+    assert run.id in repr(run)
+    assert run.get_portal_url() is None
+
+
+def test_unknown_runs_and_what_works_only_inside(submit_text: Callable[..., Run], ws: Workspace) -> None:
+    with pytest.raises(UserErrorException, match="There is no run 'nope'"):
+        Run.get(ws, "nope")
+    run = submit_text("print(1)\n")
+    with pytest.raises(UserErrorException, match=r"Run\.log works inside the run.*start_logging"):
+        run.log("a", 1)
+    with pytest.raises(UserErrorException, match=r"register_model is not built yet.*download_file"):
+        run.register_model("m")
+    with pytest.raises(AttributeError, match="did you mean get_metrics"):
+        run.get_metric()
+    with pytest.raises(UserErrorException, match="brings no values back"):
+        run.result()
+    run.wait_for_completion()
+
+
+def test_outside_any_run_logging_stays_in_memory() -> None:
+    run = Run.get_context()
+    run.log("outside", 1)
+    assert run.get_metrics("outside") == {"outside": 1}
+    with pytest.raises(Exception, match="not a submitted run") as caught:
+        Run.get_context(allow_offline=False)
+    assert type(caught.value).__module__ == "aml_jupyter.errors"
