@@ -8,6 +8,7 @@ reads.
 import itertools
 import json
 import os
+from io import RawIOBase
 from typing import Any, Union
 
 from .faults import fault_point
@@ -17,6 +18,7 @@ __all__ = ["link_json", "sync_folder", "write_json"]
 Path = Union[str, "os.PathLike[str]"]
 
 _numbers = itertools.count()
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def write_json(path: Path, value: Any, point: str = "durable.write", sync: bool = True) -> None:
@@ -42,10 +44,9 @@ def write_json(path: Path, value: Any, point: str = "durable.write", sync: bool 
     temporary = _temporary(name)
     with fault_point(point):
         try:
-            with open(temporary, "wb") as stream:
-                stream.write(_encode(value))
+            with open(temporary, "wb", buffering=0) as stream:
+                _write(stream, value)
                 if sync:
-                    stream.flush()
                     os.fsync(stream.fileno())
             os.replace(temporary, name)
         except BaseException:
@@ -81,9 +82,8 @@ def link_json(path: Path, value: Any, point: str = "durable.link") -> bool:
     temporary = _temporary(name)
     with fault_point(point):
         try:
-            with open(temporary, "wb") as stream:
-                stream.write(_encode(value))
-                stream.flush()
+            with open(temporary, "wb", buffering=0) as stream:
+                _write(stream, value)
                 os.fsync(stream.fileno())
             os.link(temporary, name)
         except FileExistsError:
@@ -104,8 +104,10 @@ def sync_folder(path: Path, point: str = "durable.sync_folder") -> None:
             os.close(descriptor)
 
 
-def _encode(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode("utf-8")
+def _write(stream: RawIOBase, value: Any) -> None:
+    left = memoryview(_encode(value).encode("utf-8"))
+    while left:
+        left = left[stream.write(left) :]
 
 
 def _temporary(name: str) -> str:

@@ -3,7 +3,7 @@
 import errno
 import os
 import signal
-from typing import List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from .faults import fault_point
 from .kernel import set_death_signal
@@ -54,56 +54,56 @@ class HeldProcess:
 
 
 def fork_held(launch: Launch, log: int) -> HeldProcess:
-    """Fork the process of `launch`, its output going to the descriptor `log`; it runs nothing of the user's yet."""
+    """Fork the process of `launch`, its output going to the descriptor `log`; it runs nothing of the user's yet.
+
+    What can be done before the fork is done before it: memory that the forked process touches has to be copied.
+    """
     supervisor = os.getpid()
+    variables = launch.variables
     gate_end, gate = os.pipe()
     report, report_end = os.pipe()
+    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     with fault_point("supervisor.fork"):
         pid = os.fork()
         if pid == 0:
-            os.close(gate)
-            os.close(report)
-            _become(launch, supervisor, log, gate_end, report_end)
+            _become(launch, variables, supervisor, (null, log, log), (gate_end, gate), report_end)
     os.close(gate_end)
     os.close(report_end)
+    os.close(null)
     try:
+        # It is held back, so it is in its group before it runs anything.
         os.setpgid(pid, pid)
     except OSError:
-        pass  # It has done so itself, or it has ended.
+        pass  # It has ended already; so says its exit status.
     return HeldProcess(pid, gate, report)
 
 
-def _become(launch: Launch, supervisor: int, log: int, gate: int, report: int) -> None:
-    """Turn this forked process into the user's; never return."""
+def _become(
+    launch: Launch,
+    variables: Dict[str, str],
+    supervisor: int,
+    streams: Tuple[int, int, int],
+    gate: Tuple[int, int],
+    report: int,
+) -> None:
+    """Turn this forked process into the user's; never return. Every descriptor from 3 on is close-on-exec."""
     try:
         set_death_signal(signal.SIGKILL)
-        if os.getppid() != supervisor:
+        os.close(gate[1])
+        if os.getppid() != supervisor or os.read(gate[0], 1) != b"x":
             os._exit(127)
-        os.setpgid(0, 0)
-        _forget_signals()
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(null, 0)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        if os.read(gate, 1) != b"x":
-            os._exit(127)
+        os.dup2(streams[0], 0)
+        os.dup2(streams[1], 1)
+        os.dup2(streams[2], 2)
         os.chdir(launch.cwd)
         with fault_point("supervisor.exec"):
-            os.execvpe(launch.command[0], launch.command, launch.variables)
+            if "/" in launch.command[0]:
+                os.execve(launch.command[0], launch.command, variables)
+            os.execvpe(launch.command[0], launch.command, variables)
     except BaseException as error:
         os.write(report, _explain(launch, error).encode("utf-8", "replace"))
     finally:
         os._exit(127)
-
-
-def _forget_signals() -> None:
-    """Give every signal back its default: what this process ignores, the user's would ignore too."""
-    signal.set_wakeup_fd(-1)
-    for name in ("SIGPIPE", "SIGXFSZ", "SIGXFZ", "SIGTERM", "SIGINT", "SIGHUP", "SIGCHLD"):
-        number = getattr(signal, name, None)
-        if number is not None:
-            signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
 def _explain(launch: Launch, error: BaseException) -> str:

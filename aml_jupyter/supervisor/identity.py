@@ -11,11 +11,11 @@ import errno
 import os
 import signal
 import socket
-import subprocess
 import time
 from typing import Any, Dict, List, Optional
 
 from .faults import fault_point
+from .kernel import read_bytes
 from .protocol import MARKER
 
 __all__ = [
@@ -34,8 +34,7 @@ HAS_PROC = os.path.exists("/proc/self/stat")
 def boot_id() -> str:
     """Return the id that the kernel made when this machine booted; empty where there is none."""
     try:
-        with open("/proc/sys/kernel/random/boot_id") as stream:
-            return stream.read().strip()
+        return read_bytes("/proc/sys/kernel/random/boot_id").decode("ascii").strip()
     except OSError:
         return ""
 
@@ -56,8 +55,7 @@ def start_time(pid: int) -> Optional[str]:
     if not HAS_PROC:
         return _start_time_from_ps(pid)
     try:
-        with open("/proc/%d/stat" % pid, "rb") as stream:
-            text = stream.read()
+        text = read_bytes("/proc/%d/stat" % pid)
     except OSError:
         return None
     # The name, in parentheses, may hold anything; fields count from behind it: state is the third, start time the 22nd.
@@ -151,8 +149,7 @@ def _carries(pid: int, token: str) -> bool:
     if not HAS_PROC:
         return pid in _survivors_from_ps(token)
     try:
-        with open("/proc/%d/environ" % pid, "rb") as stream:
-            variables = stream.read()
+        variables = read_bytes("/proc/%d/environ" % pid)
     except OSError:
         return False
     return ("%s=%s" % (MARKER, token)).encode("utf-8") in variables.split(b"\0")
@@ -200,6 +197,8 @@ def _survivors_from_ps(token: str) -> List[int]:
 
 
 def _ps(arguments: List[str]) -> str:
+    import subprocess
+
     with fault_point("identity.ps"):
         run = subprocess.run(["ps"] + arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
     return run.stdout.decode("utf-8", "replace")

@@ -4,9 +4,9 @@ Each of them does nothing, and says so by what it returns, on a system that lack
 """
 
 import os
-from typing import Any, Dict, List, Set, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
-__all__ = ["become_subreaper", "children_of", "descendants", "oom_kills", "set_death_signal"]
+__all__ = ["become_subreaper", "children_of", "descendants", "oom_kills", "read_bytes", "set_death_signal"]
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -22,6 +22,8 @@ def _load_libc() -> Any:
     except (ImportError, OSError):
         return None
 
+
+_oom_files: Optional[List[str]] = None
 
 # Loaded at import, so that nothing has to be loaded between fork and exec.
 _libc = _load_libc()
@@ -66,8 +68,7 @@ def _parents() -> List[Tuple[int, int]]:
         if not name.isdigit():
             continue
         try:
-            with open("/proc/%s/stat" % name, "rb") as stream:
-                text = stream.read()
+            text = read_bytes("/proc/%s/stat" % name)
         except OSError:
             continue
         state, parent = text[text.rfind(b")") + 2 :].split(None, 2)[:2]
@@ -89,17 +90,41 @@ def _parents_from_ps() -> List[Tuple[int, int]]:
 
 
 def oom_kills() -> Dict[str, int]:
-    """Return how many processes the kernel has ended for lack of memory so far, by the file that says so."""
+    """Return how many processes the kernel has ended for lack of memory so far, by the file that says so.
+
+    The files of this process's memory cgroup; where they do not say it, the one for the whole machine.
+    """
+    global _oom_files
+    if _oom_files is None:
+        files = _memory_cgroup_files()
+        _oom_files = [path for path in files if _oom_kills_in(path) is not None] or ["/proc/vmstat"]
     counts = {}
-    for path in ["/proc/vmstat"] + _memory_cgroup_files():
-        try:
-            with open(path, "rb") as stream:
-                for line in stream:
-                    if line.startswith(b"oom_kill "):
-                        counts[path] = int(line.split()[1])
-        except OSError:
-            continue
+    for path in _oom_files:
+        count = _oom_kills_in(path)
+        if count is not None:
+            counts[path] = count
     return counts
+
+
+def _oom_kills_in(path: str) -> Optional[int]:
+    try:
+        text = read_bytes(path)
+    except OSError:
+        return None
+    found = (b"\n" + text).find(b"\noom_kill ")
+    return None if found < 0 else int(text[found + len(b"oom_kill ") :].split(None, 1)[0])
+
+
+def read_bytes(path: str) -> bytes:
+    """Return what is in the file at `path`; with less ado than `open`, which counts where a run's start is paid."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts = [os.read(fd, 65536)]
+        while parts[-1]:
+            parts.append(os.read(fd, 65536))
+        return b"".join(parts)
+    finally:
+        os.close(fd)
 
 
 def _memory_cgroup_files() -> List[str]:

@@ -149,7 +149,7 @@ def attempt_token(workspace_id: str, run_id: str, attempt: int) -> str:
 def read_json(path: str) -> Optional[Dict[str, Any]]:
     """Return the object in the file at `path`, or None when the file is not there."""
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", buffering=0) as stream:
             value = json.loads(stream.read().decode("utf-8"))
     except FileNotFoundError:
         return None

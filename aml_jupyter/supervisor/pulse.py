@@ -4,11 +4,11 @@ import os
 import select
 import signal
 import time
-from typing import Any
+from typing import Any, Set
 
 from .protocol import HEARTBEAT
 
-__all__ = ["TICK", "Pulse"]
+__all__ = ["TICK", "Pulse", "asked_to_end", "catch_signals"]
 
 TICK = 0.5
 """Seconds after which files that others write are looked at again, at the latest."""
@@ -17,31 +17,44 @@ BEAT = 5.0
 """Seconds between two touches of the heartbeat."""
 
 
-class Pulse:
-    """Wait, and show that the supervisor is alive.
+_seen: Set[int] = set()
+_caught = False
 
-    Attributes
-    ----------
-    asked_to_end : bool
-        Whether SIGTERM has come.
+
+def catch_signals() -> None:
+    """Have every signal that would end or disturb this process do no more than wake it.
+
+    They are caught, not ignored: a program that is executed later gets the defaults back by itself. Once for a process
+    and all that are forked from it.
     """
+    global _caught
+    if not _caught:
+        for name in ("SIGCHLD", "SIGTERM", "SIGINT", "SIGHUP", "SIGPIPE", "SIGXFSZ"):
+            signal.signal(getattr(signal, name), _note)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        _caught = True
+
+
+def asked_to_end() -> bool:
+    """Tell whether SIGTERM has come."""
+    return signal.SIGTERM in _seen
+
+
+def _note(number: int, frame: Any) -> None:
+    _seen.add(number)
+
+
+class Pulse:
+    """Wait, and show that the supervisor is alive."""
 
     def __init__(self, control: str) -> None:
-        self.asked_to_end = False
         self._heartbeat = os.path.join(control, HEARTBEAT)
         self._next_beat = 0.0
         self._wakened, waker = os.pipe()
         os.set_blocking(self._wakened, False)
         os.set_blocking(waker, False)
         signal.set_wakeup_fd(waker)
-        signal.signal(signal.SIGCHLD, self._note)
-        signal.signal(signal.SIGTERM, self._note)
-        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
-            signal.signal(number, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_SETMASK, [])
-
-    def _note(self, number: int, frame: Any) -> None:
-        self.asked_to_end = self.asked_to_end or number == signal.SIGTERM
+        catch_signals()
 
     def beat(self) -> None:
         """Touch the heartbeat when it is due."""

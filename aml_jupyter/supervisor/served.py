@@ -3,13 +3,14 @@
 from types import ModuleType
 from typing import Any, Dict, Optional
 
-__all__ = ["PACKAGES", "SERVED", "VERSION", "fill", "refusal"]
+__all__ = ["SERVED", "VERSION", "fill", "refusal"]
 
 VERSION = "0.1.0"
 
 SERVED: Dict[str, Dict[str, str]] = {
     "azureml": {},
     "azureml.core": {"Experiment": "Experiment", "Run": "Run", "Workspace": "Workspace", "get_run": "get_run"},
+    "azureml.core.workspace": {"Workspace": "Workspace"},
     "azureml.core.experiment": {"Experiment": "Experiment"},
     "azureml.core.run": {
         "Run": "Run",
@@ -17,7 +18,6 @@ SERVED: Dict[str, Dict[str, str]] = {
         "_OfflineRun": "OfflineRun",
         "_SubmittedRun": "SubmittedRun",
     },
-    "azureml.core.workspace": {"Workspace": "Workspace"},
     "azureml.exceptions": {
         "ActivityFailedException": "ActivityFailedException",
         "AzureMLException": "AmlError",
@@ -39,9 +39,7 @@ SERVED: Dict[str, Dict[str, str]] = {
         )
     },
 }
-"""Module -> {name in it: name in ``client``}."""
-
-PACKAGES = ("azureml", "azureml.core", "aml_jupyter")
+"""Module -> {name in it: name in ``client``}; in the order in which SDK v1 imports them."""
 
 _INSTALL = "install aml-jupyter in the run's environment for it"
 _UNBUILT = "it is not built yet in aml-jupyter"

@@ -205,5 +205,8 @@ def _own_session() -> None:
 
 def _open_output(control: str) -> int:
     path = os.path.join(control, LOG)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    try:
+        os.mkdir(os.path.dirname(path))
+    except FileExistsError:
+        pass
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)

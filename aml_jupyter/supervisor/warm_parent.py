@@ -14,11 +14,13 @@ import socket
 import sys
 import time
 import traceback
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Dict, List, Set
 
 from . import faults
 from .faults import fault_point
+from .kernel import oom_kills
 from .peers import is_same_user, receive, send
+from .pulse import asked_to_end, catch_signals
 from .supervise import supervise
 
 __all__ = ["serve"]
@@ -83,16 +85,16 @@ class _WarmParent:
 
     def run(self) -> None:
         """Answer requests until there have been none for `IDLE` seconds and no child is left."""
-        signal.signal(signal.SIGCHLD, _note)
+        # What a supervisor would do first is done once for all of them.
         signal.set_wakeup_fd(self._waker)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        catch_signals()
+        oom_kills()
         gc.collect()
         gc.disable()
         if hasattr(gc, "freeze"):
             gc.freeze()
         last = time.monotonic()
-        while (self._children or time.monotonic() - last < IDLE) and self._is_reachable():
+        while self._is_wanted(last) and self._is_reachable() and not asked_to_end():
             self._reap()
             ready, _, _ = select.select([self._door.fileno(), self._wakened], [], [], 5.0)
             if self._wakened in ready:
@@ -105,6 +107,9 @@ class _WarmParent:
         if self._is_reachable():
             with fault_point("nurse.leave"):
                 os.unlink(self._path)
+
+    def _is_wanted(self, last: float) -> bool:
+        return bool(self._children) or time.monotonic() - last < IDLE
 
     def _is_reachable(self) -> bool:
         """Tell whether the socket's name still is ours; without it, only leaving lets another parent start."""
@@ -162,7 +167,6 @@ class _WarmParent:
         """Supervise, then leave this forked process; never return."""
         code = 1
         try:
-            signal.set_wakeup_fd(-1)
             connection.close()
             self._door.close()
             for fd in (self._lock, self._wakened, self._waker):
@@ -172,10 +176,6 @@ class _WarmParent:
             _leave_words(control)
         finally:
             os._exit(code)
-
-
-def _note(number: int, frame: Optional[object]) -> None:
-    """Exist, so that the signal is written to the wake-up descriptor."""
 
 
 def _leave_words(control: str) -> None:

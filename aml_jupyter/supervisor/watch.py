@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .family import Family
 from .launch import Launch
 from .protocol import CANCEL, read_json
-from .pulse import TICK, Pulse
+from .pulse import TICK, Pulse, asked_to_end
 from .supervisor_log import SupervisorLog
 from .waiting import AttemptSlots
 
@@ -46,7 +46,7 @@ def watch(
     while True:
         family.reap()
         if family.status is not None:
-            return _end_leftovers(launch, family, pulse, log)
+            return _end_leftovers(launch, family, log)
         now = time.monotonic()
         if os.path.exists(cancel):
             grace, reason = _read_cancel(cancel, launch.grace_seconds)
@@ -58,19 +58,19 @@ def watch(
             )
             message = "it ran for %g s, which is its limit (max_run_duration_seconds)" % (launch.max_seconds or 0)
             return Ending("timeout", message, family.end(launch.grace_seconds))
-        if pulse.asked_to_end:
+        if asked_to_end():
             log.say("this supervisor got SIGTERM: the run is ended")
             return Ending("supervisor lost", SHUT_DOWN, family.end(launch.grace_seconds))
         slots.look()
         pulse.pause(TICK if deadline is None else deadline - now)
 
 
-def _end_leftovers(launch: Launch, family: Family, pulse: Pulse, log: SupervisorLog) -> Ending:
+def _end_leftovers(launch: Launch, family: Family, log: SupervisorLog) -> Ending:
     complete = family.is_gone() or family.wait(SETTLE)
     if not complete:
         complete = family.end(launch.grace_seconds)
         log.say("%d processes that the run had left behind were ended" % len(family.signalled))
-    if pulse.asked_to_end and family.status == signal.SIGTERM:
+    if asked_to_end() and family.status == signal.SIGTERM:
         # Whoever shuts the machine down sends the signal to both.
         return Ending("supervisor lost", SHUT_DOWN, complete)
     return Ending("", "", complete)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from attempts import BOUND, Attempt
+from supervisor.attempts import BOUND, Attempt
 
 from aml_jupyter.supervisor import bundle, identity
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from attempts import Attempt, wait_for
+from supervisor.attempts import Attempt, wait_for
 
 from aml_jupyter.supervisor import identity
 

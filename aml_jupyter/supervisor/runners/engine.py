@@ -167,7 +167,8 @@ class _Kernels(KernelSpecManager):  # type: ignore[misc]
         if find_spec("ipykernel_launcher") is None:
             raise NoKernel(
                 "a Python notebook needs ipykernel in the run's Python, %s, and it is not there. Install it "
-                "(%s -m pip install ipykernel), or choose an interpreter that has it." % (sys.executable, sys.executable)
+                "(%s -m pip install ipykernel), or choose an interpreter that has it."
+                % (sys.executable, sys.executable)
             )
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         return KernelSpec(argv=argv, display_name="Python 3", language="python", resource_dir="")
