@@ -13,7 +13,7 @@ from importlib.util import module_from_spec
 from types import ModuleType
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
-from .served import PACKAGES, SERVED, fill, refusal
+from .served import SERVED, fill, refusal
 
 __all__ = ["Finder"]
 
@@ -46,16 +46,27 @@ class Finder:
             if installed is not None:
                 return installed
         if name in SERVED:
-            spec = ModuleSpec(name, _Loader(self), is_package=name in PACKAGES)  # type: ignore[arg-type]
-            if name in PACKAGES:
-                spec.submodule_search_locations = _Folders(name)  # type: ignore[assignment]
+            # all are packages: the installed module of that name may be one, and its parts look for each other
+            spec = ModuleSpec(name, _Loader(self), is_package=True)  # type: ignore[arg-type]
+            spec.submodule_search_locations = _Folders(name)  # type: ignore[assignment]
             return spec
         spec_elsewhere = self._of_installed_package(name) or self._elsewhere(name, path)
         if spec_elsewhere is None:
-            reason = refusal(name)
-            if reason is not None:
-                raise (ImportError if name.rpartition(".")[2][:1].isupper() else ModuleNotFoundError)(reason, name=name)
+            self._refuse(name)
         return spec_elsewhere
+
+    def _refuse(self, name: str) -> None:
+        """Raise for a name of SDK v1's that is nowhere; return for any other."""
+        reason = refusal(name)
+        if reason is None:
+            return
+        parent, _, last = name.rpartition(".")
+        if not last[:1].isupper():
+            raise ModuleNotFoundError(reason, name=name)
+        try:
+            getattr(sys.modules.get(parent), last)
+        except AttributeError as error:  # it knows why an installed package does not help
+            raise ImportError(str(error) or reason, name=name) from None
 
     def installed(self, name: str) -> List[ModuleType]:
         """Return the installed modules that `name` hides, each executed once, outside `sys.modules`."""
@@ -69,14 +80,22 @@ class Finder:
                     module = module_from_spec(hidden)
                     self._installed[key] = module
                     try:
+                        if origin == "other":
+                            self._load_parts(name)
                         hidden.loader.exec_module(module)
                     except BaseException:
-                        self._installed[key] = None
+                        del self._installed[key]
                         raise
             loaded = self._installed[key]
             if loaded is not None:
                 found.append(loaded)
         return found
+
+    def _load_parts(self, name: str) -> None:
+        """Execute the installed modules below `name` that ours hide: their imports of each other count on that order."""
+        for part in SERVED:
+            if part.startswith(name + "."):
+                self.installed(part)
 
     def _of_installed_package(self, name: str, path: Any = None) -> Optional[ModuleSpec]:
         """Return the spec that an installed aml-jupyter has for one of SDK v1's names."""

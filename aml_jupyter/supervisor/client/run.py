@@ -57,6 +57,10 @@ class Run:
         run._fields()
         return run
 
+    @staticmethod
+    def add_type_provider(runtype: str, run_factory: Any) -> None:
+        """Accept what an installed azureml-core registers when it is imported; every run is a `Run` here."""
+
     @property
     def id(self) -> str:
         """Return the run's id."""

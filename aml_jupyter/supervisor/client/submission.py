@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 import time
 from typing import Any, Dict
 
@@ -62,6 +63,8 @@ def _plain(value: Any) -> Any:
     """Return a run configuration as its dict, a target object as its name, anything else as it is."""
     if hasattr(value, "to_dict"):
         return value.to_dict()
+    if type(value).__name__ == "RunConfiguration":  # azureml-core's own
+        return sys.modules["azureml.core._serialization_utils"].__dict__["_serialize_to_dict"](value)
     if isinstance(value, (list, tuple)):
         return list(value)
     if not isinstance(value, (str, dict, int, float)) and isinstance(getattr(value, "name", None), str):

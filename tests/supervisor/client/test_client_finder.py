@@ -49,11 +49,20 @@ def install_azureml(folder: Path) -> None:
         {
             "azureml/__init__.py": extend,
             "azureml/core/__init__.py": """
+                from .workspace import Workspace
                 from azureml.core.run import Run
+                from .endpoint import Endpoint
                 from .dataset import Dataset
+                from azureml.exceptions import NotOurs
                 from azureml._common import marker
                 VERSION = "1.61.0"
             """,
+            "azureml/core/workspace.py": "from azureml._commands import Command\nclass Workspace: real = True\n",
+            "azureml/_commands.py": "from azureml.core.endpoint import Endpoint\nclass Command: pass\n",
+            # the two import each other; they work in this order only: _commands, endpoint
+            "azureml/core/endpoint.py": "from azureml import _commands\nclass Endpoint: pass\n",
+            "azureml/exceptions/__init__.py": "from ._inner import NotOurs, UserErrorException\n",
+            "azureml/exceptions/_inner.py": "class NotOurs(Exception): pass\nclass UserErrorException(Exception): pass\n",
             "azureml/core/run.py": "class Run: real = True\ndef helper(): return 'real helper'\n",
             "azureml/core/dataset.py": "from azureml.core import Run\nclass Dataset: run = Run\n",
             "azureml/_common.py": "marker = 'marked'\n",
@@ -129,6 +138,31 @@ print(hasattr(Run, "real"), Dataset is Same, Dataset.run is Run, helper(), azure
     assert out == "False True True real helper marked True\n"
 
 
+def test_an_installed_run_configuration_is_sent(attempt: Attempt, bare: str, site_packages: Path) -> None:
+    install_azureml(site_packages)
+    write(
+        site_packages,
+        {
+            "azureml/core/_serialization_utils.py": "def _serialize_to_dict(entity): return dict(entity.__dict__)\n",
+            "azureml/core/runconfig.py": """
+                from azureml.core._serialization_utils import _serialize_to_dict
+                class RunConfiguration:
+                    def __init__(self): self.target = "gpu-box"
+            """,
+        },
+    )
+    out = attempt.run(
+        """
+        from azureml.core.runconfig import RunConfiguration
+        from azureml.core import Run
+        import aml_supervisor.client.submission as submission
+        print(submission.config_fields({"script": "a.py", "run_config": RunConfiguration()})["run_config"])
+        """,
+        bare,
+    )
+    assert out == "{'target': 'gpu-box'}\n"
+
+
 def test_the_order_can_be_turned_round(attempt: Attempt, bare: str, site_packages: Path) -> None:
     text = """
         from azureml.core import Run
@@ -151,10 +185,14 @@ def test_a_broken_installed_one_does_not_hide_the_cause(attempt: Attempt, bare: 
             azureml.core.Dataset
         except AttributeError as error:
             print(error)
+        try:
+            from azureml.core import Dataset
+        except ImportError as error:
+            print(error)
         """,
         bare,
     )
-    assert out == "the installed azureml.core cannot be loaded: No module named 'no_such_dependency'\n"
+    assert out.splitlines() == 2 * ["the installed azureml.core cannot be loaded: No module named 'no_such_dependency'"]
 
 
 def test_an_installed_aml_jupyter_is_left_alone_and_answers_too(attempt: Attempt) -> None:
