@@ -33,7 +33,9 @@ def find_azureml(name: str) -> ModuleSpec | None:
     spec = PathFinder.find_spec(name, [str(ROOT.joinpath(*name.split(".")[1:-1]))])
     if spec is not None and spec.origin is not None:
         return spec
-    if not _installed_folders():
+    if not any(
+        Path(folder, "core").is_dir() for folder in _installed_folders()
+    ):  # azureml-core is not installed either
         refuse_module(name)
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import getpass
 import os
@@ -17,7 +18,7 @@ from aml_jupyter import errors
 from aml_jupyter.environments import submitter
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.sdk.run import Run
-from aml_jupyter.service.in_process import describe_process, end_lost_runs
+from aml_jupyter.service.in_process import LOST, describe_process, end_lost_runs, ingest_in_process
 from aml_jupyter.supervisor import durable, protocol
 from aml_jupyter.supervisor.client.errors import AmlError as ClientError
 from aml_jupyter.supervisor.client.recorder import Recorder
@@ -25,9 +26,7 @@ from aml_jupyter.supervisor.client.sinks import ControlSink
 from aml_jupyter.workspace import (
     WorkspaceFolder,
     append_change,
-    cursor,
     find_run,
-    ingest_events,
     insert_run,
     new_run_id,
     take_snapshot,
@@ -81,9 +80,11 @@ class InteractiveRun(Run):
         self._recorder = _InteractiveRecorder(self._control, run_id)
         self._outputs = outputs
         self._ended = False
+        self._process = os.getpid()
         self._timer: threading.Timer | None = None
         self._ingesting = threading.Lock()
         super().__init__(experiment, run_id)
+        atexit.register(self._end_with_process)
 
     def flush(self, timeout_seconds: float = 300) -> None:
         """Return when everything that was logged is in the run history."""
@@ -107,6 +108,7 @@ class InteractiveRun(Run):
         self._ingest()
         super().cancel()
         self._ended = True
+        atexit.unregister(self._end_with_process)
 
     def child_run(
         self, name: str | None = None, run_id: str | None = None, outputs: str | None = None
@@ -146,6 +148,7 @@ class InteractiveRun(Run):
         with self._folder.store.transaction() as tx:
             transition(tx, self.id, status, reason, ended=ended, error=error)
         self._ended = True
+        atexit.unregister(self._end_with_process)
         append_change(
             self._folder, self.id, {"op": "end", "status": status, "reason": reason, "error": error, "ended": ended}
         )
@@ -158,16 +161,13 @@ class InteractiveRun(Run):
             self._timer.start()
 
     def _ingest(self) -> None:
-        folder = self.experiment.workspace.folder
         with self._ingesting:
-            for name in protocol.events_files(str(self._control)):
-                path = self._control / protocol.EVENTS / name
-                offset = cursor(folder.store.read(), self.id, 1, name)
-                with open(path, "rb") as stream:
-                    stream.seek(offset)
-                    data = stream.read()
-                if data:
-                    ingest_events(folder.store, self.id, 1, name, offset, data)
+            ingest_in_process(self.experiment.workspace.folder, self.id)
+
+    def _end_with_process(self) -> None:
+        """Say so where the process ends and the run does not; one that is killed is found by the next one."""
+        if not self._ended and self._process == os.getpid() and super()._record().status not in FINAL:
+            self._end("Failed", LOST, {"type": "ProcessLost", "message": LOST, "log_tail": "", "log_path": None})
 
 
 def start_interactive(

@@ -1,4 +1,7 @@
-"""End interactive runs (``start_logging``) whose process is gone: nothing else would ever end them."""
+"""Own what the service's loop does not do for interactive runs (``start_logging``), whose process is the user's own.
+
+Takes in what they log, and ends those whose process is gone: nothing else would.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,12 @@ import socket
 import time
 from typing import Any
 
-from aml_jupyter.supervisor import identity
-from aml_jupyter.workspace import WorkspaceFolder, append_change, open_runs, transition
+from aml_jupyter.supervisor import identity, protocol
+from aml_jupyter.workspace import WorkspaceFolder, append_change, cursor, ingest_events, open_runs, transition
 
-__all__ = ["describe_process", "end_lost_runs"]
+__all__ = ["LOST", "describe_process", "end_lost_runs", "ingest_in_process"]
+
+LOST = "the process that it ran in ended without run.complete() or run.fail()"
 
 
 def describe_process() -> dict[str, Any]:
@@ -23,6 +28,18 @@ def describe_process() -> dict[str, Any]:
     }
 
 
+def ingest_in_process(folder: WorkspaceFolder, run_id: str) -> None:
+    """Take what the run has logged since the last time into the run history."""
+    control = folder.layout.run(run_id).attempt(1).control
+    for name in protocol.events_files(str(control)):
+        offset = cursor(folder.store.read(), run_id, 1, name)
+        with open(control / protocol.EVENTS / name, "rb") as stream:
+            stream.seek(offset)
+            data = stream.read()
+        if data:
+            ingest_events(folder.store, run_id, 1, name, offset, data)
+
+
 def end_lost_runs(folder: WorkspaceFolder) -> list[str]:
     """Fail the interactive runs whose process has ended without saying so, and return their ids.
 
@@ -30,11 +47,11 @@ def end_lost_runs(folder: WorkspaceFolder) -> list[str]:
     """
     lost = [run for run in open_runs(folder.store.read()) if _is_lost(run.definition.get("process"))]
     for run in lost:
-        reason = "the process that it ran in ended without run.complete() or run.fail()"
+        ingest_in_process(folder, run.id)
         now = time.time()
         with folder.store.transaction() as tx:
-            transition(tx, run.id, "Failed", reason, ended=now, error={"type": "ProcessLost", "message": reason})
-        append_change(folder, run.id, {"op": "end", "status": "Failed", "reason": reason, "ended": now})
+            transition(tx, run.id, "Failed", LOST, ended=now, error={"type": "ProcessLost", "message": LOST})
+        append_change(folder, run.id, {"op": "end", "status": "Failed", "reason": LOST, "ended": now})
     return [run.id for run in lost]
 
 

@@ -73,7 +73,7 @@ def test_a_run_whose_process_is_gone_does_not_stay_running(experiment: Experimen
     text = (
         "import os\nfrom aml_jupyter import Experiment, Workspace\n"
         "run = Experiment(Workspace.from_config(), 'sdk').start_logging(run_id='lost')\n"
-        "run.log('kept', 7)\nrun.flush()\nos._exit(0)\n"
+        "run.log('kept', 7)\nos._exit(0)\n"
     )
     subprocess.run([sys.executable, "-c", text], check=True)
     lost = Run.get(ws, "lost")
@@ -83,3 +83,14 @@ def test_a_run_whose_process_is_gone_does_not_stay_running(experiment: Experimen
     assert lost.status == "Failed"
     assert "without run.complete()" in str(lost.get_details()["error"])
     assert lost.get_metrics() == {"kept": 7}
+
+
+def test_a_process_that_forgets_to_complete_says_so_at_its_end(ws: Workspace) -> None:
+    text = (
+        "from aml_jupyter import Experiment, Workspace\n"
+        "Experiment(Workspace.from_config(), 'sdk').start_logging(run_id='forgotten').log('kept', 7)\n"
+    )
+    subprocess.run([sys.executable, "-c", text], check=True)
+    forgotten = Run.get(ws, "forgotten")
+    assert forgotten.status == "Failed"
+    assert forgotten.get_metrics() == {"kept": 7}
