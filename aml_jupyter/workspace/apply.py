@@ -105,7 +105,8 @@ class _Batch:
                     self.handlers[kind](self._owner(event.get("r")), event)
             except (KeyError, TypeError, ValueError, OverflowError, AmlError) as error:
                 self.wrong.append(_phrase(event, error))
-        self._write_series()
+        for key in list(series):
+            self._write_series(*key)
         for run_id, progress in self.progress.items():
             update_run(self.tx, run_id, progress=progress)
         for run_id, names in self.told.items():
@@ -114,21 +115,24 @@ class _Batch:
             end_inner_runs(self.tx, self.run, self.run.status)
         return self.wrong
 
-    def _write_series(self) -> None:
-        for (who, name), points in self.series.items():
-            try:
-                owner = self._owner(who)
-                if not isinstance(name, str):
-                    raise WrongEvent(f"a metric's name is a string, not {name!r}")
-                _mend(points)
-                if not points.values:
-                    raise WrongEvent(f"metric {name!r} has no value that can be kept")
-                name = _clean(name)
-                add_points(self.tx, owner, self.attempt, name, points)
-            except (ValueError, AmlError) as error:
-                self.wrong.append(str(error))
-            else:
-                self.told.setdefault(owner, {})[name] = None
+    def _write_series(self, who: Any, name: Any) -> None:
+        """Write the points of one metric that were gathered so far."""
+        points = self.series.pop((who, name), None)
+        if points is None:
+            return
+        try:
+            owner = self._owner(who)
+            if not isinstance(name, str):
+                raise WrongEvent(f"a metric's name is a string, not {name!r}")
+            _mend(points)
+            if not points.values:
+                raise WrongEvent(f"metric {name!r} has no value that can be kept")
+            name = _clean(name)
+            add_points(self.tx, owner, self.attempt, name, points)
+        except (ValueError, AmlError) as error:
+            self.wrong.append(str(error))
+        else:
+            self.told.setdefault(owner, {})[name] = None
 
     def _owner(self, who: Any) -> str:
         """Return the run that an event belongs to; one that was not heard of yet is made.
@@ -211,12 +215,14 @@ class _Batch:
         name, value = _clean(_text(event, "n")), event["v"]
         if not isinstance(value, dict):
             raise WrongEvent(f"a {event['e']} has columns")
+        self._write_series(event.get("r"), event["n"])
         add_row(self.tx, owner, self.attempt, name, event["e"], value, _time(event))
         self.told.setdefault(owner, {})[name] = None
 
     def _file_metric(self, owner: str, event: dict[str, Any]) -> None:
         name = _clean(_text(event, "n"))
         value = {"artifact": _text(event, "a"), "type": str(event.get("type") or event["e"])}
+        self._write_series(event.get("r"), event["n"])
         add_row(self.tx, owner, self.attempt, name, event["e"], value, _time(event))
         self.told.setdefault(owner, {})[name] = None
 

@@ -331,8 +331,11 @@ def update_run(tx: sqlite3.Connection, run_id: str, **fields: Any) -> None:
     UserErrorException
         When there is no such run.
     """
+    unknown = set(fields) - _COLUMNS
+    if unknown:
+        raise TypeError(f"a run has no column {', '.join(sorted(unknown))}; known: {', '.join(sorted(_COLUMNS))}")
     run = get_run(tx, run_id)
-    changed = {name: value for name, value in fields.items() if name not in _COLUMNS or getattr(run, name) != value}
+    changed = {name: value for name, value in fields.items() if getattr(run, name) != value}
     if not changed:
         return
     _write(tx, run_id, changed)
