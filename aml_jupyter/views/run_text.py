@@ -38,7 +38,7 @@ def run_text(view: RunView, width: int) -> str:
         parts.append("outputs\n" + _indent(table.split("\n", 1)[1] + _more(len(view.outputs))))
     if view.children:
         rows = [[child.run.id, child.run.display_name, child.run.status] for child in view.children[:LISTED]]
-        table = table_text((Column("", least=24), Column("", least=10), Column("")), rows, wide - 2)
+        table = table_text((Column(""), Column("", least=10), Column("")), rows, wide - 2)
         parts.append("children\n" + _indent(table.split("\n", 1)[1] + _more(len(view.children))))
     if view.timeline:
         lines = [

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["RunRow", "progress_text", "run_fields", "run_rows", "state_text"]
 
 COLUMNS = (
-    Column("run", least=24),
+    Column("run"),  # never cut: it is copied from here
     Column("name", least=8),
     Column("experiment", least=8),
     Column("status"),
