@@ -5,7 +5,6 @@ Owns the position of a value (file, line, key) and the readers of scalars; knows
 
 from __future__ import annotations
 
-import datetime
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -136,12 +135,14 @@ def read_text(value: Any, place: Place) -> str:
     """Return a value as text; numbers and dates are taken as they are written."""
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, (bool, int, datetime.date)):
+    if isinstance(value, (bool, int)):
         return str(_plain_scalar(value))
     if isinstance(value, float):
         return repr(float(value))
     if isinstance(value, os.PathLike):
         return os.fspath(value) if isinstance(os.fspath(value), str) else os.fsdecode(value)
+    if callable(getattr(value, "isoformat", None)):
+        return str(value)
     number = getattr(value, "item", None)  # a numpy scalar
     if callable(number) and getattr(value, "shape", None) == ():
         return read_text(number(), place)
@@ -253,10 +254,11 @@ def read_plain(value: Any, place: Place) -> Any:
     """Return free-form data (mappings, lists, scalars) as plain Python values."""
     place.budget[0] -= 1
     if place.budget[0] < 0 or place.depth > 100:
+        top = place.keys[0]
         raise ConfigurationError(
-            f"{place}: expected plain data, found more than {_MOST_VALUES} values or a value that contains itself "
-            "(YAML anchors?). Write it out.",
-            field=place.key or None,
+            f"{place.source or 'the value'}, {top}: expected plain data, found more than {_MOST_VALUES} values or a value "
+            "that contains itself (YAML anchors?). Write it out.",
+            field=top,
         )
     if isinstance(value, Mapping):
         return OwnNames((name, read_plain(entry, there)) for name, entry, there in own_entries(value, place))

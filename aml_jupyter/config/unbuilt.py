@@ -22,9 +22,7 @@ from aml_jupyter.errors import ConfigurationError
 _TEMPLATE_PYTHONS = {"3.5.2", "3.6.2", TEMPLATE_PYTHON, DEFAULT_PYTHON}
 _TEMPLATE_CHANNELS = {"anaconda", "conda-forge", "defaults"}
 _TEMPLATE_PACKAGES = {"azureml-defaults"}
-_TEMPLATE_IMAGE = re.compile(
-    r"(mcr\.microsoft\.com/)?azureml/(base|intelmpi[\d.]+-ubuntu[\d.]+|openmpi[\d.]+-ubuntu[\d.]+)(:[\w.\-]+)?"
-)
+_TEMPLATE_IMAGE = r"(mcr\.microsoft\.com/)?azureml/(base|(intelmpi|openmpi)[\d.]+-ubuntu[\d.]+)(:[\w.\-]+)?"
 
 _OWN_PYTHON = (
     "Install the packages into a Python of your own, and set environment.python.user_managed_dependencies = True and "
@@ -82,7 +80,7 @@ def _of_environment(environment: Environment) -> Iterator[Demand]:
     docker = environment.docker
     if docker.enabled:
         yield Demand("environment.docker.enabled", True, _ON_THIS_MACHINE)
-    if docker.base_image and not _TEMPLATE_IMAGE.fullmatch(docker.base_image):
+    if docker.base_image and not re.fullmatch(_TEMPLATE_IMAGE, docker.base_image):
         yield Demand("environment.docker.base_image", docker.base_image, _ON_THIS_MACHINE)
     if docker.base_dockerfile:
         yield Demand("environment.docker.base_dockerfile", docker.base_dockerfile, _ON_THIS_MACHINE)
