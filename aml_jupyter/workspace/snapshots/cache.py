@@ -22,6 +22,7 @@ from .temporary import checked, replace_file
 __all__ = [
     "EXECUTABLE",
     "FOLLOWED",
+    "RACY",
     "KnownFolder",
     "KnownSource",
     "Record",
@@ -30,12 +31,15 @@ __all__ = [
 ]
 
 FORMAT = 1
-EXECUTABLE, FOLLOWED = 1, 2
+EXECUTABLE, FOLLOWED, RACY = 1, 2, 4
 _RECORD = struct.Struct("<qqqQB32s")
 
 
 class Record(NamedTuple):
-    """What is known of a file's content: valid while the first four numbers are those of its `stat`."""
+    """What is known of a file's content: valid while the first four numbers are those of its `stat`.
+
+    A `RACY` one changed so shortly before it was read that a later change might have left the same numbers.
+    """
 
     size: int
     mtime_ns: int

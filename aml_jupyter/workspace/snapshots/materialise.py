@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import uuid
 from collections import defaultdict
 from contextlib import suppress
 
@@ -18,7 +17,7 @@ from aml_jupyter.supervisor.faults import fault_point
 
 from .packs import Location
 from .store import ContentStore, SnapshotWorkspace, open_store, store_errors
-from .temporary import SUFFIX, lock_folder, remove_abandoned
+from .temporary import create_temporary_folder, remove_abandoned
 from .trees import TreeEntry, tree_digest, walk_tree
 
 __all__ = ["materialise"]
@@ -57,9 +56,7 @@ def materialise(folder: SnapshotWorkspace, snapshot_id: str, destination: str | 
         os.makedirs(parent, exist_ok=True)
         prefix = f".aml-{name}-"
         remove_abandoned(parent, prefix)
-        temporary = os.path.join(parent, f"{prefix}{uuid.uuid4().hex}{SUFFIX}")
-        os.mkdir(temporary)
-        lock = lock_folder(temporary)
+        lock, temporary = create_temporary_folder(parent, prefix)
         try:
             _fill(store, entries, temporary)
             with fault_point("snapshot.materialise"):

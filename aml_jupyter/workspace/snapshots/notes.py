@@ -18,9 +18,9 @@ class Notes:
         self._kinds.setdefault(kind, set()).add(f"{shown(path)} {kind}{shown(detail)}")
 
     def lines(self) -> tuple[str, ...]:
-        """Return one line a note, sorted by path within its kind; at most 20 of a kind, then how many more."""
+        """Return one line a note, sorted by kind and path; at most 20 of a kind, then how many more."""
         lines: list[str] = []
-        for kind, entries in self._kinds.items():
+        for kind, entries in sorted(self._kinds.items()):
             lines += sorted(entries)[:_LISTED]
             if len(entries) > _LISTED:
                 lines.append(f"... and {len(entries) - _LISTED} more of this kind: {kind}")

@@ -82,10 +82,11 @@ def preview_snapshot(
     """
     limits = Limits.in_force()
     scan = look_at(folder, open_store(folder), source, exclude_defaults)
+    changed = [item for item in scan.pending if not item.is_doubtful]
     refusal = ""
     try:
         limits.check_size(scan)
-        limits.check_files(scan, scan.pending)
+        limits.check_files(scan, changed)
     except SnapshotException as error:
         refusal = error.message
     files, folders = biggest_entries(scan.sizes(), _BIGGEST)
@@ -93,7 +94,7 @@ def preview_snapshot(
         source=scan.source,
         files=scan.files,
         size=scan.size,
-        changed_files=len(scan.pending),
+        changed_files=len(changed),
         biggest=tuple(files),
         biggest_folders=tuple(folders),
         ignored=tuple(scan.ignored),

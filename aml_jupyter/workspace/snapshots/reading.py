@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from aml_jupyter.errors import SnapshotException
 
-from .cache import Record
+from .cache import RACY, Record
 from .notes import shown
 from .packs import PackWriter
 from .scan import Pending, flags_of, is_racy
@@ -27,7 +27,6 @@ BIG = 4 << 20
 """Files of this many bytes and more are read piece by piece instead of into memory."""
 
 _TRIES = 3
-_NEVER = -(1 << 63)
 _PIECE = 1 << 20
 _BATCH_FILES, _BATCH_BYTES = 64, 4 << 20
 _THREADS = 4
@@ -225,10 +224,8 @@ def _open(source: str, item: Pending) -> tuple[int, os.stat_result]:
 
 
 def _record(item: Pending, status: os.stat_result, digest: bytes, started_ns: int) -> Record:
-    # a time that no file has makes the next look read the file again
-    modified = _NEVER if is_racy(status, started_ns) else status.st_mtime_ns
-    flags = flags_of(status, item.followed)
-    return Record(status.st_size, modified, status.st_ctime_ns, status.st_ino, flags, digest)
+    flags = flags_of(status, item.followed) | (RACY if is_racy(status, started_ns) else 0)
+    return Record(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, flags, digest)
 
 
 def _same(before: os.stat_result, after: os.stat_result) -> bool:

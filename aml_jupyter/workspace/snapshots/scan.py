@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .cache import EXECUTABLE, FOLLOWED, KnownFolder, KnownSource, Record
+from .cache import EXECUTABLE, FOLLOWED, RACY, KnownFolder, KnownSource, Record
 from .ignore import BUILT_IN, IgnoreRules, Rule
 from .links import examine_link
 from .notes import Notes
@@ -67,6 +67,8 @@ class Pending:
     name: str
     size: int
     followed: bool = False
+    is_doubtful: bool = False
+    """Whether its `stat` is what it was, but the last look came too soon after a change to trust that."""
 
     @property
     def path(self) -> str:
@@ -208,10 +210,11 @@ class _Walk:
                 and status.st_size == record[0]
                 and status.st_ctime_ns == record[2]
                 and status.st_ino == record[3]
+                and record[4] < FOLLOWED
             ):
                 files[name] = record
             else:
-                pending.append(Pending(folder, name, status.st_size))
+                self.keep_file(folder, name, status, pending)
         self.scan.files += len(files) + len(pending)
         self.scan.size += sum([record[0] for record in files.values()]) + sum([item.size for item in pending])
         self.scan.pending += pending
@@ -291,11 +294,14 @@ class _Walk:
     ) -> None:
         """Keep a file: as it is known, or to be read."""
         record = folder.known.files.get(name)
-        seen = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, flags_of(status, followed))
-        if record is not None and seen == record[:5]:
-            folder.files[name] = record
-        else:
-            pending.append(Pending(folder, name, status.st_size, followed))
+        is_doubtful = False
+        if record is not None:
+            same = record[:4] == (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+            is_doubtful = same and record[4] == flags_of(status, followed) | RACY
+            if same and record[4] == flags_of(status, followed):
+                folder.files[name] = record
+                return
+        pending.append(Pending(folder, name, status.st_size, followed, is_doubtful))
 
     def unreadable(self, path: str, error: OSError) -> None:
         """Note an entry that could not be looked at."""

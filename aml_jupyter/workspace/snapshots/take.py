@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .cache import KnownFolder, Record, save_known
+from .cache import EXECUTABLE, KnownFolder, Record, save_known
 from .limits import Limits
 from .packs import TREE, PackWriter
 from .reading import Unreadable, hash_big, read_files, store_big
@@ -151,7 +151,7 @@ def _really_changed(scan: Scan) -> list[Pending]:
 
 def _differs(item: Pending, record: Record) -> bool:
     previous = item.previous
-    return previous is None or (previous.digest, previous.flags) != (record.digest, record.flags)
+    return previous is None or previous.digest != record.digest or (previous.flags ^ record.flags) & EXECUTABLE != 0
 
 
 def _store_pending(

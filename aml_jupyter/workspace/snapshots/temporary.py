@@ -20,7 +20,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["checked", "create_temporary", "is_abandoned", "lock_folder", "remove_abandoned", "replace_file"]
+__all__ = ["checked", "create_temporary", "create_temporary_folder", "remove_abandoned", "replace_file"]
 
 SUFFIX = ".tmp"
 _DAY = 86400.0
@@ -31,49 +31,58 @@ def create_temporary(folder: str, prefix: str) -> tuple[int, str]:
     while True:
         path = os.path.join(folder, f"{prefix}{uuid.uuid4().hex}{SUFFIX}")
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-        if _lock(descriptor) and os.fstat(descriptor).st_nlink:
+        if _is_ours(descriptor, path):
             return descriptor, path
-        os.close(descriptor)  # another process took the file for abandoned between the two calls
+        os.close(descriptor)
 
 
-def lock_folder(path: str) -> int | None:
-    """Hold a new folder for as long as the returned descriptor is open, so that nobody takes it for abandoned."""
-    if fcntl is None:
-        return None
-    descriptor = os.open(path, os.O_RDONLY)
-    _lock(descriptor)
-    return descriptor
+def create_temporary_folder(parent: str, prefix: str) -> tuple[int | None, str]:
+    """Create a locked folder in `parent`; return the descriptor that holds the lock (if any) and its path."""
+    while True:
+        path = os.path.join(parent, f"{prefix}{uuid.uuid4().hex}{SUFFIX}")
+        os.mkdir(path)
+        if fcntl is None:
+            return None, path
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        if _is_ours(descriptor, path):
+            return descriptor, path
+        os.close(descriptor)
 
 
 def remove_abandoned(folder: str, prefix: str = "") -> int:
     """Remove the temporary files and folders in `folder` whose maker has died; return how many."""
     removed = 0
     with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if entry.name.startswith(prefix) and entry.name.endswith(SUFFIX)]
-    for name in names:
-        path = os.path.join(folder, name)
-        if is_abandoned(path):
-            with suppress(OSError), fault_point("snapshot.remove_abandoned"):
-                if os.path.isdir(path):
-                    shutil.rmtree(path)
-                else:
-                    os.unlink(path)
-                removed += 1
+        paths = [entry.path for entry in entries if entry.name.startswith(prefix) and entry.name.endswith(SUFFIX)]
+    for path in paths:
+        with suppress(OSError):
+            removed += _remove_if_abandoned(path)
     return removed
 
 
-def is_abandoned(path: str) -> bool:
-    """Say whether nobody holds the lock of a temporary file or folder any more."""
-    try:
-        if fcntl is None:
-            return time.time() - os.lstat(path).st_mtime > _DAY
+def _remove_if_abandoned(path: str) -> bool:
+    """Remove a temporary file or folder unless somebody holds its lock; hold the lock meanwhile."""
+    descriptor = -1
+    if fcntl is None:
+        if time.time() - os.lstat(path).st_mtime < _DAY:
+            return False
+    else:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    except OSError:
-        return False
     try:
-        return _lock(descriptor)
+        if descriptor >= 0 and not _lock(descriptor):
+            return False
+        with fault_point("snapshot.remove_abandoned"):
+            if os.path.isdir(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
+        return True
     finally:
-        os.close(descriptor)
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def replace_file(folder: str, path: str, content: bytes) -> None:
@@ -99,6 +108,16 @@ def checked(content: bytes) -> memoryview | None:
     if len(view) < 4 or zlib.crc32(view[4:]) != int.from_bytes(view[:4], "little"):
         return None
     return view[4:]
+
+
+def _is_ours(descriptor: int, path: str) -> bool:
+    """Lock what was just created; say no where another process took it for abandoned between the two calls."""
+    if not _lock(descriptor):
+        return False
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _lock(descriptor: int) -> bool:
