@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from aml_jupyter.errors import ActivityFailedException
 from aml_jupyter.service import cancel_run, wait_for_run
-from aml_jupyter.views import as_html, as_text, log_path, run_view
+from aml_jupyter.views import as_text, log_path, run_view
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, get_metrics, get_run
 from aml_jupyter.workspace.states import FINAL
 
 from .live import Bundle, LiveOutput, outputs
+from .notebook import server_url
 from .values import load_outputs
 
 if TYPE_CHECKING:
@@ -129,7 +131,12 @@ class RunHandle:
 
     def _bundle(self) -> Bundle:
         view = run_view(self._folder, self.id)
-        return {"text/plain": as_text(view), "text/html": as_html(view)}
+        return {"text/plain": as_text(view), "text/html": view.as_html(self._files_url())}
+
+    def _files_url(self) -> str | None:
+        server = server_url()
+        path = f"aml/api/workspaces/{self._folder.id}/runs/{quote(self.id)}/files/"
+        return f"{server.rstrip('/')}/{path}" if server else None
 
     def _record(self) -> RunRecord:
         return get_run(self._folder.store.read(), self.id)

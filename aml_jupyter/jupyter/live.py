@@ -6,15 +6,16 @@ only when its run has changed. It ends with the last run that is not in a final 
 
 from __future__ import annotations
 
+import atexit
+import logging
 import os
 import sqlite3
 import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-from aml_jupyter.errors import AmlError
+from aml_jupyter.errors import AmlError, WorkspaceException
 from aml_jupyter.views import log_path
 from aml_jupyter.workspace import WorkspaceFolder, events_since, get_run, latest_event
 from aml_jupyter.workspace.states import FINAL, WAITING
@@ -23,6 +24,8 @@ __all__ = ["LiveOutput", "LiveOutputs", "outputs"]
 
 INTERVAL = 0.25
 PAGE = 1000
+EVERYTHING = "*"
+"""Stands for every run; no id has this character."""
 
 Bundle = dict[str, str]
 """An output: MIME type -> text."""
@@ -38,15 +41,16 @@ class LiveOutput:
     send: Callable[[Bundle, str], None]
     """Takes the output and the display id of the one that it replaces."""
     display_id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    seen: tuple[Any, ...] = ()
     waiting: bool = True
     log: str = ""
+    log_size: int = -1
 
     def refresh(self) -> bool:
         """Send the output as it is now; return whether the run is in a final state."""
         run = get_run(self.folder.store.read(), self.run_id)
         self.waiting = run.status in WAITING
         self.log = str(log_path(self.folder, run) or "")
+        self.log_size = _size(self.log)
         self.send(self.render(), self.display_id)
         return run.status in FINAL
 
@@ -59,12 +63,14 @@ class LiveOutputs:
         self._live: list[LiveOutput] = []
         self._thread: threading.Thread | None = None
         self._turn = threading.Lock()
+        self._stop = threading.Event()
 
     def follow(self, output: LiveOutput) -> None:
         """Keep `output` up to date until its run is in a final state."""
         with self._lock:
             self._live.append(output)
             if self._thread is None:
+                atexit.register(self._stop.set)
                 self._thread = threading.Thread(target=self._watch, name="aml-live-outputs", daemon=True)
                 self._thread.start()
 
@@ -84,9 +90,8 @@ class LiveOutputs:
             return len(self._live)
 
     def _watch(self) -> None:
-        positions: dict[str, tuple[int, int]] = {}
-        pause = threading.Event()
-        while True:
+        positions: dict[str, _Position] = {}
+        while not self._stop.wait(INTERVAL):
             with self._turn:
                 with self._lock:
                     live = list(self._live)
@@ -94,46 +99,56 @@ class LiveOutputs:
                         self._thread = None
                         return
                 self._look(live, positions)
-            pause.wait(INTERVAL)
 
-    def _look(self, live: list[LiveOutput], positions: dict[str, tuple[int, int]]) -> None:
+    def _look(self, live: list[LiveOutput], positions: dict[str, _Position]) -> None:
         changed: dict[str, set[str]] = {}
         for folder in {output.folder.id: output.folder for output in live}.values():
             try:
-                changed[folder.id] = _changed_runs(folder, positions)
+                changed[folder.id] = positions.setdefault(folder.id, _Position()).advance(folder)
             except (AmlError, sqlite3.Error, OSError):
                 continue  # unreadable for a moment: look again at the next turn
         for output in live:
             subjects = changed.get(output.folder.id, set())
-            state = (_size(output.log),)
-            if output.run_id in subjects or (output.waiting and subjects) or state != output.seen:
-                try:
-                    ended = output.refresh()
-                except (AmlError, sqlite3.Error, OSError):
-                    continue
-                output.seen = (_size(output.log),)
-                if ended:
-                    with self._lock:
-                        self._live.remove(output)
+            named = output.run_id in subjects or EVERYTHING in subjects or (output.waiting and bool(subjects))
+            if (named or _size(output.log) != output.log_size) and self._refresh(output):
+                with self._lock:
+                    self._live.remove(output)
+
+    def _refresh(self, output: LiveOutput) -> bool:
+        """Send one output anew; return whether it needs no more looks."""
+        try:
+            return output.refresh()
+        except (WorkspaceException, sqlite3.Error, OSError):
+            output.log_size = -1  # unreadable for a moment: try again at the next turn
+            return False
+        except Exception as error:  # one output that cannot be made must not stop the others
+            logging.getLogger(__name__).warning("The output of run %s is no longer updated: %s", output.run_id, error)
+            return True
 
 
-def _changed_runs(folder: WorkspaceFolder, positions: dict[str, tuple[int, int]]) -> set[str]:
-    """Return the ids that events have named since the last look; a first look names none."""
-    version = folder.store.data_version()
-    known = positions.get(folder.id)
-    if known is not None and known[0] == version:
-        return set()
-    db = folder.store.read()
-    if known is None:
-        positions[folder.id] = (version, latest_event(db))
-        return set()
-    subjects: set[str] = set()
-    position = known[1]
-    while page := events_since(db, position, PAGE):
-        subjects.update(event.subject for event in page)
-        position = page[-1].id
-    positions[folder.id] = (version, position)
-    return subjects
+class _Position:
+    """How far the events of one workspace have been read."""
+
+    def __init__(self) -> None:
+        self._generation = ""
+        self._version = 0
+        self._event = 0
+
+    def advance(self, folder: WorkspaceFolder) -> set[str]:
+        """Return what events have named since the last look; EVERYTHING at the first, and when the database is another."""
+        generation, version = folder.store.generation, folder.store.data_version()
+        if (generation, version) == (self._generation, self._version):
+            return set()
+        db = folder.store.read()
+        if generation != self._generation:
+            self._generation, self._version, self._event = generation, version, latest_event(db)
+            return {EVERYTHING}
+        subjects: set[str] = set()
+        while page := events_since(db, self._event, PAGE):
+            subjects.update(event.subject for event in page)
+            self._event = page[-1].id
+        self._version = version
+        return subjects
 
 
 def _size(path: str) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["notebook_path"]
+__all__ = ["notebook_path", "server_url"]
 
 TIMEOUT_SECONDS = 1.0
 """Bound for the one question to the Jupyter server of this machine."""
@@ -49,6 +50,35 @@ def notebook_path(choice: str | None = None, namespace: dict[str, Any] | None = 
     return _from_sessions(server) or _from_session_name(session, server)
 
 
+@lru_cache(maxsize=1)
+def server_url() -> str | None:
+    """Return the URL of the Jupyter server that started this kernel, if it serves our API; its token is not in it.
+
+    Behind a JupyterHub, the server does not know the URL that its user sees: None.
+    """
+    server = _own_server()
+    if server is None or "JUPYTERHUB_SERVICE_PREFIX" in os.environ:
+        return None
+    return str(server["url"]) if _ask(server, "aml/api/health") is not None else None
+
+
+def _ask(server: dict[str, Any], path: str) -> Any:
+    """Return the JSON that the server answers to a GET, or None when it does not answer so."""
+    import urllib.error
+    import urllib.request
+
+    if not str(server.get("url", "")).startswith("http"):
+        return None
+    headers = {"Authorization": f"token {server['token']}"} if server.get("token") else {}
+    request = urllib.request.Request(f"{server['url'].rstrip('/')}/{path}", headers=headers)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # this machine: no proxy in between
+    try:
+        with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
+            return json.loads(answer.read())
+    except (OSError, ValueError, urllib.error.URLError):
+        return None
+
+
 def _existing(path: Any, base: str | None = None) -> Path | None:
     if not isinstance(path, str) or not path:
         return None
@@ -87,20 +117,9 @@ def _kernel_id() -> str | None:
 
 def _from_sessions(server: dict[str, Any] | None) -> Path | None:
     kernel = _kernel_id()
-    if server is None or kernel is None or not str(server.get("url", "")).startswith("http"):
+    if server is None or kernel is None:
         return None
-    import urllib.error
-    import urllib.request
-
-    headers = {"Authorization": f"token {server['token']}"} if server.get("token") else {}
-    request = urllib.request.Request(f"{server['url'].rstrip('/')}/api/sessions", headers=headers)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # this machine: no proxy in between
-    try:
-        with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-            sessions = json.loads(answer.read())
-    except (OSError, ValueError, urllib.error.URLError):
-        return None
-    for session in sessions:
+    for session in _ask(server, "api/sessions") or []:
         if (session.get("kernel") or {}).get("id") == kernel:
             return _existing(session.get("path"), server.get("root_dir"))
     return None

@@ -17,6 +17,7 @@ from azureml.core import Run
 run = Run.get_context()
 for step in range(30):
     run.log("loss", 1 / (step + 1))
+open("outputs/model.txt", "w").write("weights")
 print("first line", flush=True)
 while not os.path.exists(os.environ["HOME"] + "/go"):
     time.sleep(0.05)
@@ -95,6 +96,9 @@ def test_a_cell_runs_and_its_output_follows_it_while_the_kernel_is_idle_or_busy(
         "the output changed only when the kernel was free again"
     )
     _shoot(page, "completed")
+
+    link = output.locator("a", has_text="outputs/model.txt").get_attribute("href")
+    assert page.request.get(link).text() == "weights"
 
     [run] = find_runs(folder.store.read())
     assert (run.status, run.experiment, run.kind) == ("Completed", "digits", "cell")

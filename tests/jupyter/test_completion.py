@@ -11,7 +11,10 @@ from aml_jupyter.workspace import WorkspaceFolder
 
 
 def complete(shell: Any, text: str) -> list[str]:
-    return list(shell.complete(text.split(" ")[-1], text, len(text))[1])
+    from IPython.core.completer import provisionalcompleter
+
+    with provisionalcompleter():
+        return [text[: found.start] + found.text for found in shell.Completer.completions(text, len(text))]
 
 
 @pytest.mark.parametrize(
@@ -28,7 +31,7 @@ def complete(shell: Any, text: str) -> list[str]:
 )
 def test_verbs_options_and_names_are_completed(shell: Any, folder: WorkspaceFolder, text: str, found: str) -> None:
     create_target(folder, "gpu-box", "computeinstance", {})
-    assert found in complete(shell, text)
+    assert text.rpartition(" ")[0] + " " + found in complete(shell, text)
 
 
 def test_other_lines_are_left_alone(shell: Any) -> None:

@@ -71,11 +71,12 @@ class NotebookDoor:
     def submitted(self, folder: WorkspaceFolder, submission: Submission) -> bool:
         """Display the run's handle, which follows the run; it is also the notebook's ``_``."""
         from ..handle import RunHandle
+        from ..opened import opened_once
 
         self._flush()
         for note in submission.notes:
             print(note)
-        handle = RunHandle(folder, submission.run.id)
+        handle = RunHandle(opened_once(folder), submission.run.id)
         self._namespace["_"] = handle
         handle.display()
         return True

@@ -85,16 +85,15 @@ class SubmitMagics(Magics):  # type: ignore[misc]  # IPython is untyped to mypy
             raise UsageError(str(error)) from None
 
     def _submit(self, options: Namespace, cell: str, namespace: dict[str, Any]) -> Any:
-        from aml_jupyter.workspace import find_workspace
-
         from ..cell import submit_cell
         from ..handle import RunHandle
+        from ..opened import kernel_workspace
         from ..progress import notebook_progress
 
         if options.name and not options.name.isidentifier():
             raise UserErrorException(f"--name {options.name}: that is not the name of a variable.", "name")
         source, notebook, remarks = _source_of(options, cell, namespace)
-        folder = find_workspace(options.workspace)
+        folder = kernel_workspace(options.workspace)
         wanted = _cell_options(options, source, notebook)
         with notebook_progress(f"snapshot of {source}", "files") as progress:
             submission = submit_cell(folder, cell, self.shell.execution_count, wanted, namespace, progress)

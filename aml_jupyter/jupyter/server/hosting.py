@@ -7,6 +7,7 @@ two seconds whether a workspace with open runs has a living service, and starts 
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import threading
 import time
@@ -15,7 +16,7 @@ from typing import Any
 
 from aml_jupyter.errors import AmlError
 from aml_jupyter.service import ensure_service, service_status
-from aml_jupyter.workspace import WorkspaceFolder, open_runs
+from aml_jupyter.workspace import WorkspaceFolder, list_workspaces, open_runs
 
 from .workspaces import OpenWorkspaces
 
@@ -48,6 +49,7 @@ class ServiceHost:
         self._health: dict[str, Health] = {}
         self._wake = threading.Event()
         self._stopped = False
+        self._complaint = ""
         self._thread = threading.Thread(target=self._run, name="aml-service-host", daemon=True)
 
     def start(self) -> None:
@@ -65,14 +67,22 @@ class ServiceHost:
 
     def _run(self) -> None:
         while not self._stopped:
-            try:
-                self._workspaces.get("default")
-            except (AmlError, OSError, sqlite3.Error) as error:
-                self._log.warning("aml: the default workspace cannot be opened: %s", error)
+            self._open_default()
             for folder in self._workspaces.opened():
                 if not self._stopped:
                     self._look_after(folder)
             self._wake.wait(INTERVAL)
+
+    def _open_default(self) -> None:
+        """Open the server's own workspace; one that nobody has used yet is not made for this."""
+        try:
+            if os.environ.get("AML_WORKSPACE") or list_workspaces():
+                self._workspaces.get("default")
+            self._complaint = ""
+        except (AmlError, OSError, sqlite3.Error) as error:
+            if str(error) != self._complaint:
+                self._log.warning("aml: the default workspace cannot be opened: %s", error)
+            self._complaint = str(error)
 
     def _look_after(self, folder: WorkspaceFolder) -> None:
         health = self._health.setdefault(folder.id, Health())

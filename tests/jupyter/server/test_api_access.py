@@ -43,7 +43,7 @@ async def test_the_event_stream_refuses_a_client_without_a_token(jp_ws_fetch: An
 async def test_the_event_stream_refuses_another_sites_page(jp_fetch: Any, jp_ws_fetch: Any) -> None:
     logged_in = await jp_fetch("api", "me")
     cookies = "; ".join(cookie.split(";")[0] for cookie in logged_in.headers.get_list("Set-Cookie"))
-    headers = {"Authorization": "", "Cookie": cookies}
+    headers = {"Authorization": "", "Cookie": cookies, "Host": logged_in.effective_url.split("/")[2]}
     own = await jp_ws_fetch("aml", "api", "workspaces", "default", "events", headers=headers)
     own.close()
     await own.read_message()
