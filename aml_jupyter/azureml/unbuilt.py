@@ -10,7 +10,6 @@ __all__ = ["MODULES", "refuse_module", "refuse_name"]
 MODULES: dict[str, str] = {
     "azureml.automl": "automated machine learning",
     "azureml.contrib": "the contrib packages",
-    "azureml.core.authentication": "Azure authentication (nothing here needs an account: leave `auth` out)",
     "azureml.core.databricks": "Databricks libraries",
     "azureml.core.dataset": "datasets",
     "azureml.core.datastore": "datastores",

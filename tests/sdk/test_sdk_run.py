@@ -201,6 +201,18 @@ def test_unknown_runs_and_what_works_only_inside(submit_text: Callable[..., Run]
     run.wait_for_completion()
 
 
+def test_the_installed_package_works_inside_a_run_too(submit_text: Callable[..., Run]) -> None:
+    run = submit_text(
+        "import azureml.core\n"
+        "from aml_jupyter import Run\n"
+        "run = Run.get_context(allow_offline=False)\n"
+        "run.log('a', 1)\n"
+        "assert run is azureml.core.Run.get_context()\n"
+    )
+    run.wait_for_completion()
+    assert run.get_metrics() == {"a": 1}
+
+
 def test_outside_any_run_logging_stays_in_memory() -> None:
     run = Run.get_context()
     run.log("outside", 1)
