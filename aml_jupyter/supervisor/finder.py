@@ -145,13 +145,15 @@ class _Served(ModuleType):
             raise AttributeError(refusal("%s.%s" % (own, name)) or "module %r has no attribute %r" % (own, name))
         reasons = []
         try:
-            for module in self.__dict__["_finder"].installed(own):
-                try:
-                    return getattr(module, name)
-                except (AttributeError, ImportError) as error:
-                    reasons.append(str(error))
-        except ImportError as error:
-            reasons.append("the installed %s cannot be loaded: %s" % (own, error))
+            hidden = self.__dict__["_finder"].installed(own)
+        except Exception as error:  # whatever a half-installed package raises, a look-up has one way to fail
+            hidden = []
+            reasons.append("the installed %s cannot be loaded: %s: %s" % (own, type(error).__name__, error))
+        for module in hidden:
+            try:
+                return getattr(module, name)
+            except (AttributeError, ImportError) as error:
+                reasons.append(str(error))
         reasons.append(refusal("%s.%s" % (own, name)) or "module %r has no attribute %r" % (own, name))
         raise AttributeError(reasons[0])
 

@@ -192,7 +192,9 @@ def test_a_broken_installed_one_does_not_hide_the_cause(attempt: Attempt, bare: 
         """,
         bare,
     )
-    assert out.splitlines() == 2 * ["the installed azureml.core cannot be loaded: No module named 'no_such_dependency'"]
+    assert out.splitlines() == 2 * [
+        "the installed azureml.core cannot be loaded: ModuleNotFoundError: No module named 'no_such_dependency'"
+    ]
 
 
 def test_an_installed_aml_jupyter_is_left_alone_and_answers_too(attempt: Attempt) -> None:
