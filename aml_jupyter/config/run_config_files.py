@@ -47,7 +47,7 @@ def find_file(path: str | os.PathLike[str] | None, name: str | None) -> Path:
     message = f"Failed to load RunConfiguration from path={path} name={name}"
     if not project.exists():
         raise UserErrorException(f"{message}: {project} does not exist.", field="path")
-    known = sorted({file.name.removesuffix(ENDING) for file in folder.glob(f"*{ENDING}")})
+    known = sorted({file.name.removesuffix(ENDING) for file in folder.glob("*") if file.suffix in ("", ENDING)})
     hint = f"{nearest(name, known)}." if name and known else "It has none yet; RunConfiguration().save() writes one."
     other = project / FOLDERS[1]
     if folder.name == FOLDERS[0] and name and any((other / f"{name}{end}").is_file() for end in ("", ENDING)):

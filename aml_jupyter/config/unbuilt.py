@@ -165,6 +165,9 @@ def _of_frameworks(run_config: RunConfiguration) -> Iterator[Demand]:
         yield Demand("framework", "PySpark", instead)
     elif run_config.spark != SparkConfiguration():
         yield Demand("spark.configuration", dict(run_config.spark.configuration), "Set it in the script's SparkSession")
+    for field in ("output_collection", "snapshot_project"):
+        if not getattr(run_config.history, field):
+            yield Demand(f"history.{field}", False, "Set it to true: every run keeps its snapshot and its outputs")
     if run_config.auto_cluster_compute_specification:
         yield Demand(
             "auto_cluster_compute_specification", run_config.auto_cluster_compute_specification, "Name a compute target"

@@ -111,6 +111,9 @@ def test_a_missing_name_is_refused_with_the_nearest(project: Project) -> None:
         UserErrorException, match=r"Failed to load RunConfiguration from path=.* name=templat.*template"
     ):
         RunConfiguration.load(project("template"), "templat")
+    RunConfiguration().save(project(), "saved")
+    with pytest.raises(UserErrorException, match=r"did you mean saved\? Known: saved, template\."):
+        RunConfiguration.load(project(), "svaed")
 
 
 def test_a_file_named_directly_finds_what_it_refers_to(project: Project) -> None:
