@@ -96,7 +96,7 @@ class _WarmParent:
         last = time.monotonic()
         while self._is_wanted(last) and self._is_reachable() and not asked_to_end():
             self._reap()
-            ready, _, _ = select.select([self._door.fileno(), self._wakened], [], [], 5.0)
+            ready, _, _ = select.select([self._door.fileno(), self._wakened], [], [], 1.0)
             if self._wakened in ready:
                 os.read(self._wakened, 4096)
             if self._door.fileno() in ready:
