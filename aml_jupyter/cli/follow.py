@@ -125,8 +125,11 @@ def wait_for_runs(
     deadline = None if timeout is None else time.monotonic() + timeout
     shows_log = len(run_ids) == 1 and show_log and not quiet and deadline is None
 
+    said: dict[str, tuple[str, str]] = {}
+
     def say(run: RunRecord) -> None:
-        if not quiet:
+        if not quiet and said.get(run.id) != (run.status, run.reason):
+            said[run.id] = (run.status, run.reason)
             door.remark(f"{run.id}  {run.status}" + (f", {run.reason}" if run.reason else ""))
 
     try:
@@ -135,11 +138,10 @@ def wait_for_runs(
                 follow_run(folder, run_id, door.write, say, keep_service=True)
                 continue
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            run = wait_for_run(folder, run_id, left)
+            run = wait_for_run(folder, run_id, left, say)
             if run.status not in FINAL:
                 door.remark(f"aml: {run_id} is {run.status} after {timeout:g} s; it goes on (aml run logs -f {run_id})")
                 return 124
-            say(run)
     except KeyboardInterrupt:
         going = [run_id for run_id in run_ids if get_run(folder.store.read(), run_id).status not in FINAL]
         for run_id in going:

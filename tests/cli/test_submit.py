@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from aml_jupyter.cli.common import size_of
+from aml_jupyter.errors import UserErrorException
+from aml_jupyter.workspace import WorkspaceFolder, find_runs, get_run
+
+from .conftest import Aml
+
+
+def test_everything_after_the_script_goes_to_the_script(aml: Aml, folder: WorkspaceFolder) -> None:
+    outcome = aml("submit", "-e", "first", "--wait", "train.py", "--lr", "0.1", "-e", "x", "--json", "--", "--wait")
+    assert outcome.code == 0
+    assert "arguments ['--lr', '0.1', '-e', 'x', '--json', '--', '--wait']" in outcome.out
+    assert "stands after the script" in outcome.err
+    run = find_runs(folder.store.read())[0]
+    assert (run.experiment, run.status) == ("first", "Completed")
+
+
+def test_submit_returns_at_once_and_says_how_to_follow(aml: Aml, folder: WorkspaceFolder) -> None:
+    outcome = aml("submit", "train.py")
+    run_id = outcome.out.strip()
+    assert outcome.code == 0
+    assert get_run(folder.store.read(), run_id).experiment == "digits"
+    assert f"aml run logs -f {run_id}" in outcome.err
+
+
+def test_json_names_the_run_and_its_snapshot(aml: Aml) -> None:
+    found = aml(
+        "submit", "--json", "--name", "first try", "--tag", "a=b", "--tag", "c=", "--priority", "3", "train.py"
+    ).json
+    assert list(found)[:4] == ["id", "parent", "experiment", "status"]
+    assert found["display_name"] == "first try" and found["tags"] == {"a": "b", "c": ""} and found["priority"] == 3
+    assert found["snapshot"] and found["files"] == 1
+    waited = aml("submit", "--json", "--wait", "train.py")
+    assert waited.code == 0 and waited.json["status"] == "Completed" and waited.json["exit_code"] == 0
+
+
+def test_wait_fails_with_the_run_and_shows_why(aml: Aml, project: Path) -> None:
+    (project / "bad.py").write_text("import sys\nprint('last words')\nsys.exit(3)\n")
+    outcome = aml("submit", "--wait", "bad.py")
+    assert outcome.code == 1
+    assert "last words" in outcome.out
+    assert "exit code 3" in outcome.err and "std_log.txt" in outcome.err
+    assert aml("submit", "--wait", "--json", "bad.py").json["error"]["message"]
+
+
+def test_a_command_line_runs_in_place_of_a_script(aml: Aml) -> None:
+    outcome = aml("submit", "--wait", "--command", 'echo made $((6 * 7)) in $(basename "$PWD")')
+    assert outcome.code == 0 and "made 42 in work" in outcome.out
+
+
+def test_options_of_the_line_win_over_the_run_configuration(aml: Aml, project: Path) -> None:
+    (project / ".azureml").mkdir()
+    (project / ".azureml" / "slow.runconfig").write_text(
+        "script: train.py\narguments: [--from, file]\ntarget: nosuch\nframework: Python\n"
+        "maxRunDurationSeconds: 77\nenvironment:\n  python:\n    userManagedDependencies: true\n"
+    )
+    assert "nosuch" in aml("submit", "-c", "slow").err
+    outcome = aml("submit", "-c", "slow", "-t", "local", "--max-seconds", "55", "--wait")
+    assert outcome.code == 0 and "['--from', 'file']" in outcome.out
+    definition = json.loads(next(project.parent.glob("workspace/runs/*/run.json")).read_text())
+    assert definition["target"] == "local" and definition["max_run_duration_seconds"] == 55
+    outcome = aml("submit", "-c", "slow", "-t", "local", "--wait", "train.py", "mine")
+    assert "['mine']" in outcome.out
+
+
+def test_a_targets_name_stands_for_its_run_configuration(aml: Aml) -> None:
+    outcome = aml("experiment", "submit", "-c", "local", "train.py", "1")
+    assert outcome.code == 0 and "arguments ['1']" in outcome.out
+
+
+def test_submit_script_as_in_sdk_v1(aml: Aml, tmp_path: Path) -> None:
+    metadata = tmp_path / "run.json"
+    outcome = aml(
+        "run",
+        "submit-script",
+        "-e",
+        "sdk",
+        "-c",
+        "local",
+        "--ct",
+        "local",
+        "--async",
+        "-t",
+        metadata,
+        "train.py",
+        "--x",
+        "1",
+    )
+    run_id = outcome.out.strip()
+    assert outcome.code == 0 and json.loads(metadata.read_text())["runId"] == run_id
+    assert aml("run", "wait", "-r", run_id).code == 0
+    outcome = aml("run", "submit-script", "train.py")
+    assert outcome.code == 0 and "arguments []" in outcome.out
+
+
+def test_the_source_directory_is_the_root_of_the_snapshot(aml: Aml, project: Path) -> None:
+    (project / "src").mkdir()
+    (project / "src" / "main.py").write_text("import os\nprint(sorted(os.listdir()))\n")
+    for line in (["src/main.py"], ["main.py"]):
+        outcome = aml("submit", "--source-directory", "src", "--wait", *line)
+        assert outcome.code == 0 and "main.py" in outcome.out and "train.py" not in outcome.out
+    outcome = aml("submit", "--wait", project / "src" / "main.py")
+    assert outcome.code == 0 and "train.py" not in outcome.out
+
+
+@pytest.mark.parametrize(("text", "size"), [("0", 0), ("512MB", 512 * 10**6), ("4g", 4 * 10**9), ("1.5GiB", 3 * 2**29)])
+def test_sizes(text: str, size: int) -> None:
+    assert size_of(text) == size
+
+
+def test_a_wrong_size_is_refused() -> None:
+    with pytest.raises(UserErrorException, match="a size such as"):
+        size_of("4 apples")
