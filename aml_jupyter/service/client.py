@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -21,6 +22,7 @@ from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.workspace import WorkspaceFolder, current_lease, runtime_folder
 
 __all__ = [
+    "STARTING_GATE",
     "ServiceStatus",
     "ask",
     "ensure_service",
@@ -33,6 +35,9 @@ __all__ = [
 
 _OF_A_RUN = ("AML_RUN_ID", "AML_CONTROL", "AML_WAKE", "AML_BUNDLE", "AML_ATTEMPT", "AML_ATTEMPT_TOKEN", "PYTHONPATH")
 """Variables of a run that must not reach a service that is started from inside one."""
+
+STARTING_GATE = "AML_STARTING_GATE"
+"""Names the variable with the descriptor of the lock that a starting service holds."""
 
 _PROGRAM = (
     "import sys; sys.path[:] = [entry for entry in sys.path if entry]; "
@@ -170,9 +175,13 @@ def _is_busy(folder: WorkspaceFolder) -> bool:
 
 def _start(folder: WorkspaceFolder) -> None:
     """Start a service process, detached from this one."""
+    gate = _starting_gate(folder)
+    if gate is None:
+        return  # one is on its way, and will find what was committed
     folder.layout.logs.mkdir(exist_ok=True)
     inside = "AML_RUN_ID" in os.environ
     environment = {name: value for name, value in os.environ.items() if not (inside and name in _OF_A_RUN)}
+    environment[STARTING_GATE] = str(gate)
     command = [sys.executable, "-c", _PROGRAM, str(folder.root), "--until-idle"]
     log = os.open(folder.layout.logs / "service.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     actions = [
@@ -189,7 +198,24 @@ def _start(folder: WorkspaceFolder) -> None:
         ) from error
     finally:
         os.close(log)
+        os.close(gate)
     threading.Thread(target=_reap, args=(pid,), name="aml-reap-service", daemon=True).start()
+
+
+def _starting_gate(folder: WorkspaceFolder) -> int | None:
+    """Return the locked descriptor that lets one service start at a time, or None while another start is under way.
+
+    The new service inherits it and closes it when it has the lease; when it dies first, the lock is free again.
+    """
+    path = socket_path(folder).with_suffix(".starting")
+    gate = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(gate)
+        return None
+    os.set_inheritable(gate, True)
+    return gate
 
 
 def _reap(pid: int) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import aml_jupyter
 from aml_jupyter.errors import ServiceException
+from aml_jupyter.service.client import ask
 from aml_jupyter.supervisor import identity
 from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.workspace import WorkspaceFolder, take_epoch
@@ -69,7 +70,7 @@ def acquire(folder: WorkspaceFolder, socket_path: str, wait_seconds: float = 10.
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
         except BlockingIOError:
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= deadline or _is_served(folder):
                 os.close(descriptor)
                 return None
             time.sleep(0.02)
@@ -85,6 +86,12 @@ def acquire(folder: WorkspaceFolder, socket_path: str, wait_seconds: float = 10.
         os.close(descriptor)
         raise
     return Lease(folder, epoch, descriptor)
+
+
+def _is_served(folder: WorkspaceFolder) -> bool:
+    """Tell whether the holder of the lock answers, and means to stay."""
+    answer = ask(folder, {"op": "status"}, timeout=0.2)
+    return answer is not None and not answer.get("leaving")
 
 
 def _holder(socket_path: str) -> dict[str, Any]:

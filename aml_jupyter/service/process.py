@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -13,7 +14,7 @@ from typing import Any
 
 import aml_jupyter
 from aml_jupyter.errors import AmlError, LeaseLost, WorkspaceException
-from aml_jupyter.service.client import is_older, socket_path
+from aml_jupyter.service.client import STARTING_GATE, is_older, socket_path
 from aml_jupyter.service.lease import acquire
 from aml_jupyter.service.reconciler import Reconciler
 from aml_jupyter.service.wakeup import WakeSocket
@@ -35,6 +36,7 @@ def serve(folder: WorkspaceFolder, until_idle: bool = True) -> int:
     path = socket_path(folder)
     lease = _acquire(folder, str(path))
     if lease is None:
+        _open_gate()
         log.info("another service works on %s", folder.root)
         return 0
     reconciler: Reconciler | None = None
@@ -56,6 +58,7 @@ def serve(folder: WorkspaceFolder, until_idle: bool = True) -> int:
         return reply
 
     wakeup = WakeSocket(path, answer)
+    _open_gate()
     try:
         reconciler = Reconciler(folder, lease, wakeup, float(os.environ.get("AML_SERVICE_LINGER", LINGER_SECONDS)))
         _stop_on_signals(reconciler, wakeup.wake)
@@ -81,6 +84,14 @@ def _acquire(folder: WorkspaceFolder, path: str) -> Any:
                 raise
             log.error("the lease cannot be written at the moment, trying again: %s", error)
             time.sleep(1)
+
+
+def _open_gate() -> None:
+    """Let another service start from now on: this one has the lease and listens."""
+    gate = os.environ.pop(STARTING_GATE, None)
+    if gate is not None:
+        with contextlib.suppress(OSError):
+            os.close(int(gate))
 
 
 def _stop_on_signals(reconciler: Reconciler, wake: Callable[[], None]) -> None:
