@@ -145,7 +145,7 @@ def run_view(folder: WorkspaceFolder, run_id: str, log_lines: int = 20) -> RunVi
         metric_values=brief_metrics(db, run_id),
         images=tuple(_images(folder, metrics)),
         outputs=tuple(list_artifacts(db, run_id)),
-        children=tuple(RunRow(child, {}, place_of(db, child)) for child in children),
+        children=tuple(RunRow(child, {}) for child in children),
     )
 
 
