@@ -74,10 +74,15 @@ class RunHandle:
         record = wait_for_run(self._folder, self.id, timeout)
         if record.status not in FINAL:
             raise TimeoutError(f"Run {self.id} is {record.status} after {timeout:g} s; it goes on.")
-        outputs.settle(self.id)
+        self.settle()
         if record.status != "Completed":
             raise RunFailed(_failure(record))
         return self
+
+    def settle(self) -> None:
+        """Bring the outputs of a run that has ended to their last state, before this returns."""
+        if self.status in FINAL:
+            outputs.settle(self.id)
 
     def result(self, timeout: float | None = None) -> dict[str, Any]:
         """Wait for the run, and return the variables that ``-o`` names, by name.

@@ -106,7 +106,7 @@ def test_a_cell_runs_and_its_output_follows_it_while_the_kernel_is_idle_or_busy(
     assert errors == []
 
 
-def test_a_run_ends_in_the_output_of_an_idle_kernel_and_is_there_after_a_restart(
+def test_a_run_ends_in_the_output_of_an_idle_kernel_and_can_be_read_in_a_reopened_notebook(
     page: Any, lab: JupyterProcess, folder: WorkspaceFolder, project: Path, tmp_path: Path
 ) -> None:
     cell = f"%%aml_submit\nimport os, time\nwhile not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.05)\nprint('ended')"
@@ -129,3 +129,10 @@ def test_a_run_ends_in_the_output_of_an_idle_kernel_and_is_there_after_a_restart
     kept = json.loads(saved.read_text())["cells"][1]["outputs"][-1]["data"]
     assert run.id in "".join(kept["text/plain"])
     assert "Completed" in "".join(kept["text/html"])
+
+    sessions = page.request.get(f"{lab.url}api/sessions").json()
+    page.request.delete(f"{lab.url}api/sessions/{sessions[0]['id']}", headers={"Authorization": f"token {TOKEN}"})
+    reopened = _open(page, lab, "train.ipynb").locator(".jp-CodeCell").nth(1).locator(".jp-OutputArea")
+    reopened.get_by_text("Completed, as of").first.wait_for()
+    assert "ended" in reopened.inner_text()
+    _shoot(page, "reopened")

@@ -13,6 +13,7 @@ import pytest
 from jupyter_process import JupyterProcess
 
 from aml_jupyter.service import cancel_run, service_status, wait_for_run
+from aml_jupyter.supervisor.protocol import LOG
 from aml_jupyter.workspace import WorkspaceFolder, get_run
 
 RUNS = "workspaces/default/runs"
@@ -48,7 +49,7 @@ def _wait_until(holds: Any, seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
-def test_sigterm_ends_the_server_soon_and_no_run(
+def test_a_server_that_ends_or_dies_takes_no_run_with_it(
     server: JupyterProcess, folder: WorkspaceFolder, tmp_path: Path
 ) -> None:
     run_id = _submit(server, tmp_path)
@@ -60,16 +61,22 @@ def test_sigterm_ends_the_server_soon_and_no_run(
     again = JupyterProcess(server.root, tmp_path / "again")
     try:
         _wait_until(lambda: again.fetch(f"{RUNS}/{run_id}/logs?offset={offset}")["text"].count("line") > 3)
+        again.process.kill()
+        again.process.wait()
         (tmp_path / "go").touch()
         assert wait_for_run(folder, run_id, 30).status == "Completed"
-        lines = again.fetch(f"{RUNS}/{run_id}/logs")["text"].splitlines()
+        lines = (folder.layout.run(run_id).attempt(1).control / LOG).read_text().splitlines()
         assert lines[1:-1] == [f"line {number}" for number in range(len(lines) - 2)]
         assert lines[-1] == "end"
     finally:
         again.close()
 
 
-def test_a_dead_service_is_started_again(server: JupyterProcess, folder: WorkspaceFolder, tmp_path: Path) -> None:
+def test_a_dead_service_is_started_again_once_by_two_servers(
+    server: JupyterProcess, folder: WorkspaceFolder, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    second = JupyterProcess(server.root, tmp_path / "second")
+    request.addfinalizer(second.close)
     run_id = _submit(server, tmp_path)
     _wait_until(lambda: server.fetch(f"{RUNS}/{run_id}")["run"]["status"] == "Running")
     first = server.fetch("workspaces/default/service")["service"]
@@ -81,7 +88,9 @@ def test_a_dead_service_is_started_again(server: JupyterProcess, folder: Workspa
         return status is not None and status.alive and status.pid != first["pid"]
 
     _wait_until(is_back)
-    assert server.fetch("workspaces/default/service")["host"]["starts"] >= 1
+    services = [each.fetch("workspaces/default/service") for each in (server, second)]
+    assert services[0]["service"]["pid"] == services[1]["service"]["pid"]
+    assert sum(each["host"]["starts"] for each in services) >= 1
     cancel_run(folder, run_id)
     assert wait_for_run(folder, run_id, 30).status == "Canceled"
 

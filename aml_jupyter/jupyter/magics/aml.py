@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from aml_jupyter.views import View
     from aml_jupyter.workspace import WorkspaceFolder
 
+    from ..handle import RunHandle
+
 __all__ = ["AmlMagics", "NotebookDoor"]
 
 
@@ -50,6 +52,7 @@ class NotebookDoor:
     def __init__(self, namespace: dict[str, Any]) -> None:
         self._namespace = namespace
         self._remark: str | None = None
+        self._shown: list[RunHandle] = []
 
     def write(self, text: str) -> None:
         """Print `text` as it is."""
@@ -74,11 +77,10 @@ class NotebookDoor:
         from ..opened import opened_once
 
         self._flush()
-        for note in submission.notes:
-            print(note)
         handle = RunHandle(opened_once(folder), submission.run.id)
         self._namespace["_"] = handle
         handle.display()
+        self._shown.append(handle)
         return True
 
     def progress(self, label: str, unit: str = "") -> AbstractContextManager[Callable[[int, int], None] | None]:
@@ -95,6 +97,8 @@ class NotebookDoor:
         UsageError
             When `code` is not 0. IPython shows it without a traceback.
         """
+        for handle in self._shown:
+            handle.settle()
         if code != 0:
             raise UsageError((self._remark or f"the command ended with code {code}").removeprefix("aml: "))
         self._flush()
