@@ -57,7 +57,7 @@ def examine_link(root: str, path: str, full: str, notes: Notes) -> Link:
         else:
             notes.add("is a broken link: kept as it is", path, f" (its target {target} does not exist)")
         return Link(target=target)
-    if real == root or real.startswith(root + os.sep):
+    if real == root or real.startswith(root.rstrip(os.sep) + os.sep):
         place = os.path.dirname(path)
         lexical = os.path.normpath(os.path.join(place, target))
         if os.path.isabs(target) or lexical == ".." or lexical.startswith(".." + os.sep):

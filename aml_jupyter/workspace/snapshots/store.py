@@ -90,9 +90,15 @@ class ContentStore:
                 return
             if not self._names or not self._names <= names:
                 self._merged, self._tables, self._few = _read_merged(self._index_path, names), {}, {}
+            damaged = set()
             for name in sorted(names.difference(self._merged.packs, self._tables)):
-                self._adopt(read_table(os.path.join(self.packs, name)))
-            self._names = names
+                try:
+                    self._adopt(read_table(os.path.join(self.packs, name)))
+                except WorkspaceException:
+                    damaged.add(
+                        name
+                    )  # counts as absent: its content is stored again when it comes by; `verify` names it
+            self._names = names - damaged
             if len(self._tables) > _LOOSE:
                 self._merge()
 
@@ -145,7 +151,7 @@ class ContentStore:
         if location is None:
             raise SnapshotException(
                 f"There is no snapshot or content {digest.hex()} in {self.content}. `aml run show RUN` names the snapshot"
-                f" of a run."
+                f" of a run, `aml workspace verify` what is damaged."
             )
         return location
 
@@ -159,9 +165,8 @@ class ContentStore:
         if table is None:
             return False
         with self._lock:
-            if table.pack not in self._names:
-                self._adopt(table)
-                self._names |= {table.pack}
+            self._adopt(table)
+            self._names |= {table.pack}
         return True
 
     def sync(self) -> None:

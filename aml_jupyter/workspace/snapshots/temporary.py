@@ -92,6 +92,9 @@ def replace_file(folder: str, path: str, content: bytes) -> None:
         view = memoryview(zlib.crc32(content).to_bytes(4, "little") + content)
         while view:
             view = view[os.write(descriptor, view) :]
+        if os.name == "nt":  # an open file cannot be renamed there
+            os.close(descriptor)
+            descriptor = -1
         with fault_point("snapshot.replace"):
             os.replace(temporary, path)
     except BaseException:
@@ -99,7 +102,8 @@ def replace_file(folder: str, path: str, content: bytes) -> None:
             os.unlink(temporary)
         raise
     finally:
-        os.close(descriptor)
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def checked(content: bytes) -> memoryview | None:

@@ -82,6 +82,21 @@ def test_damage_is_found_and_never_handed_out(folder: WorkspaceFolder, source: P
     assert "its index cannot be read" in verify_content(folder)[0]
 
 
+def test_a_torn_pack_stops_nobody_and_its_content_comes_back(
+    folder: WorkspaceFolder, source: Path, tmp_path: Path
+) -> None:
+    snapshot = take_snapshot(folder, source)
+    for number, kept in enumerate((0, -5)):
+        for pack in (folder.layout.content / "packs").iterdir():
+            pack.write_bytes(pack.read_bytes()[:kept])
+        fresh = ContentStore(str(folder.layout.content))
+        fresh.refresh()
+        assert not fresh.has(bytes.fromhex(snapshot.id))
+        done = subprocess.run([sys.executable, "-c", _RUN, folder.root, source, tmp_path / f"out{number}"])
+        assert done.returncode == 0
+        assert content_of(tmp_path / f"out{number}") == content_of(source)
+
+
 def test_unknown_and_malformed_ids_are_refused(folder: WorkspaceFolder, tmp_path: Path) -> None:
     with pytest.raises(SnapshotException, match="no snapshot or content 0000"):
         read_tree(folder, "0" * 64)
