@@ -11,7 +11,7 @@ from typing import Any
 
 from aml_jupyter.errors import WorkspaceException
 
-__all__ = ["Connection", "connect_for_reading", "connect_for_writing", "explain"]
+__all__ = ["Connection", "connect_for_reading", "connect_for_writing", "explain", "is_writable"]
 
 BUSY_SECONDS = 30.0
 
@@ -54,11 +54,7 @@ def explain(error: sqlite3.DatabaseError, path: Path) -> Exception:
             "Free some space and try again."
         )
     if "readonly" in text or "read-only" in text:
-        return WorkspaceException(
-            f"The workspace database {path} is read-only for this user. Nothing was changed. Make the file and its "
-            f"folder "
-            "writable, or choose another workspace with --workspace or AML_WORKSPACE."
-        )
+        return _read_only(path)
     if "locked" in text:
         return WorkspaceException(
             f"The workspace database {path} was locked by another process for more than {BUSY_SECONDS:.0f} s. Nothing "
@@ -81,6 +77,18 @@ def explain(error: sqlite3.DatabaseError, path: Path) -> Exception:
             f"the disk."
         )
     return error
+
+
+def _read_only(path: Path) -> WorkspaceException:
+    return WorkspaceException(
+        f"The workspace database {path} is read-only for this user. Nothing was changed. Make the file and its folder "
+        "writable, or choose another workspace with --workspace or AML_WORKSPACE."
+    )
+
+
+def is_writable(path: Path) -> bool:
+    """Tell whether this user may write the database at `path`: the file, when it is there, and its folder."""
+    return os.access(path.parent, os.W_OK) and (os.access(path, os.W_OK) or not path.exists())
 
 
 def _is_full(path: Path) -> bool:
@@ -114,7 +122,14 @@ def connect_for_writing(path: Path, network: bool, durable: bool) -> Connection:
         Whether it lies on a network file system: no WAL there.
     durable : bool
         Whether a commit is on the disk when it returns, or may wait for the next one that is.
+
+    Raises
+    ------
+    WorkspaceException
+        When this user may not write it, or it cannot be opened.
     """
+    if not is_writable(path):
+        raise _read_only(path)
     connection = _open(str(path), path, uri=False)
     try:
         connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")

@@ -14,7 +14,7 @@ from typing import Final
 from aml_jupyter.errors import WorkspaceException
 from aml_jupyter.supervisor.faults import fault_point
 
-from .database import Connection, connect_for_reading, connect_for_writing
+from .database import Connection, connect_for_reading, connect_for_writing, is_writable
 from .filelock import exclusive, try_exclusive
 from .filesystem import is_network
 from .layout import Layout
@@ -120,7 +120,7 @@ def _discard_unfinished(path: Path) -> None:
 
 def _upgrade(layout: Layout, workspace_id: str, number: int) -> None:
     """Back the database up and migrate it, unless a service is using it."""
-    if not os.access(layout.database, os.W_OK) or not os.access(layout.root, os.W_OK):
+    if not is_writable(layout.database):
         raise WorkspaceException(
             f"The workspace {layout.root} was written by an older aml-jupyter (format {number}, now {CURRENT}) and is "
             f"read-only "

@@ -16,6 +16,7 @@ from aml_jupyter.supervisor import protocol
 from aml_jupyter.supervisor.durable import sync_folder
 from aml_jupyter.supervisor.faults import fault_point
 
+from .database import connect_for_writing
 from .filelock import exclusive, try_exclusive
 from .folder import WorkspaceFolder, read_identity
 from .journal import read_lines
@@ -74,7 +75,7 @@ def _rebuild(layout: Layout, identity: dict[str, Any], known: set[str] | None) -
             counts, problems, notes = _fill(folder, known)
         finally:
             folder.close()
-        _sync(new)
+        _settle(new)
     except BaseException:
         with suppress(OSError):
             _discard(new)
@@ -175,7 +176,10 @@ def _discard(path: Path) -> None:
             path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def _sync(path: Path) -> None:
+def _settle(path: Path) -> None:
+    """Bring everything into the main file, and that onto the disk: what lies beside it is not moved along."""
+    connection = connect_for_writing(path, network=True, durable=True)
+    connection.close()
     with fault_point("rebuild.sync"):
         descriptor = os.open(path, os.O_RDONLY)
         try:
@@ -199,9 +203,6 @@ def _swap(database: Path, new: Path) -> Path | None:
             with fault_point("rebuild.aside"):
                 os.rename(old, kept.with_name(kept.name + suffix))
             moved = moved or not suffix
-    for suffix in _SUFFIXES[1:]:  # a closed database has none, but a reader may just have made them
-        with fault_point("rebuild.discard"):
-            new.with_name(new.name + suffix).unlink(missing_ok=True)
     with fault_point("rebuild.place"):
         os.rename(new, database)
     sync_folder(database.parent)

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import tempfile
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +82,9 @@ def runtime_folder() -> Path:
         return _private(Path(chosen).expanduser().absolute())
     import platformdirs
 
-    usual = Path(platformdirs.user_runtime_dir("aml-jupyter", appauthor=False))
+    with warnings.catch_warnings():  # it warns of a folder that it does not take
+        warnings.simplefilter("ignore")
+        usual = Path(platformdirs.user_runtime_dir("aml-jupyter", appauthor=False))
     if len(os.fsencode(usual)) <= _LONGEST and os.access(usual.parent, os.W_OK):
         return _private(usual)
     user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")

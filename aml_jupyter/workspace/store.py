@@ -15,7 +15,7 @@ from pathlib import Path
 from aml_jupyter.errors import LeaseLost, WorkspaceException
 from aml_jupyter.supervisor.faults import fault_point
 
-from .database import Connection, connect_for_reading, connect_for_writing
+from .database import Connection, connect_for_reading, connect_for_writing, is_writable
 from .events import record_event
 from .filesystem import is_network
 from .schema import check_writable
@@ -34,8 +34,9 @@ class _Thread:
         self.writes = False
 
     def close(self) -> None:
-        for connection in self.connections.values():
-            connection.close()
+        # the readers first: only a writer that is the last to go brings the log into the main file
+        for kind in sorted(self.connections, key=lambda kind: kind != "read"):
+            self.connections[kind].close()
         self.connections.clear()
 
 
@@ -62,7 +63,7 @@ class Store:
     @property
     def writable(self) -> bool:
         """Whether this user may write the database and the folder that holds it."""
-        return os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+        return is_writable(self.path)
 
     @property
     def generation(self) -> str:
