@@ -150,3 +150,11 @@ def test_the_option_line_alone_is_expanded(shell: Any) -> None:
     handle.wait(60)
     assert handle.logs() == "$who {who}\n"
     assert handle._record().tags == {"who": "ada", "price": "5$"}
+
+
+def test_a_cell_that_is_submitted_again_has_its_values_again(shell: Any, folder: WorkspaceFolder) -> None:
+    from aml_jupyter.service import resubmit_run
+
+    shell.user_ns["rows"] = [1, 2]
+    first = submit(shell, "-i rows -o total", "total = sum(rows)")
+    assert RunHandle(folder, resubmit_run(folder, first.id).run.id).result(60) == {"total": 3}
