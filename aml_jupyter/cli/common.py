@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,7 +53,12 @@ def emit(arguments: Arguments, door: Door, view: View) -> int:
 
 def emit_json(door: Door, value: Any) -> int:
     """Print plain data as JSON and return 0."""
-    door.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2, allow_nan=False)
+    door.write(text + "\n")
     return 0
 
 

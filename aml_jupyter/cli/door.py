@@ -60,7 +60,11 @@ class TerminalDoor:
 
     def write(self, text: str) -> None:
         """Write to standard output at once, so that a pipe sees a followed log as it grows."""
-        sys.stdout.write(text)
+        try:
+            sys.stdout.write(text)
+        except UnicodeEncodeError:  # a terminal that is not UTF-8 gets question marks, not an error
+            encoding = sys.stdout.encoding
+            sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
         sys.stdout.flush()
 
     def remark(self, text: str) -> None:

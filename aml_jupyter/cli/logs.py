@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aml_jupyter.cli.common import emit_json, open_workspace, select_run, wants_json
-from aml_jupyter.cli.follow import exit_code_of, follow_run
+from aml_jupyter.cli.follow import follow_run
 from aml_jupyter.cli.parser import Arguments, Nouns, add_verb
 from aml_jupyter.errors import UserErrorException
 
@@ -58,12 +58,12 @@ def _logs(arguments: Arguments, door: Door) -> int:
         return 0
     if wants_json(arguments):
         size = path.stat().st_size if path.exists() else 0
-        text = "\n".join(_tail(path, arguments.tail)) if arguments.tail else _whole(path)
+        text = "\n".join(_tail(path, arguments.tail)) if arguments.tail is not None else _whole(path)
         return emit_json(
             door,
             {"id": run.id, "attempt": arguments.attempt or run.attempt, "path": str(path), "size": size, "text": text},
         )
-    if arguments.tail:
+    if arguments.tail is not None:
         door.write("".join(line + "\n" for line in _tail(path, arguments.tail)))
         return 0
     _copy(path, door)
@@ -91,7 +91,7 @@ def _follow(arguments: Arguments, door: Door, folder: WorkspaceFolder, run: RunR
         return 130
     if ended.status != "Completed":
         door.remark(f"{ended.id}  {ended.status}" + (f", {ended.reason}" if ended.reason else ""))
-    return exit_code_of([ended])
+    return 0
 
 
 def _file_of(

@@ -63,8 +63,10 @@ def run_line(argv: Sequence[str], door: Door) -> int:
     except AmlError as error:
         if debug:
             door.remark(traceback.format_exc())
-        door.remark(f"aml: {error.message}")
-        return MISTAKE if isinstance(error, UserErrorException) else FAILURE
+        is_mistake = isinstance(error, UserErrorException)
+        lines = [line.strip() for line in error.message.splitlines() if line.strip()]
+        door.remark("aml: " + (" ".join(lines) if is_mistake else error.message))
+        return MISTAKE if is_mistake else FAILURE
     except Exception as error:
         if debug:
             door.remark(traceback.format_exc())

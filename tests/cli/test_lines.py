@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -125,3 +127,15 @@ def test_a_closed_pipe_ends_quietly(aml: Aml) -> None:
     ended = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout.startswith("xxx")
     assert ended.stderr == ""
+
+
+def test_a_terminal_that_is_not_utf_8_is_no_reason_to_fail(aml: Aml) -> None:
+    assert aml("submit", "--wait", "--name", "手書き数字", "train.py").code == 0
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    program = "import sys; from aml_jupyter.cli.main import entry; sys.exit(entry())"
+    for words in (["show", "last"], ["list"], ["show", "last", "--json"]):
+        ended = subprocess.run(
+            [sys.executable, "-c", program, "run", *words], capture_output=True, timeout=60, env=environment
+        )
+        assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["display_name"] == "手書き数字"
