@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import urllib.parse
 from pathlib import Path
@@ -100,6 +101,8 @@ def _file(folder: WorkspaceFolder, name: str) -> Path:
     if not name or len(name) > 127:
         raise UserErrorException(f"The secret name {name!r} cannot be used: expected 1 to 127 characters.", "name")
     quoted = urllib.parse.quote(name, safe="")
+    if len(quoted) > 160:  # a file's name has 255 bytes at the most
+        quoted = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     return folder.layout.secrets / f"s-{quoted}"
 
 
