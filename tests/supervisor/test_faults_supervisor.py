@@ -100,7 +100,12 @@ def is_settled(attempt: Attempt) -> bool:
 # After its execution a process is another program, which has no points.
 @pytest.mark.parametrize(
     ("point", "side"),
-    [(point, side) for point in STARTING for side in ("before", "after") if (point, side) != ("supervisor.exec", "after")],
+    [
+        (point, side)
+        for point in STARTING
+        for side in ("before", "after")
+        if (point, side) != ("supervisor.exec", "after")
+    ],
 )
 def test_a_start_is_repeated_after_a_kill(
     make_attempt: Callable[[], Attempt],
