@@ -5,8 +5,7 @@ ignore file, walks nothing. Each entry is judged alone, by the last pattern that
 ignored directory, and that is how an ignored directory takes its content along.
 
 The patterns are translated here and not by pathspec, which lets a pattern match everything below a directory, too, and
-warns or gives up on some brackets: beside git it answered differently for a fifth of random pattern lists. The tests
-compare this module with git itself.
+reads some brackets and escapes otherwise than git does. The tests compare this module with git itself.
 """
 
 from __future__ import annotations
