@@ -6,6 +6,7 @@ import logging
 import os
 import sqlite3
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +26,36 @@ log = logging.getLogger("aml_jupyter.service")
 
 
 def begin_endings(service: Reconciler) -> None:
-    """Hand every attempt that is over to the pool."""
+    """Bring every attempt that is over to its end: here when little is left to do, else in the pool."""
     for active in service.active.values():
-        if active.ending is None and active.seen is not None and active.seen.state in ("ended", "lost"):
+        if active.ending is not None or active.seen is None or active.seen.state not in ("ended", "lost"):
+            continue
+        if active.seen.state == "ended" and _is_small(service.folder, active):
+            active.ending = Future()
+            try:
+                active.ending.set_result(_end(service.folder, active, service.lease.epoch))
+            except Exception as error:
+                active.ending.set_exception(error)
+        else:
             active.ending = service.pool.submit(_end, service.folder, active, service.lease.epoch)
             active.ending.add_done_callback(lambda _: service.wakeup.wake())
+
+
+def _is_small(folder: WorkspaceFolder, active: ActiveRun) -> bool:
+    """Tell whether an attempt left so little behind that handing it to another thread would cost more."""
+    attempt = f"{folder.layout.runs}/{active.run.id}/attempts/{active.handle.attempt}"
+    count = size = 0
+    for path in ("work/outputs", "work/logs", "control/artifacts", "control/events"):
+        try:
+            with os.scandir(f"{attempt}/{path}") as entries:
+                for entry in entries:
+                    count += 100 if entry.is_dir(follow_symlinks=False) else 1
+                    size += entry.stat(follow_symlinks=False).st_size if path == "control/events" else 0
+                    if count > 32 or size > 65536:
+                        return False
+        except OSError:
+            continue
+    return not [name for name in _watched(active.run.definition) if name not in ("outputs", "logs")]
 
 
 def _end(folder: WorkspaceFolder, active: ActiveRun, epoch: int) -> Ending:

@@ -32,7 +32,7 @@ def ingest_all(folder: WorkspaceFolder, active: ActiveRun, epoch: int) -> None:
 
 
 def _ingest_attempt(folder: WorkspaceFolder, active: ActiveRun, epoch: int, to_the_end: bool) -> None:
-    control = folder.layout.run(active.run.id).attempt(active.handle.attempt).control
+    control = Path(f"{folder.layout.runs}/{active.run.id}/attempts/{active.handle.attempt}/{protocol.CONTROL}")
     for name in protocol.events_files(str(control)):
         _ingest_file(folder, active, epoch, to_the_end, control, name)
 

@@ -117,7 +117,8 @@ def launch_claimed(service: Reconciler) -> None:
         if obstacle is None:
             active.started_at = time.monotonic()
             active.starting = service.pool.submit(_stage_and_start, service, active)
-            active.starting.add_done_callback(lambda _: service.wakeup.wake())
+            # A start that went well is seen by the supervisor's own word.
+            active.starting.add_done_callback(lambda future: future.exception() and service.wakeup.wake())
 
 
 def _stage_and_start(service: Reconciler, active: ActiveRun) -> None:

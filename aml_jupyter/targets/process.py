@@ -43,6 +43,7 @@ class ProcessTarget:
     def __init__(self, folder: WorkspaceFolder, record: TargetRecord, machine: ThisMachine) -> None:
         self.name = record.name
         self._folder = folder
+        self._runs = str(folder.layout.runs)
         self._machine = machine
         self._slots = SlotFolder(machine.runtime / "slots")
         self._held: dict[Handle, HeldSlots] = {}
@@ -87,9 +88,9 @@ class ProcessTarget:
 
     def paths(self, handle: Handle) -> Paths:
         """Return the folders of the attempt in the workspace, and the bundle's place."""
-        attempt = self._folder.layout.run(handle.run_id).attempt(handle.attempt)
         placed = self._machine.place_bundle()
-        return Paths(str(attempt.work), str(attempt.control), str(placed.archive), str(placed.site))
+        work, control = self._place(handle, protocol.WORK), self._place(handle, protocol.CONTROL)
+        return Paths(work, control, str(placed.archive), str(placed.site))
 
     def reserve(self, handle: Handle, needs: Needs) -> str | None:
         """Lock slots for `handle`; they go over to its supervisor with `start`."""
@@ -120,22 +121,19 @@ class ProcessTarget:
 
     def stage(self, handle: Handle, launch: Launch) -> None:
         """Put the snapshot into ``work/`` and the launch file into ``control/``."""
-        attempt = self._folder.layout.run(handle.run_id).attempt(handle.attempt)
+        work, control = self._place(handle, protocol.WORK), self._place(handle, protocol.CONTROL)
         if launch.snapshot is not None:
-            materialise(self._folder, launch.snapshot, attempt.work)
-        attempt.work.mkdir(parents=True, exist_ok=True)
-        for name in ("outputs", "logs"):
+            materialise(self._folder, launch.snapshot, work)
+        os.makedirs(work, exist_ok=True)
+        for path in (f"{work}/outputs", f"{work}/logs", control):
             with contextlib.suppress(FileExistsError):
-                (attempt.work / name).mkdir()
-        control = attempt.control
-        for name in (protocol.EVENTS, protocol.REQUESTS, protocol.REPLIES):
-            (control / name).mkdir(parents=True, exist_ok=True)
+                os.mkdir(path)
         for name, content in launch.control_files.items():
-            durable.write_json(str(control / name), content, point="target.control_file", sync=False)
+            durable.write_json(f"{control}/{name}", content, point="target.control_file", sync=False)
         held = self._held.get(handle)
         needs = launch.needs
         durable.write_json(
-            str(control / protocol.LAUNCH),
+            f"{control}/{protocol.LAUNCH}",
             {
                 "format": protocol.FORMAT,
                 "epoch": launch.epoch,
@@ -143,7 +141,7 @@ class ProcessTarget:
                 "run_id": handle.run_id,
                 "attempt": handle.attempt,
                 "command": list(launch.command),
-                "cwd": str(attempt.work),
+                "cwd": work,
                 "environment": launch.environment,
                 "max_seconds": launch.max_seconds,
                 "grace_seconds": launch.grace_seconds,
@@ -166,9 +164,9 @@ class ProcessTarget:
     def start(self, handle: Handle) -> None:
         """Have a supervisor forked, and let it keep the slots."""
         held = self._held.get(handle)
-        control = self._control(handle)
+        control = self._place(handle, protocol.CONTROL)
         with fault_point("target.spawn"):
-            self._machine.start_supervisor(control, held.fds if held else ())
+            self._machine.start_supervisor(Path(control), held.fds if held else ())
         self.release(handle)
 
     def observe(self, handles: Sequence[Handle]) -> dict[Handle, Observation]:
@@ -176,51 +174,49 @@ class ProcessTarget:
         return {handle: self._observe(handle) for handle in handles}
 
     def _observe(self, handle: Handle) -> Observation:
-        control = self._control(handle)
-        result = protocol.read_json(str(control / protocol.RESULT))
-        attempt = protocol.read_json(str(control / protocol.ATTEMPT))
+        control = self._place(handle, protocol.CONTROL)
+        result = protocol.read_json(f"{control}/{protocol.RESULT}")
+        attempt = protocol.read_json(f"{control}/{protocol.ATTEMPT}")
         if result is not None:
             return Observation("ended", attempt, result)
         if attempt is None:
             return Observation("absent")
-        requests = _names(control / protocol.REQUESTS)
+        requests = _names(f"{control}/{protocol.REQUESTS}")
         if attempt.get("host") != self._machine.host:
             return Observation("silent", attempt, message=f"runs on another host, {attempt.get('host')}")
         if not identity.is_alive(attempt):
             # It may have ended between the two looks.
-            result = protocol.read_json(str(control / protocol.RESULT))
+            result = protocol.read_json(f"{control}/{protocol.RESULT}")
             if result is not None:
                 return Observation("ended", attempt, result)
             rebooted = attempt.get("boot_id") != identity.boot_id()
             return Observation("lost", attempt, message="host rebooted" if rebooted else "supervisor lost")
         with contextlib.suppress(FileNotFoundError):
-            age = time.time() - os.stat(control / protocol.HEARTBEAT).st_mtime
+            age = time.time() - os.stat(f"{control}/{protocol.HEARTBEAT}").st_mtime
             if age > SILENT_AFTER:
                 return Observation("silent", attempt, message=f"no heartbeat for {age:.0f} s", requests=requests)
         return Observation("running", attempt, requests=requests)
 
     def read(self, handle: Handle, file: str, offset: int, size: int = 4 * 2**20) -> bytes:
         """Return up to `size` bytes of the control file `file` from `offset`."""
-        return self._machine.read(self._control(handle) / file, offset, size)
+        return self._machine.read(Path(self._place(handle, protocol.CONTROL), file), offset, size)
 
     def forbid(self, handle: Handle, reason: str) -> bool:
         """Take the attempt's name, so that no supervisor can; False when one already has."""
-        control = self._control(handle)
-        control.mkdir(parents=True, exist_ok=True)
-        claimed = durable.link_json(
-            str(control / protocol.ATTEMPT), {"format": protocol.FORMAT, "refused": reason}, point="target.forbid"
-        )
-        if claimed:
+        control = self._place(handle, protocol.CONTROL)
+        os.makedirs(control, exist_ok=True)
+        path = f"{control}/{protocol.ATTEMPT}"
+        if durable.link_json(path, {"format": protocol.FORMAT, "refused": reason}, point="target.forbid"):
             return True
-        standing = protocol.read_json(str(control / protocol.ATTEMPT)) or {}
+        standing = protocol.read_json(path) or {}
         return "refused" in standing
 
     def cancel(self, handle: Handle, grace_seconds: float, reason: str) -> None:
         """Leave the request where the supervisor looks twice a second."""
-        path = self._control(handle) / protocol.CANCEL
-        if not path.exists():
+        path = f"{self._place(handle, protocol.CONTROL)}/{protocol.CANCEL}"
+        if not os.path.exists(path):
             durable.write_json(
-                str(path),
+                path,
                 {"time": time.time(), "grace_seconds": grace_seconds, "reason": reason},
                 point="target.cancel",
             )
@@ -231,8 +227,9 @@ class ProcessTarget:
         left = identity.end_survivors(token, 2.0)
         if left:
             raise ComputeTargetException(f"Processes {left} of run {handle.run_id} could not be ended.")
-        path = str(self._control(handle) / protocol.RESULT)
-        attempt = protocol.read_json(str(self._control(handle) / protocol.ATTEMPT)) or {}
+        control = self._place(handle, protocol.CONTROL)
+        path = f"{control}/{protocol.RESULT}"
+        attempt = protocol.read_json(f"{control}/{protocol.ATTEMPT}") or {}
         durable.link_json(
             path,
             {
@@ -262,8 +259,9 @@ class ProcessTarget:
 
     # -- helpers --------------------------------------------------------------------------------------------------
 
-    def _control(self, handle: Handle) -> Path:
-        return self._folder.layout.run(handle.run_id).attempt(handle.attempt).control
+    def _place(self, handle: Handle, part: str) -> str:
+        """Return a folder of the attempt; a text, since the loop asks for it all the time."""
+        return f"{self._runs}/{handle.run_id}/attempts/{handle.attempt}/{part}"
 
     def _gpus(self) -> int:
         """Count the NVIDIA devices of this machine."""
@@ -277,7 +275,7 @@ class ProcessTarget:
         return int(psutil.virtual_memory().total)
 
 
-def _names(path: Path) -> tuple[str, ...]:
+def _names(path: str) -> tuple[str, ...]:
     try:
         return tuple(sorted(name for name in os.listdir(path) if name.endswith(".json")))
     except FileNotFoundError:

@@ -24,6 +24,7 @@ class ThisMachine:
 
     def __init__(self, runtime: Path) -> None:
         self.runtime = runtime
+        self._bundle: bundle.Bundle | None = None
 
     @property
     def host(self) -> str:
@@ -39,7 +40,9 @@ class ThisMachine:
 
     def place_bundle(self) -> bundle.Bundle:
         """Put the supervisor's zip in place, once for each content of it."""
-        return bundle.place(self.runtime / "supervisor")
+        if self._bundle is None or not self._bundle.archive.exists():
+            self._bundle = bundle.place(self.runtime / "supervisor")
+        return self._bundle
 
     def start_supervisor(self, control: Path, slot_fds: Sequence[int]) -> None:
         """Have the warm parent fork a supervisor for the attempt whose control folder is `control`."""

@@ -88,6 +88,8 @@ def _places(watch: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _files_below(root: Path, base: str) -> Iterator[tuple[str, int, float]]:
     """Yield (name below `base`, bytes, time of change) of each regular file that lies inside `root`."""
     top = os.path.join(root, base)
+    if not os.path.isdir(top):
+        return
     real_root = os.path.realpath(root)
     if not _is_inside(os.path.realpath(top), real_root):
         return
