@@ -34,17 +34,17 @@ def replay_journal(tx: sqlite3.Connection, entries: list[dict[str, Any]]) -> lis
     """Write experiments, targets and the default target; return a phrase for each entry that could not be taken."""
     wrong = []
     for entry in entries:
-        act = str(entry.get("op") or entry.get("change"))
+        act = str(entry.get("op"))
         at = float(entry.get("time") or time.time())
         try:
             if act == "experiment":
                 create_experiment(tx, str(entry["name"]), at)
-            elif "target" in entry:
+            elif act == "target":
                 _replace_target(tx, entry["target"], at)
-            elif act in ("target_deleted", "delete", "detach"):
+            elif act == "target_deleted":
                 if find_target(tx, str(entry["name"])):
                     delete_target(tx, str(entry["name"]))
-            elif act in ("default", "default_target"):
+            elif act == "default":
                 set_default_target(tx, str(entry["name"]))
             else:
                 wrong.append(f"the journal has an entry of an unknown kind: {act}")
@@ -212,7 +212,7 @@ def _ingest(folder: WorkspaceFolder, run_id: str, number: int, place: AttemptFol
 def _apply_labels(tx: sqlite3.Connection, run_id: str, changes: list[dict[str, Any]]) -> None:
     """Write what is independent of the run's end; a tag's own time decides between it and the script's."""
     for change in changes:
-        act = change.get("op") or change.get("change")
+        act = change.get("op")
         if act == "tags":
             set_tags(tx, run_id, change["tags"], at=float(change["time"]))
         elif act == "properties":
@@ -226,9 +226,9 @@ def _apply_labels(tx: sqlite3.Connection, run_id: str, changes: list[dict[str, A
 def _apply_changes(tx: sqlite3.Connection, run_id: str, changes: list[dict[str, Any]]) -> None:
     """Write the display name, and the ends that no result explains."""
     for change in changes:
-        act, at = change.get("op") or change.get("change"), float(change["time"])
+        act, at = change.get("op"), float(change["time"])
         run = get_run(tx, run_id)
-        if act in ("name", "display_name"):
+        if act == "name":
             update_run(tx, run_id, display_name=str(change["display_name"]))
         elif act == "end" and change["status"] in FINAL and change["status"] in RUN_TRANSITIONS[run.status]:
             known = {

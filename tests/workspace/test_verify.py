@@ -1,0 +1,83 @@
+"""Checking a workspace finds what is wrong with it, and says it in one line each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from workspace_support import Definition
+
+from aml_jupyter.supervisor.durable import write_json
+from aml_jupyter.workspace import (
+    RunRecord,
+    WorkspaceFolder,
+    index_files,
+    insert_run,
+    new_attempt,
+    take_snapshot,
+    transition,
+    verify_workspace,
+)
+
+
+@pytest.fixture
+def run(folder: WorkspaceFolder, definition: Definition, tmp_path: Path) -> RunRecord:
+    """A whole run, with a snapshot and an output."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "train.py").write_text("print(1)")
+    wanted = definition(snapshot=take_snapshot(folder, source).id)
+    place = folder.layout.run(wanted["id"])
+    (place.attempt(1).work / "outputs").mkdir(parents=True)
+    (place.attempt(1).work / "outputs" / "model").write_text("x")
+    write_json(place.definition, wanted)
+    with folder.store.transaction() as tx:
+        made = insert_run(tx, wanted)
+        new_attempt(tx, made.id, 1, {})
+        transition(tx, made.id, "Canceled", "")
+    index_files(folder, made.id, 1)
+    return made
+
+
+def test_a_whole_workspace_is_clean(folder: WorkspaceFolder, run: RunRecord) -> None:
+    report = verify_workspace(folder)
+    assert report.is_clean, str(report)
+    assert report.counts["runs"] == report.counts["files of runs"] == report.counts["files in snapshots"] == 1
+    assert str(report).splitlines()[-1] == "No problems found."
+
+
+def test_missing_files_are_named(folder: WorkspaceFolder, run: RunRecord) -> None:
+    place = folder.layout.run(run.id)
+    place.definition.unlink()
+    (place.attempt(1).work / "outputs" / "model").unlink()
+    problems = verify_workspace(folder).problems
+    assert problems == [
+        f"run {run.id}: {place.definition} is missing",
+        f"run {run.id}: its file outputs/model is missing",
+    ]
+
+
+def test_missing_content_is_named(folder: WorkspaceFolder, run: RunRecord) -> None:
+    for pack in folder.layout.content.rglob("*.pack"):
+        pack.unlink()
+    problems = verify_workspace(WorkspaceFolder.open(folder.root)).problems
+    assert problems and any(str(run.snapshot) in problem or "pack" in problem for problem in problems)
+
+
+def test_illegal_states_are_named(folder: WorkspaceFolder, run: RunRecord) -> None:
+    with folder.store.transaction() as tx:
+        tx.execute("UPDATE runs SET status = 'Running' WHERE id = ?", (run.id,))
+    assert verify_workspace(folder).problems == [f"run {run.id}: is Running, but its last transition led to Canceled"]
+    with folder.store.transaction() as tx:
+        tx.execute("UPDATE runs SET status = 'Dreaming'")
+        tx.execute("UPDATE transitions SET after = 'Completed' WHERE after = 'Canceled'")
+    assert verify_workspace(folder).problems == [
+        f"run {run.id}: went from Queued to Completed, which is not allowed",
+        f"run {run.id}: 'Dreaming' is not a state",
+    ]
+
+
+def test_folders_of_no_run_are_mentioned(folder: WorkspaceFolder, run: RunRecord) -> None:
+    (folder.layout.runs / "left-over").mkdir()
+    report = verify_workspace(folder)
+    assert report.is_clean and any("left-over belongs to no run" in note for note in report.notes)
