@@ -19,7 +19,7 @@ from .runs import end_inner_runs, find_run, get_run, insert_run, transition, upd
 from .series import NewPoints, add_points, add_row, is_number
 from .states import FINAL, RUN_TRANSITIONS
 
-__all__ = ["apply_events"]
+__all__ = ["apply_events", "start_child"]
 
 _TOLD: Final = 100
 """How many names of metrics an event of the stream carries at the most."""
@@ -56,6 +56,27 @@ def apply_events(tx: sqlite3.Connection, run_id: str, attempt: int, events: list
         When there is no such run.
     """
     return _Batch(tx, get_run(tx, run_id), attempt).take(events)
+
+
+def start_child(
+    tx: sqlite3.Connection, run: RunRecord, attempt: int, child: str, parent: str, name: str | None, at: float
+) -> None:
+    """Add a run that lives inside the process of `run`, below `parent`: that run, or another inside the same "
+    "process."""
+    definition = {
+        "format": 1,
+        "id": child,
+        "experiment": run.experiment,
+        "parent": parent,
+        "display_name": name,
+        "kind": run.kind,
+        "target": run.target,
+        "created": at,
+        "attempt": attempt,
+        "hidden": run.hidden,
+    }
+    insert_run(tx, definition, status="Running", reason="started inside its parent's process", in_process=True)
+    record_event(tx, "run.child", parent, {"child": child})
 
 
 class _Batch:
@@ -145,7 +166,7 @@ class _Batch:
             raise WrongEvent(f"a run's id is a string, not {who!r}")
         found = find_run(self.tx, who)
         if found is None:
-            self._start_child(who, self.run.id, None, time.time())
+            start_child(self.tx, self.run, self.attempt, who, self.run.id, None, time.time())
         elif not self._is_inner(found):
             raise WrongEvent(f"run {who} does not live in this process")
         self.owners[who] = who
@@ -161,22 +182,6 @@ class _Batch:
             run = above
         return False
 
-    def _start_child(self, child: str, parent: str, name: str | None, at: float) -> None:
-        definition = {
-            "format": 1,
-            "id": child,
-            "experiment": self.run.experiment,
-            "parent": parent,
-            "display_name": name,
-            "kind": self.run.kind,
-            "target": self.run.target,
-            "created": at,
-            "attempt": self.attempt,
-            "hidden": self.run.hidden,
-        }
-        insert_run(self.tx, definition, status="Running", reason="started inside its parent's process", in_process=True)
-        record_event(self.tx, "run.child", parent, {"child": child})
-
     def _child(self, owner: str, event: dict[str, Any]) -> None:
         child = event["id"]
         if not isinstance(child, str) or event["op"] not in ("start", "end"):
@@ -185,7 +190,7 @@ class _Batch:
             name = _clean(str(event["n"])) if event.get("n") else None
             found = find_run(self.tx, child)
             if found is None:
-                self._start_child(child, owner, name, _time(event))
+                start_child(self.tx, self.run, self.attempt, child, owner, name, _time(event))
             elif not self._is_inner(found):
                 raise WrongEvent(f"run {child} does not live in this process")
             else:

@@ -22,7 +22,7 @@ from .folder import WorkspaceFolder, read_identity
 from .journal import read_lines
 from .layout import Layout
 from .migration import fill_database, make_folders
-from .replay import replay_journal, replay_run
+from .replay import bear, births, replay_journal, replay_run
 from .report import Report
 from .store import Store
 
@@ -91,15 +91,20 @@ def _fill(folder: WorkspaceFolder, known: set[str] | None) -> tuple[dict[str, in
     notes: list[str] = []
     with folder.store.transaction(durable=False) as tx:
         problems += replay_journal(tx, list(read_lines(folder.layout.journal)))
+    definitions = []
     for definition in _definitions(folder.layout, problems):
-        run_id = definition["id"]
-        if known is not None and run_id not in known:
-            notes.append(f"run {run_id} was left out: its submit was interrupted before it was acknowledged")
-            continue
+        if known is not None and definition["id"] not in known:
+            notes.append(f"run {definition['id']} was left out: its submit was interrupted before it was acknowledged")
+        else:
+            definitions.append(definition)
+    lost = _bear_all(folder, definitions)
+    for definition in definitions:
         try:
+            if definition["id"] in lost:
+                raise lost[definition["id"]]
             notes += replay_run(folder, definition)
         except (AmlError, KeyError, TypeError, ValueError) as error:
-            problems.append(f"run {run_id} could not be restored whole: {type(error).__name__}: {error}")
+            problems.append(f"run {definition['id']} could not be restored whole: {type(error).__name__}: {error}")
     with folder.store.transaction() as tx:
         tx.execute("DELETE FROM events")  # the new generation tells views to read everything again
         tx.execute(
@@ -120,8 +125,22 @@ def _fill(folder: WorkspaceFolder, known: set[str] | None) -> tuple[dict[str, in
     return counts, problems, notes
 
 
+def _bear_all(folder: WorkspaceFolder, definitions: list[dict[str, Any]]) -> dict[str, Exception]:
+    """Add the rows of all runs in the order they began; return what went wrong with which."""
+    lost: dict[str, Exception] = {}
+    beginnings = [birth for definition in definitions for birth in births(folder, definition)]
+    for birth in sorted(beginnings, key=lambda birth: birth.time):
+        try:
+            with folder.store.transaction(durable=False) as tx:
+                bear(tx, birth)
+        except (AmlError, KeyError, TypeError, ValueError) as error:
+            if birth.definition is not None:
+                lost[birth.run] = error
+    return lost
+
+
 def _definitions(layout: Layout, problems: list[str]) -> list[dict[str, Any]]:
-    """Return the runs' definitions in the order they were submitted."""
+    """Return the definitions of all runs, and tell which cannot be read."""
     found = []
     for place in sorted(layout.runs.iterdir()):
         path = layout.run(place.name).definition
@@ -136,7 +155,7 @@ def _definitions(layout: Layout, problems: list[str]) -> list[dict[str, Any]]:
             problems.append(f"{path} is not the definition of run {place.name}")
         else:
             found.append(definition)
-    return sorted(found, key=lambda definition: (float(definition.get("created") or 0), definition["id"]))
+    return found
 
 
 def _highest_epoch(layout: Layout, tx: sqlite3.Connection) -> int:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aml_jupyter.errors import AmlError
 from aml_jupyter.supervisor import protocol
 
+from .apply import start_child
 from .artifacts import index_files
 from .compute import delete_target, find_target, insert_target, set_default_target
 from .experiments import create_experiment
@@ -22,10 +25,10 @@ from .labels import add_properties, set_tags
 from .layout import AttemptFolder, RunFolder
 from .outcome import failure, outcome, watched_folders
 from .records import RunRecord, TargetRecord
-from .runs import get_run, insert_run, transition, update_run
+from .runs import find_run, get_run, insert_run, transition, update_run
 from .states import FINAL, RUN_TRANSITIONS
 
-__all__ = ["replay_journal", "replay_run"]
+__all__ = ["Birth", "bear", "births", "replay_journal", "replay_run"]
 
 _PORTION = 16 * 2**20
 
@@ -59,8 +62,60 @@ def _replace_target(tx: sqlite3.Connection, fields: Mapping[str, Any], at: float
     insert_target(tx, TargetRecord(**known))
 
 
+@dataclass(frozen=True)
+class Birth:
+    """The beginning of a run: a submitted one's definition, or what a process said when it started one inside "
+    "itself."""
+
+    time: float
+    run: str
+    definition: dict[str, Any] | None = None
+    owner: str = ""
+    attempt: int = 0
+    parent: str | None = None
+    name: str | None = None
+
+
+def births(folder: WorkspaceFolder, definition: dict[str, Any]) -> list[Birth]:
+    """Return the beginnings of a submitted run and of those inside its processes."""
+    run_id = str(definition["id"])
+    found = [Birth(float(definition.get("created") or 0), run_id, definition)]
+    place = folder.layout.run(run_id)
+    for number in _attempt_numbers(place):
+        control = place.attempt(number).control
+        for name in protocol.events_files(str(control)):
+            with open(control / protocol.EVENTS / name, "rb") as stream:
+                found += [
+                    birth for line in stream if b'"child"' in line for birth in _inner_birth(run_id, number, line)
+                ]
+    return found
+
+
+def _inner_birth(owner: str, attempt: int, line: bytes) -> Iterator[Birth]:
+    try:
+        event = json.loads(line)
+        if line.endswith(b"\n") and event["e"] == "child" and event["op"] == "start":
+            yield Birth(float(event["t"]), event["id"], None, owner, attempt, event.get("r"), event.get("n"))
+    except (ValueError, KeyError, TypeError):
+        return  # it is told when the file is taken in
+
+
+def bear(tx: sqlite3.Connection, birth: Birth) -> None:
+    """Add the row of a run, so that runs have the order and the numbers they had."""
+    if birth.definition is None:
+        owner = find_run(tx, birth.owner)
+        if owner is not None:
+            start_child(tx, owner, birth.attempt, birth.run, birth.parent or birth.owner, birth.name, birth.time)
+        return
+    interactive = "process" in birth.definition
+    insert_run(tx, birth.definition, status="Running" if interactive else "Queued", in_process=interactive)
+    tx.execute("UPDATE transitions SET time = ? WHERE run = ?", (birth.time, birth.run))
+    if not interactive:
+        update_run(tx, birth.run, queued=birth.time)
+
+
 def replay_run(folder: WorkspaceFolder, definition: dict[str, Any]) -> list[str]:
-    """Write one run: its row, its attempts, what its processes logged, its files, and its state.
+    """Write what a run, whose row is there already, went through: attempts, what its processes logged, files, states.
 
     Parameters
     ----------
@@ -77,18 +132,13 @@ def replay_run(folder: WorkspaceFolder, definition: dict[str, Any]) -> list[str]
     run_id = str(definition["id"])
     place = folder.layout.run(run_id)
     changes = list(read_lines(place.changes))
-    interactive = "process" in definition
-    created = float(definition.get("created") or time.time())
     with folder.store.transaction(durable=False) as tx:
-        insert_run(tx, definition, status="Running" if interactive else "Queued", in_process=interactive)
-        tx.execute("UPDATE transitions SET time = ? WHERE run = ?", (created, run_id))
-        if not interactive:
-            update_run(tx, run_id, queued=created)
         _apply_labels(tx, run_id, changes)
     numbers = _attempt_numbers(place)
     notes: list[str] = []
     for number in numbers:
-        notes += _replay_attempt(folder, run_id, number, not interactive, is_last=number == numbers[-1])
+        started_by_service = "process" not in definition
+        notes += _replay_attempt(folder, run_id, number, started_by_service, is_last=number == numbers[-1])
     with folder.store.transaction(durable=False) as tx:
         _apply_changes(tx, run_id, changes)
     return notes
@@ -173,6 +223,8 @@ def _end(
     )
     if run.status == "Starting" and result["reason"] != "start failed":
         transition(tx, run.id, "Running", "", at=ended, started=result.get("started"))
+    if is_last and run.cancel_requested is not None and run.status == "Running":
+        transition(tx, run.id, "CancelRequested", _cancel_reason(place), at=run.cancel_requested)
     transition(tx, run.id, "Finalizing", "", at=ended)
     after, reason = outcome(result, _cancel_reason(place))
     if not is_last or (after == "Failed" and number <= run.max_retries):

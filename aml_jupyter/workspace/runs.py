@@ -299,7 +299,11 @@ def transition(
 
 def end_inner_runs(tx: sqlite3.Connection, parent: RunRecord, after: str, at: float | None = None) -> None:
     """End the runs that lived inside the process of `parent`, which is not there any more."""
-    inner = load_runs(tx, f"WHERE r.parent = ? AND r.in_process = 1 AND {_OPEN} ORDER BY r.seq", (parent.id,))
+    inner = load_runs(
+        tx,
+        f"WHERE r.parent = ? AND r.in_process = 1 AND r.attempt <= ? AND {_OPEN} ORDER BY r.seq",
+        (parent.id, parent.attempt),
+    )
     for child in inner:
         ending = after if after in FINAL else "Failed"
         if ending not in RUN_TRANSITIONS[child.status]:
