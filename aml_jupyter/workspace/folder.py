@@ -13,6 +13,7 @@ from typing import Any, Final
 from aml_jupyter.errors import UserErrorException, WorkspaceException
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.supervisor.durable import link_json
+from aml_jupyter.supervisor.faults import fault_point
 
 from .layout import Layout
 from .migration import prepare_database
@@ -169,7 +170,7 @@ def _create(layout: Layout, name: str | None, facts: dict[str, str]) -> dict[str
         link_json(layout.identity, identity, point="workspace.create")
     except OSError as error:
         if made:
-            with suppress(OSError):
+            with suppress(OSError), fault_point("workspace.discard"):
                 layout.root.rmdir()
         raise WorkspaceException(
             f"The workspace {layout.root} cannot be made: {error.strerror}. Nothing was left behind. Free some space, "

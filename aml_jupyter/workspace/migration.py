@@ -133,6 +133,9 @@ def _upgrade(layout: Layout, workspace_id: str, number: int) -> None:
                 f"it finish, "
                 "or end it with that version's 'aml serve --stop'; then this version brings the workspace up to date."
             )
+        for left in layout.root.glob("aml.db.format-*.partial"):
+            with fault_point("store.discard"):
+                left.unlink()
         source = connect_for_reading(layout.database)
         try:
             _back_up(source, layout.root / f"aml.db.format-{number}.{int(time.time())}.backup")

@@ -15,6 +15,7 @@ from aml_jupyter.errors import UserErrorException, WorkspaceException
 from aml_jupyter.supervisor.durable import sync_folder
 from aml_jupyter.supervisor.faults import fault_point
 
+from .filelock import exclusive
 from .folder import WorkspaceFolder
 
 __all__ = ["delete_secret", "get_secret", "set_secret"]
@@ -44,7 +45,8 @@ def set_secret(folder: WorkspaceFolder, name: str, value: str) -> None:
     if keyring is not None and _in_keyring(keyring, "set_password", _service(folder), name, value):
         _remove(path)
         return
-    _write(path, value)
+    with exclusive(folder.layout.creation_lock):
+        _write(path, value)
 
 
 def get_secret(folder: WorkspaceFolder, name: str) -> str | None:
@@ -107,7 +109,7 @@ def _file(folder: WorkspaceFolder, name: str) -> Path:
 
 
 def _write(path: Path, value: str) -> None:
-    partial = path.with_name(f".{path.name[:100]}.{os.getpid()}")
+    partial = path.with_name(".partial")  # one name: what a killed process leaves is overwritten by the next
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         path.parent.chmod(0o700)

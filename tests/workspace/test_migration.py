@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -56,15 +57,19 @@ def change(place: Path, name: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-def use(newer: Path, root: Path) -> str:
-    done = subprocess.run(
+def run_newer(newer: Path, root: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, "-c", USE, str(root)],
-        env={**os.environ, "PYTHONPATH": str(newer)},
+        env={**os.environ, "PYTHONPATH": str(newer), **environment},
         cwd=newer,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def use(newer: Path, root: Path) -> str:
+    done = run_newer(newer, root)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -112,6 +117,23 @@ def test_nothing_is_migrated_under_an_older_service(folder: WorkspaceFolder, new
         with folder.store.transaction():
             pass
     assert use(newer, folder.root) == "[]"
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("point", ["store.backup", "store.migrate"])
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_migration_that_was_killed_is_done_again(
+    folder: WorkspaceFolder, definition: Definition, newer: Path, tmp_path: Path, point: str, side: str
+) -> None:
+    with folder.store.transaction() as tx:
+        run = insert_run(tx, definition())
+    token = tmp_path / "token"
+    token.write_text("")
+    killed = run_newer(newer, folder.root, AML_FAULT_POINT=point, AML_FAULT_SIDE=side, AML_FAULT_TOKEN=str(token))
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert [found.id for found in find_runs(folder.store.read())] == [run.id]
+    assert use(newer, folder.root) == f"['{run.id}']"
+    assert list(folder.root.glob("aml.db.format-1.*.backup")) and not list(folder.root.glob("*.partial"))
 
 
 def test_a_migration_without_room_for_its_backup_changes_nothing(

@@ -84,23 +84,24 @@ def test_the_list_of_workspaces_is_whole(tmp_path: Path, point: str, side: str) 
     assert [entry.name for entry in list_workspaces()] == ["one", "two"]
 
 
-@pytest.mark.parametrize(("point", "side", "left"), [
-    ("secrets.write", "before", "old"),
-    ("secrets.write", "after", "new"),
-])  # fmt: skip
-def test_a_secret_is_the_old_one_or_the_new(
-    folder: WorkspaceFolder, tmp_path: Path, point: str, side: str, left: str
-) -> None:
+@pytest.mark.parametrize(("side", "left"), [("before", "old"), ("after", "new")])
+def test_a_secret_is_the_old_one_or_the_new(folder: WorkspaceFolder, tmp_path: Path, side: str, left: str) -> None:
     set_secret(folder, "token", "old")
-    code = (
-        "import sys; from aml_jupyter.workspace import *; from aml_jupyter.workspace import WorkspaceFolder, set_secret"
-    )
-    code = code.replace("from aml_jupyter.workspace import *; ", "")
+    code = "import sys; from aml_jupyter.workspace import WorkspaceFolder, set_secret"
     code += "; set_secret(WorkspaceFolder.open(sys.argv[1]), 'token', 'new')"
-    run_killed(code, point, side, tmp_path / "token", folder.root)
+    run_killed(code, "secrets.write", side, tmp_path / "token", folder.root)
     assert get_secret(folder, "token") == left
     set_secret(folder, "token", "newer")
     assert get_secret(folder, "token") == "newer"
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_secret_is_forgotten_or_not(folder: WorkspaceFolder, tmp_path: Path, side: str) -> None:
+    set_secret(folder, "token", "old")
+    code = "import sys; from aml_jupyter.workspace import WorkspaceFolder, delete_secret"
+    code += "; delete_secret(WorkspaceFolder.open(sys.argv[1]), 'token')"
+    run_killed(code, "secrets.remove", side, tmp_path / "token", folder.root)
+    assert get_secret(folder, "token") == ("old" if side == "before" else None)
 
 
 REBUILD = "import sys; from aml_jupyter.workspace import rebuild_workspace; rebuild_workspace(sys.argv[1])"
