@@ -21,7 +21,7 @@ _numbers = itertools.count()
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def write_json(path: Path, value: Any, point: str = "durable.write", sync: bool = True) -> None:
+def write_json(path: Path, value: Any, point: str = "durable.write", sync: bool = True, mode: int = 0o666) -> None:
     """Put `value` into the file at `path`, in place of what is there.
 
     Parameters
@@ -34,6 +34,8 @@ def write_json(path: Path, value: Any, point: str = "durable.write", sync: bool 
         Name of the fault point around the write.
     sync : bool
         Whether the content has to survive a power cut when this returns.
+    mode : int
+        Who may read and write the file, as for `os.open`; 0o600 for what holds values of the user's.
 
     Raises
     ------
@@ -44,7 +46,7 @@ def write_json(path: Path, value: Any, point: str = "durable.write", sync: bool 
     temporary = _temporary(name)
     with fault_point(point):
         try:
-            with open(temporary, "wb", buffering=0) as stream:
+            with open(temporary, "wb", buffering=0, opener=lambda place, flags: os.open(place, flags, mode)) as stream:
                 _write(stream, value)
                 if sync:
                     os.fsync(stream.fileno())

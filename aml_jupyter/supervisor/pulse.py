@@ -13,6 +13,7 @@ __all__ = ["TICK", "Pulse", "asked_to_end", "catch_signals"]
 TICK = 0.5
 """Seconds after which files that others write are looked at again, at the latest."""
 
+FIRST_BEAT = 0.5
 BEAT = 5.0
 """Seconds between two touches of the heartbeat."""
 
@@ -49,7 +50,8 @@ class Pulse:
 
     def __init__(self, control: str) -> None:
         self._heartbeat = os.path.join(control, HEARTBEAT)
-        self._next_beat = 0.0
+        # A run that is over at once needs no heartbeat.
+        self._next_beat = time.monotonic() + FIRST_BEAT
         self._wakened, waker = os.pipe()
         os.set_blocking(self._wakened, False)
         os.set_blocking(waker, False)

@@ -136,17 +136,18 @@ class _WarmParent:
             return
         with connection:
             connection.settimeout(PATIENCE)
-            fds: List[int] = []
             try:
                 if not is_same_user(connection):
                     return
                 request, fds = receive(connection)
-                send(connection, self._do(request, fds, connection))
+                try:
+                    reply = self._do(request, fds, connection)
+                finally:
+                    for fd in fds:  # before the answer: from then on the slots are the supervisor's alone
+                        os.close(fd)
+                send(connection, reply)
             except OSError:
                 pass  # The client is gone or too slow; it asks again.
-            finally:
-                for fd in fds:
-                    os.close(fd)
 
     def _do(self, request: Dict[str, Any], fds: List[int], connection: socket.socket) -> Dict[str, Any]:
         control = request.get("control")

@@ -28,7 +28,17 @@ def test_a_script_that_ends_well(attempt: Attempt) -> None:
     assert result["started"] <= result["ended"]
     assert attempt.log.splitlines() == ["out", "err", str(attempt.work)]
     assert attempt.ran() == 1
-    assert (attempt.control / "heartbeat").exists()
+
+
+def test_the_heart_beats_while_the_script_runs(attempt: Attempt) -> None:
+    attempt.python("import time\nwhile not os.path.exists('end'):\n    time.sleep(0.01)")
+    attempt.start()
+    heartbeat = attempt.control / "heartbeat"
+    wait_for(heartbeat.exists, "the first beat")
+    first = heartbeat.stat().st_mtime
+    wait_for(lambda: heartbeat.stat().st_mtime > first, "the next beat", 10)
+    (attempt.work / "end").touch()
+    assert attempt.result()["exit_code"] == 0
 
 
 def test_identity_is_on_disk_before_the_script_runs(attempt: Attempt) -> None:
