@@ -31,6 +31,7 @@ class ActiveRun:
     starting: Future[None] | None = None
     ending: Future[Ending] | None = None
     started_at: float = field(default_factory=time.monotonic)
+    starts: int = 0
     seen: Observation | None = None
     cancel_sent: bool = False
     offsets: dict[str, int] = field(default_factory=dict)

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["claim", "end_unstarted", "fail", "handle_of", "launch_claimed"]
 
-START_AGAIN_AFTER = 10.0
-"""Seconds after which a start that left no trace is repeated; the attempt's link keeps it from running twice."""
+START_AGAIN_AFTER = 2.0
+"""Seconds after which a start that left no trace is repeated, doubled each time; the attempt's link keeps it from running
+twice."""
 
 log = logging.getLogger("aml_jupyter.service")
 
@@ -116,6 +117,7 @@ def launch_claimed(service: Reconciler) -> None:
         obstacle = active.backend.reserve(active.handle, needs_of(active.run.definition))
         if obstacle is None:
             active.started_at = time.monotonic()
+            active.starts += 1
             active.starting = service.pool.submit(_stage_and_start, service, active)
             # A start that went well is seen by the supervisor's own word.
             active.starting.add_done_callback(lambda future: future.exception() and service.wakeup.wake())
@@ -142,7 +144,7 @@ def _started(service: Reconciler, active: ActiveRun) -> None:
     error = active.starting.exception()
     if error is None:
         if (active.seen is None or active.seen.state == "absent") and (
-            time.monotonic() - active.started_at > START_AGAIN_AFTER
+            time.monotonic() - active.started_at > START_AGAIN_AFTER * 2 ** min(active.starts - 1, 5)
         ):
             log.warning(
                 "run %s: no trace of its start, starting attempt %d again", active.run.id, active.handle.attempt

@@ -7,6 +7,7 @@ or after the block, once: the killer first has to remove the token file.
 ``AML_FAULT_POINT``   name of the point, for example ``store.commit``
 ``AML_FAULT_SIDE``    ``before`` or ``after``
 ``AML_FAULT_TOKEN``   path of a file; who removes it may kill
+``AML_FAULT_SKIP``    how often each process passes the point unharmed before that; 0 when it is not set
 
 The variables are read at import. A process that is forked for somebody else takes over that one's with `rearm`.
 """
@@ -18,15 +19,16 @@ from typing import Dict, Mapping, Optional, Type, Union
 
 __all__ = ["VARIABLES", "fault_point", "fault_variables", "rearm"]
 
-VARIABLES = ("AML_FAULT_POINT", "AML_FAULT_SIDE", "AML_FAULT_TOKEN")
+VARIABLES = ("AML_FAULT_POINT", "AML_FAULT_SIDE", "AML_FAULT_TOKEN", "AML_FAULT_SKIP")
 
 
 class _Armed:
     """Kill this process when the block is entered or left."""
 
-    def __init__(self, side: str, token: str) -> None:
+    def __init__(self, side: str, token: str, skip: int) -> None:
         self.side = side
         self.token = token
+        self.skip = skip
 
     def _kill(self) -> None:
         try:
@@ -36,13 +38,14 @@ class _Armed:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def __enter__(self) -> None:
-        if self.side == "before":
+        self.skip -= 1
+        if self.side == "before" and self.skip < 0:
             self._kill()
 
     def __exit__(
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
-        if self.side == "after" and kind is None:
+        if self.side == "after" and self.skip < 0 and kind is None:
             self._kill()
 
 
@@ -60,14 +63,15 @@ class _Quiet:
 
 _QUIET = _Quiet()
 _armed_point = ""
-_armed = _Armed("before", "")
+_armed = _Armed("before", "", 0)
 
 
 def rearm(environ: Mapping[str, str]) -> None:
     """Take the point to kill at from `environ`; without the variables there is none."""
     global _armed_point, _armed
     _armed_point = environ.get("AML_FAULT_POINT", "")
-    _armed = _Armed(environ.get("AML_FAULT_SIDE", "before"), environ.get("AML_FAULT_TOKEN", ""))
+    side, token = environ.get("AML_FAULT_SIDE", "before"), environ.get("AML_FAULT_TOKEN", "")
+    _armed = _Armed(side, token, int(environ.get("AML_FAULT_SKIP") or 0))
 
 
 def fault_variables() -> Dict[str, str]:
