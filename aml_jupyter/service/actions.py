@@ -17,6 +17,7 @@ from aml_jupyter.workspace import (
     WorkspaceFolder,
     append_change,
     get_run,
+    read_definition,
     set_tags,
     transition,
     update_run,
@@ -78,7 +79,8 @@ def resubmit_run(folder: WorkspaceFolder, run_id: str) -> Submission:
     if run.in_process or run.snapshot is None:
         raise UserErrorException(f"Run {run_id} has no snapshot, so it cannot be submitted again.", "run")
     inputs = folder.layout.run(run_id).inputs / "values.pkl"
-    definition = {**run.definition, "tags": dict(run.tags), "properties": dict(run.definition.get("properties") or {})}
+    whole = read_definition(folder.layout, run_id)
+    definition = {**whole, "tags": dict(run.tags), "properties": dict(whole.get("properties") or {})}
     definition["properties"]["aml.resubmitted_from"] = run_id
     return queue_again(folder, definition, inputs.read_bytes() if inputs.exists() else None)
 

@@ -30,6 +30,9 @@ def begin_endings(service: Reconciler) -> None:
     for active in service.active.values():
         if active.ending is not None or active.seen is None or active.seen.state not in ("ended", "lost"):
             continue
+        # Its start may not have returned yet, while the supervisor, whose slots they are, is through already.
+        active.backend.release(active.handle)
+        service.last_end = time.monotonic()
         if active.seen.state == "ended" and _is_small(service.folder, active):
             active.ending = Future()
             try:

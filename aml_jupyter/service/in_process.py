@@ -11,7 +11,8 @@ import time
 from typing import Any
 
 from aml_jupyter.supervisor import identity, protocol
-from aml_jupyter.workspace import WorkspaceFolder, append_change, cursor, ingest_events, open_runs, transition
+from aml_jupyter.workspace import WorkspaceFolder, append_change, cursor, get_run, ingest_events, open_runs, transition
+from aml_jupyter.workspace.states import FINAL
 
 __all__ = ["LOST", "describe_process", "end_lost_runs", "ingest_in_process"]
 
@@ -45,14 +46,22 @@ def end_lost_runs(folder: WorkspaceFolder) -> list[str]:
 
     A process of another host or pid namespace cannot be judged from here; its runs stay as they are.
     """
-    lost = [run for run in open_runs(folder.store.read()) if _is_lost(run.definition.get("process"))]
-    for run in lost:
+    ended = []
+    for run in open_runs(folder.store.read()):
+        if not run.in_process or not _is_lost(run.definition.get("process")):
+            continue
         ingest_in_process(folder, run.id)
         now = time.time()
+        error = {"type": "ProcessLost", "message": LOST}
         with folder.store.transaction() as tx:
-            transition(tx, run.id, "Failed", LOST, ended=now, error={"type": "ProcessLost", "message": LOST})
-        append_change(folder, run.id, {"op": "end", "status": "Failed", "reason": LOST, "ended": now})
-    return [run.id for run in lost]
+            if get_run(tx, run.id).status in FINAL:  # somebody else has just found it
+                continue
+            append_change(
+                folder, run.id, {"op": "end", "status": "Failed", "reason": LOST, "ended": now, "error": error}
+            )
+            transition(tx, run.id, "Failed", LOST, ended=now, error=error)
+        ended.append(run.id)
+    return ended
 
 
 def _is_lost(process: dict[str, Any] | None) -> bool:

@@ -9,7 +9,7 @@ from aml_jupyter.environments import resolve
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.targets import Handle, Launch, Needs, Paths
-from aml_jupyter.workspace import RunRecord, WorkspaceFolder
+from aml_jupyter.workspace import RunRecord, WorkspaceFolder, read_definition
 
 __all__ = ["build_launch", "needs_of"]
 
@@ -30,8 +30,10 @@ def build_launch(
     ------
     UserErrorException
         When the definition has no command that can be made of it.
+    WorkspaceException
+        When ``run.json`` is gone.
     """
-    definition = run.definition
+    definition = read_definition(folder.layout, run.id)  # the database has no values of variables
     resolved = resolve(definition)
     command, control_files = _command(folder, definition, resolved.interpreter, paths)
     environment = {

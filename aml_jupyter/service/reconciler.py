@@ -62,6 +62,7 @@ class Reconciler:
         self.active: dict[str, ActiveRun] = {}
         self.stopping = False
         self.queue_may_move = True
+        self.last_end = 0.0
         self._backends: dict[str, tuple[float, Target]] = {}
         self.targets: list[TargetRecord] = []
         self._version: int | None = None
@@ -89,7 +90,7 @@ class Reconciler:
                 self._version = None
                 self.wakeup.wait(1.0)
                 continue
-            self.wakeup.wait(LOOK_EVERY if self.active or self.queue_may_move else IDLE_LOOK_EVERY)
+            self.wakeup.wait(self._pause())
         with self.folder.store.transaction(epoch=self.lease.epoch) as tx:
             leave_lease(tx)
 
@@ -154,6 +155,12 @@ class Reconciler:
     def target_type(self, run: RunRecord) -> str:
         """Return the type of the run's target."""
         return get_target(self.folder.store.read(), run.target).type
+
+    def _pause(self) -> float:
+        """Return how long to sleep when nobody wakes us."""
+        if self.queue_may_move and time.monotonic() - self.last_end < 0.25:
+            return 0.01  # somebody waits for slots that are about to be free
+        return LOOK_EVERY if self.active or self.queue_may_move else IDLE_LOOK_EVERY
 
     def _leave_if_idle(self) -> bool:
         """Leave inside the transaction that finds no open run, when the linger time has passed."""

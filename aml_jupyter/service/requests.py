@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.config import RunConfiguration, ScriptRunConfig
 from aml_jupyter.errors import AmlError, UserErrorException
-from aml_jupyter.service.actions import cancel_run
+from aml_jupyter.service.actions import cancel_run, tag_run
 from aml_jupyter.service.active import ActiveRun
 from aml_jupyter.service.ingestion import ingest_all
 from aml_jupyter.service.submission import SubmitRequest, submit
@@ -101,6 +101,8 @@ def _perform(folder: WorkspaceFolder, active: ActiveRun, request: dict[str, Any]
         return as_run(run) if run.status in FINAL or waited >= float(arguments.get("seconds") or 0) else _LATER
     if operation == "cancel":
         return as_run(cancel_run(folder, subject, f"canceled by run {active.run.id}"))
+    if operation == "set_tags":
+        return as_run(tag_run(folder, subject, _tags(arguments.get("tags"))))
     if operation == "get_metrics":
         return get_metrics(db, subject, arguments.get("name"), recursive=bool(arguments.get("recursive")))
     if operation == "get_children":
@@ -110,6 +112,19 @@ def _perform(folder: WorkspaceFolder, active: ActiveRun, request: dict[str, Any]
     if operation == "fetch_file":
         return {"path": str(artifact_path(folder, subject, str(arguments.get("name"))))}
     raise UserErrorException(f"The service does not know the request {operation!r}.")
+
+
+def _tags(given: Any) -> dict[str, str | None]:
+    """Return the tags of a request.
+
+    Raises
+    ------
+    UserErrorException
+        When they are not texts by their names; None, which removes one, counts as text.
+    """
+    if not isinstance(given, dict) or not all(value is None or isinstance(value, str) for value in given.values()):
+        raise UserErrorException(f"tags are {given!r}; texts (or None) by their names were expected.", "tags")
+    return given
 
 
 def _submit_child(folder: WorkspaceFolder, active: ActiveRun, arguments: dict[str, Any]) -> RunRecord:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from aml_jupyter import environments
-from aml_jupyter.config import ScriptRunConfig, refuse_unbuilt
+from aml_jupyter.config import ScriptRunConfig, refuse_unbuilt, source_folder
 from aml_jupyter.errors import ComputeTargetException, UserErrorException, nearest
 from aml_jupyter.service.client import ensure_service
 from aml_jupyter.service.launch import needs_of
@@ -32,12 +32,14 @@ from aml_jupyter.workspace import (
     WorkspaceFolder,
     add_properties,
     default_target,
+    find_run,
     get_run,
     git_properties,
     insert_run,
     list_targets,
     new_run_id,
     take_snapshot,
+    write_definition,
 )
 
 __all__ = ["Submission", "SubmitRequest", "check_experiment_name", "find_target", "submit"]
@@ -104,15 +106,15 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     refuse_unbuilt(run_config)
     environments.check(run_config, submitter)
     _check_numbers(request)
-    source = Path(config.source_directory or os.curdir).expanduser().resolve()
-    _check_script(source, request)
-    definition = _definition(folder, request, target, submitter, source)
+    source = source_folder(config.source_directory).resolve()
+    script = config.check(also=request.overlay)
+    definition = _definition(folder, request, target, submitter, source, script)
     refusal = create_backend(folder, target).refusal(needs_of(definition))
     if refusal:
         raise ComputeTargetException(f"The run can never start on {target.name!r}: {refusal}.", "target")
     snapshot = take_snapshot(folder, source, overlay=dict(request.overlay), progress=request.progress)
     definition["snapshot"] = snapshot.id
-    return _queue(folder, definition, snapshot, request.inputs)
+    return _queue(folder, definition, snapshot, request.inputs, run_config.notes)
 
 
 def queue_again(folder: WorkspaceFolder, definition: dict[str, Any], inputs: bytes | None) -> Submission:
@@ -123,39 +125,48 @@ def queue_again(folder: WorkspaceFolder, definition: dict[str, Any], inputs: byt
 
 
 def _queue(
-    folder: WorkspaceFolder, definition: dict[str, Any], snapshot: Snapshot | None, inputs: bytes | None
+    folder: WorkspaceFolder,
+    definition: dict[str, Any],
+    snapshot: Snapshot | None,
+    inputs: bytes | None,
+    notes: Sequence[str] = (),
 ) -> Submission:
     """Write the run's folder, then the acknowledging commit, then wake the service."""
     place = folder.layout.run(definition["id"])
+    place.path.mkdir(parents=True, exist_ok=True)  # a submit of the same id that was killed may have left it
     try:
-        place.path.mkdir(parents=True)
         if inputs is not None:
             _write_inputs(place.inputs, inputs)
-        durable.write_json(str(place.definition), definition, point="submit.definition")
+        write_definition(folder.layout, definition)
         durable.sync_folder(str(place.path.parent))
         with folder.store.transaction() as tx:
             insert_run(tx, definition, status="Queued", reason="")
             if definition["properties"]:
                 add_properties(tx, definition["id"], definition["properties"])
     except BaseException:
-        shutil.rmtree(place.path, ignore_errors=True)
+        if find_run(folder.store.read(), definition["id"]) is None:  # Ctrl-C may come after the commit
+            with fault_point("submit.undo"):
+                shutil.rmtree(place.path, ignore_errors=True)
         raise
     ensure_service(folder)
-    notes = tuple(snapshot.notes) if snapshot else ()
-    return Submission(get_run(folder.store.read(), definition["id"]), snapshot, notes)
+    said = (*notes, *(snapshot.notes if snapshot else ()))
+    return Submission(get_run(folder.store.read(), definition["id"]), snapshot, said)
 
 
 def _write_inputs(inputs: Path, values: bytes) -> None:
     """Put the pickled values beside a copy of the cloudpickle that can read them."""
     import cloudpickle
 
-    inputs.mkdir()
+    inputs.mkdir(exist_ok=True, mode=0o700)
     with fault_point("submit.inputs"), open(inputs / "values.pkl", "wb") as stream:
         stream.write(values)
         stream.flush()
         os.fsync(stream.fileno())
     shutil.copytree(
-        Path(cloudpickle.__file__).parent, inputs / "cloudpickle", ignore=shutil.ignore_patterns("__pycache__")
+        Path(cloudpickle.__file__).parent,
+        inputs / "cloudpickle",
+        ignore=shutil.ignore_patterns("__pycache__"),
+        dirs_exist_ok=True,
     )
 
 
@@ -216,41 +227,13 @@ def _check_numbers(request: SubmitRequest) -> None:
         raise UserErrorException(f"priority is {request.priority!r}; a whole number was expected.", "priority")
 
 
-def _check_script(source: Path, request: SubmitRequest) -> None:
-    """Refuse a script that would not be in the snapshot."""
-    if not source.is_dir():
-        what = "is not a folder" if source.exists() else "does not exist"
-        raise UserErrorException(f"The source directory {source} {what}.", "source_directory")
-    script = request.config.script
-    if request.kind == "command":
-        if not request.config.command:
-            raise UserErrorException("A run of a command needs a command.", "command")
-        return
-    if not script:
-        raise UserErrorException("The run names neither a script nor a command.", "script")
-    if script in request.overlay:
-        return
-    place = (source / script).resolve()
-    if not place.is_file() or not place.is_relative_to(source):
-        found = [str(path.relative_to(source)) for path in _near(source, Path(script).suffix)]
-        raise UserErrorException(
-            f"{place} script path doesn't exist. The script should be inside the project folder {source}; "
-            + nearest(script, found),
-            "script",
-        )
-
-
-def _near(source: Path, suffix: str) -> list[Path]:
-    """Return the files of `source` and of its folders that end like the script."""
-    return [path for pattern in (f"*{suffix}", f"*/*{suffix}") for path in source.glob(pattern) if path.is_file()][:500]
-
-
 def _definition(
     folder: WorkspaceFolder,
     request: SubmitRequest,
     target: TargetRecord,
     submitter: Mapping[str, Any],
     source: Path,
+    script: str | None,
 ) -> dict[str, Any]:
     """Return the content of ``run.json``."""
     config, run_config = request.config, request.config.run_config
@@ -266,12 +249,12 @@ def _definition(
         "target": target.name,
         "source_directory": str(source),
         "snapshot": None,
-        "script": None if request.kind == "command" else config.script,
+        "script": script,
         "command": config.command if request.kind == "command" else None,
         "arguments": _arguments(config.arguments),
         "parameters": dict(request.parameters),
         "run_config": run_config.to_dict(),
-        "environment_variables": _declared(run_config),
+        "environment_variables": run_config.declared_variables(),
         "submitter": {
             **submitter,
             "host": socket.gethostname(),
@@ -300,14 +283,6 @@ def _definition(
 
 def _arguments(arguments: Sequence[Any] | None) -> list[str]:
     return [str(argument) for argument in arguments or []]
-
-
-def _declared(run_config: Any) -> dict[str, str]:
-    """Return the variables that the run configuration declares; the run's win over the environment's."""
-    of_environment = dict(run_config.environment.environment_variables or {})
-    if of_environment == {"EXAMPLE_ENV_VAR": "EXAMPLE_VALUE"}:
-        of_environment = {}
-    return {str(k): str(v) for k, v in {**of_environment, **(run_config.environment_variables or {})}.items()}
 
 
 def _user() -> str:

@@ -83,7 +83,13 @@ def build() -> Tuple[bytes, List[Tuple[str, bytes]]]:
                 _add(archive, "aml_supervisor/" + name + "c", _compile(content, "aml_supervisor/" + name))
     site = package / "site"
     files = [path for path in sorted(site.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
-    return stream.getvalue(), [(path.relative_to(site).as_posix(), path.read_bytes()) for path in files]
+    placed = [(path.relative_to(site).as_posix(), path.read_bytes()) for path in files]
+    for name, content in list(placed):
+        if name.endswith(".py") and sys.implementation.cache_tag:
+            # Beside the text, so that a start of the same Python does not compile it each time.
+            cached = "__pycache__/%s.%s.pyc" % (name[: -len(".py")], sys.implementation.cache_tag)
+            placed.append((cached, _compile(content, name)))
+    return stream.getvalue(), placed
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:

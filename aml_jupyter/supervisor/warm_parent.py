@@ -8,6 +8,7 @@ of its is left. Killing it harms no run.
 import fcntl
 import gc
 import os
+import resource  # noqa: F401 (os.wait4 would import it anew in every supervisor)
 import select
 import signal
 import socket
