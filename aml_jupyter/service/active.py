@@ -18,7 +18,8 @@ class Ending:
     """What has to be written when an attempt is over."""
 
     result: dict[str, Any]
-    error: dict[str, Any] | None = None
+    index: bool
+    """True when the list of its files is still to be written, with its last state."""
 
 
 @dataclass

@@ -7,20 +7,17 @@ import os
 import sqlite3
 import time
 from concurrent.futures import Future
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.service.active import ActiveRun, Ending
 from aml_jupyter.service.ingestion import ingest_all
-from aml_jupyter.supervisor import protocol
 from aml_jupyter.workspace import WorkspaceFolder, get_run, index_files, transition, update_attempt
+from aml_jupyter.workspace.outcome import failure, outcome, watched_folders
 
 if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler
 
 __all__ = ["begin_endings", "write_ends"]
-
-LOG_TAIL_LINES = 20
 
 log = logging.getLogger("aml_jupyter.service")
 
@@ -36,11 +33,11 @@ def begin_endings(service: Reconciler) -> None:
         if active.seen.state == "ended" and _is_small(service.folder, active):
             active.ending = Future()
             try:
-                active.ending.set_result(_end(service.folder, active, service.lease.epoch))
+                active.ending.set_result(_end(service.folder, active, service.lease.epoch, index=False))
             except Exception as error:
                 active.ending.set_exception(error)
         else:
-            active.ending = service.pool.submit(_end, service.folder, active, service.lease.epoch)
+            active.ending = service.pool.submit(_end, service.folder, active, service.lease.epoch, index=True)
             active.ending.add_done_callback(lambda _: service.wakeup.wake())
 
 
@@ -58,10 +55,10 @@ def _is_small(folder: WorkspaceFolder, active: ActiveRun) -> bool:
                         return False
         except OSError:
             continue
-    return not [name for name in _watched(active.run.definition) if name not in ("outputs", "logs")]
+    return not set(watched_folders(active.run.definition)) - {"outputs", "logs"}
 
 
-def _end(folder: WorkspaceFolder, active: ActiveRun, epoch: int) -> Ending:
+def _end(folder: WorkspaceFolder, active: ActiveRun, epoch: int, index: bool) -> Ending:
     """Do all that is needed before the last state can be written; may be done again from the start."""
     seen = active.seen
     assert seen is not None
@@ -70,21 +67,16 @@ def _end(folder: WorkspaceFolder, active: ActiveRun, epoch: int) -> Ending:
         result = active.backend.bury(active.handle, seen.message, _loss(seen.message, seen.attempt or {}))
     active.backend.collect(active.handle)
     ingest_all(folder, active, epoch)
-    watch = _watched(active.run.definition)
-    index_files(folder, active.run.id, active.handle.attempt, watch=watch)
-    return Ending(result, _error(folder, active, result))
+    if index:
+        watch = watched_folders(active.run.definition)
+        index_files(folder, active.run.id, active.handle.attempt, watch=watch, epoch=epoch)
+    return Ending(result, not index)
 
 
 def _loss(reason: str, attempt: dict[str, Any]) -> str:
     if reason == "host rebooted":
         return f"The machine {attempt.get('host', '')} was rebooted while the run was under way."
     return "The run's supervisor ended without a result (it was killed, or the machine ran out of memory)."
-
-
-def _watched(definition: dict[str, Any]) -> tuple[str, ...]:
-    """Return the folders whose files are kept: outputs, and what the run configuration's history section names."""
-    history = (definition.get("run_config") or {}).get("history") or {}
-    return ("outputs", *(str(name) for name in history.get("directoriesToWatch") or ["logs"]))
 
 
 def write_ends(service: Reconciler, tx: sqlite3.Connection) -> None:
@@ -103,16 +95,19 @@ def write_ends(service: Reconciler, tx: sqlite3.Connection) -> None:
             active.ending = None
             active.seen = None
             continue
-        _write_end(active, active.ending.result(), tx)
+        _write_end(service.folder, active, active.ending.result(), tx)
         service.active.pop(active.run.id, None)
         service.queue_may_move = True
 
 
-def _write_end(active: ActiveRun, ending: Ending, tx: sqlite3.Connection) -> None:
+def _write_end(folder: WorkspaceFolder, active: ActiveRun, ending: Ending, tx: sqlite3.Connection) -> None:
     run = get_run(tx, active.run.id)
     result = ending.result
     started = run.started or result.get("started")
     ended = float(result.get("ended") or time.time())
+    if ending.index:
+        watch = watched_folders(run.definition)
+        index_files(folder, run.id, active.handle.attempt, watch=watch, tx=tx)
     update_attempt(
         tx,
         run.id,
@@ -126,64 +121,22 @@ def _write_end(active: ActiveRun, ending: Ending, tx: sqlite3.Connection) -> Non
         cpu_time=result.get("cpu_time"),
     )
     if run.status in ("Starting", "Preparing", "Provisioning") and result["reason"] != "start failed":
-        run = transition(tx, run.id, "Running", "", started=started)
-    if run.status != "Finalizing":
-        run = transition(tx, run.id, "Finalizing", "")
-    after, reason = _outcome(run.cancel_requested is not None, run.reason, result)
-    if after == "Failed" and run.attempt <= run.max_retries:
-        transition(
-            tx, run.id, "Queued", f"attempt {run.attempt} of {run.max_retries + 1} ended: {reason}; trying again"
-        )
+        run = transition(tx, run, "Running", "", started=started)
+    if run.status == "NotResponding":
+        run = transition(tx, run, "Finalizing", "")
+    after, reason = outcome(result, run.reason if run.cancel_requested is not None else "")
+    if after == "Failed" and run.attempt <= run.max_retries and run.cancel_requested is None:
+        again = f"attempt {run.attempt} of {run.max_retries + 1} ended: {reason}; trying again"
+        transition(tx, run, "Queued", again)
         return
+    error = failure(folder.layout.run(run.id).attempt(active.handle.attempt), result, reason)
     transition(
         tx,
-        run.id,
+        run,
         after,
         reason,
         ended=ended,
         started=started,
         exit_code=result.get("exit_code"),
-        error={**(ending.error or {}), "message": reason} if after == "Failed" else None,
+        error=error if after == "Failed" else None,
     )
-
-
-def _outcome(cancel_requested: bool, cancel_reason: str, result: dict[str, Any]) -> tuple[str, str]:
-    """Return the last state and why.
-
-    What the supervisor wrote decides: a process that ended by itself before the cancel reached it keeps its own outcome.
-    """
-    reason, code, message = result["reason"], result.get("exit_code"), str(result.get("message") or "")
-    if reason == "canceled":
-        return "Canceled", message or cancel_reason or "canceled"
-    if reason == "exit" and code == 0:
-        return "Completed", ""
-    texts = {
-        "exit": f"the process ended with exit code {code}",
-        "signal": f"the process was ended by signal {result.get('signal')}",
-        "timeout": "the run took longer than max_run_duration_seconds and was ended",
-        "out of memory": "the process was killed because the machine ran out of memory",
-        "start failed": "the process could not be started",
-        "supervisor lost": "the run's supervisor was lost",
-        "host rebooted": "the host was rebooted",
-    }
-    text = texts.get(reason, reason)
-    return "Failed", f"{text}: {message}" if message and reason != "exit" else text
-
-
-def _error(folder: WorkspaceFolder, active: ActiveRun, result: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what a failed run has to show: the end of its log, and where the log is."""
-    if result["reason"] == "exit" and result.get("exit_code") == 0:
-        return None
-    path = folder.layout.run(active.run.id).attempt(active.handle.attempt).control / protocol.LOG
-    return {"type": result["reason"], "log_tail": _tail(path), "log_path": str(path)}
-
-
-def _tail(path: Path, size: int = 16384) -> str:
-    """Return the last lines of a log, reading only its end."""
-    try:
-        with open(path, "rb") as stream:
-            stream.seek(max(0, os.fstat(stream.fileno()).st_size - size))
-            text = stream.read().decode("utf-8", "replace")
-    except FileNotFoundError:
-        return ""
-    return "\n".join(text.splitlines()[-LOG_TAIL_LINES:])

@@ -6,6 +6,7 @@ import errno
 import logging
 import sqlite3
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.errors import AmlError
@@ -82,8 +83,8 @@ def _claim_one(service: Reconciler, tx: sqlite3.Connection, run: RunRecord) -> s
         return obstacle
     try:
         new_attempt(tx, run.id, service.lease.epoch, handle.as_dict())
-        transition(tx, run.id, "Preparing", "")
-        claimed = transition(tx, run.id, "Starting", "")
+        # Nothing has to be prepared yet: every run uses a Python that exists.
+        claimed = transition(tx, replace(run, attempt=handle.attempt), "Starting", "")
     except BaseException:
         backend.release(handle)
         raise

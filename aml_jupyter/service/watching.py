@@ -49,11 +49,11 @@ def write_states(service: Reconciler, tx: sqlite3.Connection) -> None:
         seen, status = active.seen, active.run.status
         if seen is None or active.ending is not None:
             continue
-        if seen.state in ("running", "ended") and status in ("Preparing", "Provisioning", "Starting", "NotResponding"):
+        if seen.state == "running" and status in ("Preparing", "Provisioning", "Starting", "NotResponding"):
             if seen.attempt is not None and "process" in seen.attempt:
                 _write_start(active, tx)
         elif seen.state == "silent" and status in ("Running", "Starting"):
-            active.run = transition(tx, active.run.id, "NotResponding", seen.message)
+            active.run = transition(tx, active.run, "NotResponding", seen.message)
         elif (
             seen.state == "absent"
             and status == "CancelRequested"
@@ -66,7 +66,7 @@ def _write_start(active: ActiveRun, tx: sqlite3.Connection) -> None:
     assert active.seen is not None and active.seen.attempt is not None
     attempt = active.seen.attempt
     started = float(attempt["started"])
-    active.run = transition(tx, active.run.id, "Running", "", started=active.run.started or started)
+    active.run = transition(tx, active.run, "Running", "", started=active.run.started or started)
     update_attempt(tx, active.run.id, active.handle.attempt, started=started, node=attempt.get("host"))
 
 

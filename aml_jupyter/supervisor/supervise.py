@@ -90,7 +90,6 @@ class _Supervision:
         failure = held.release()
         released = time.monotonic()
         family = Family(held.pid, self._pulse)
-        wake_service(self._launch.wake)
         if failure is not None:
             family.wait(5)
             self._tell_user(failure)

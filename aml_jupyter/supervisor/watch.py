@@ -11,8 +11,12 @@ from .protocol import CANCEL, read_json
 from .pulse import TICK, Pulse, asked_to_end
 from .supervisor_log import SupervisorLog
 from .waiting import AttemptSlots
+from .wake import wake_service
 
 __all__ = ["Ending", "watch"]
+
+ANNOUNCE = 0.05
+"""Seconds after which the service is told that the run has started; one that is over sooner is told of once, at its end."""
 
 SETTLE = 0.5
 """Seconds that helpers (resource trackers, pool workers) have to end by themselves after the user's process."""
@@ -42,6 +46,7 @@ def watch(
         When the process was released (`time.monotonic`); ``max_seconds`` counts from here.
     """
     deadline = released + launch.max_seconds if launch.max_seconds is not None else None
+    announced = False
     cancel = os.path.join(launch.control, CANCEL)
     while True:
         family.reap()
@@ -62,7 +67,11 @@ def watch(
             log.say("this supervisor got SIGTERM: the run is ended")
             return Ending("supervisor lost", SHUT_DOWN, family.end(launch.grace_seconds))
         slots.look()
-        pulse.pause(TICK if deadline is None else deadline - now)
+        if not announced and now - released >= ANNOUNCE:
+            announced = True
+            wake_service(launch.wake)
+        tick = TICK if announced else ANNOUNCE
+        pulse.pause(tick if deadline is None else min(tick, deadline - now))
 
 
 def _end_leftovers(launch: Launch, family: Family, log: SupervisorLog) -> Ending:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class ThisMachine:
     def __init__(self, runtime: Path) -> None:
         self.runtime = runtime
         self._bundle: bundle.Bundle | None = None
+        self._one_start = threading.Lock()
 
     @property
     def host(self) -> str:
@@ -46,7 +48,8 @@ class ThisMachine:
 
     def start_supervisor(self, control: Path, slot_fds: Sequence[int]) -> None:
         """Have the warm parent fork a supervisor for the attempt whose control folder is `control`."""
-        nurse.spawn(self.runtime, self.place_bundle(), control, slot_fds)
+        with self._one_start:  # several threads would each start a warm parent, and all but one of them in vain
+            nurse.spawn(self.runtime, self.place_bundle(), control, slot_fds)
 
     def read(self, path: Path, offset: int, size: int) -> bytes:
         """Return up to `size` bytes of `path` from `offset`; empty when it is not there."""

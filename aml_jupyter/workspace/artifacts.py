@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -28,6 +29,7 @@ def index_files(
     attempt: int,
     watch: Sequence[str] = ("outputs", "logs"),
     epoch: int | None = None,
+    tx: sqlite3.Connection | None = None,
 ) -> int:
     """Bring the list of a run's files up to what lies in its folder.
 
@@ -45,6 +47,8 @@ def index_files(
         Folders of the working directory whose files belong to the run; ``outputs`` and ``logs`` always do.
     epoch : int, optional
         The service's epoch.
+    tx : sqlite3.Connection, optional
+        An open transaction to write in; without it, one of its own.
 
     Returns
     -------
@@ -67,10 +71,10 @@ def index_files(
             name = f"{shown}/{relative}" if shown else relative
             location = f"{prefix}/{base}/{relative}"
             found[location] = ArtifactRecord(run_id, name, location, size, attempt, modified)
-    with folder.store.transaction(durable=False, epoch=epoch) as tx:
-        changed = _update(tx, run_id, attempt, found)
+    with nullcontext(tx) if tx is not None else folder.store.transaction(durable=False, epoch=epoch) as writer:
+        changed = _update(writer, run_id, attempt, found)
         if changed:
-            record_event(tx, "run.artifact", run_id, {"names": changed[:100]})
+            record_event(writer, "run.artifact", run_id, {"names": changed[:100]})
     return len(changed)
 
 

@@ -85,6 +85,11 @@ class Store:
         """Return a number that differs from the last one asked for in this thread when anything was committed since."""
         return int(self.read().execute("PRAGMA data_version").fetchone()[0])
 
+    def version_by_others(self) -> int:
+        """Return a number that differs from the last one when anybody but this thread's durable transactions committed."""
+        connection = self._connection("durable")
+        return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
     @contextmanager
     def transaction(self, durable: bool = True, epoch: int | None = None) -> Iterator[Connection]:
         """Run the block as one transaction: all of it is committed when the block ends, nothing when it raises.

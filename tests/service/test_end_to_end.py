@@ -62,7 +62,17 @@ print("arguments", sys.argv[1:])
     assert artifact_path(folder, run.id, "outputs/model.txt").read_text() == "the model"
     assert "user_logs/std_log.txt" in [artifact.name for artifact in list_artifacts(db, run.id)]
     states = [entry.after for entry in transitions(db, run.id)]
-    assert states == ["Queued", "Preparing", "Starting", "Running", "Finalizing", "Completed"]
+    assert states == ["Queued", "Starting", "Running", "Completed"]
+
+
+def test_many_outputs_are_indexed_in_the_state_finalizing(folder: WorkspaceFolder, submit_script: Submit) -> None:
+    run = submit_script(
+        "import os\nfor i in range(3000):\n    os.makedirs(f'outputs/{i % 50}', exist_ok=True)\n    open(f'outputs/{i % 50}/{i}', 'w').close()"
+    )
+    assert wait_for_run(folder, run.id, timeout=60).status == "Completed"
+    db = folder.store.read()
+    assert len([artifact for artifact in list_artifacts(db, run.id) if artifact.name.startswith("outputs/")]) == 3000
+    assert "Finalizing" in [entry.after for entry in transitions(db, run.id)]
 
 
 def test_a_failing_script_shows_its_traceback(folder: WorkspaceFolder, submit_script: Submit) -> None:
