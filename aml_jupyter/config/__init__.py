@@ -37,7 +37,7 @@ from aml_jupyter.config.environment_sections import (
 )
 from aml_jupyter.config.run_configuration import RunConfiguration
 from aml_jupyter.config.script_run_config import ScriptRunConfig
-from aml_jupyter.config.scripts import check_script
+from aml_jupyter.config.scripts import check_script, source_folder
 from aml_jupyter.config.sections import (
     AmlComputeConfiguration,
     ApplicationEndpointConfiguration,
@@ -98,4 +98,5 @@ __all__ = [
     "TensorflowConfiguration",
     "check_script",
     "refuse_unbuilt",
+    "source_folder",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from aml_jupyter.config.conda_dependencies import CondaDependencies
 from aml_jupyter.config.data import Data, DatacacheConfiguration, DataReferenceConfiguration, OutputData
-from aml_jupyter.config.environment import DEFAULT_NAME, Environment
+from aml_jupyter.config.environment import DEFAULT_NAME, TEMPLATE_VARIABLES, Environment
 from aml_jupyter.config.environment_sections import find_reference
 from aml_jupyter.config.fields import (
     Field,
@@ -182,6 +182,16 @@ class RunConfiguration(Section):
     def target_is_set(self) -> bool:
         """Say whether somebody chose the target; else the workspace's default target is meant."""
         return self._target_is_set
+
+    def declared_variables(self) -> dict[str, str]:
+        """Return the variables that a run of this configuration gets: the environment's, and over them its own.
+
+        Those of SDK v1's untouched template are an example, and are not among them.
+        """
+        of_environment = dict(self.environment.environment_variables or {})
+        if of_environment == TEMPLATE_VARIABLES:
+            of_environment = {}
+        return {**of_environment, **(self.environment_variables or {})}
 
     @property
     def notes(self) -> list[str]:

@@ -58,12 +58,7 @@ def resolve(definition: Mapping[str, Any]) -> ResolvedEnvironment:
     written = named_interpreter(python)
     found = locate(submitter["python"] if written is None else written, submitter)
     variables = around(found.path, submitter.get("variables") or {}, own=written is None)
-    for declared in (
-        environment.get("environmentVariables"),
-        run_config.get("environmentVariables"),
-        definition.get("environment_variables"),
-    ):
-        variables.update(declared_variables(_mapping(declared)))
+    variables.update(declared_variables(_mapping(definition.get("environment_variables"))))
     if python.get("userManagedDependencies"):
         return ResolvedEnvironment(found.path, variables, USER_MANAGED, (f"Python: {found.path} (user-managed)",))
     note = (
@@ -89,8 +84,7 @@ def check(run_config: RunConfiguration, submitter: Mapping[str, Any]) -> None:
         Names the field, the value, and why it cannot be used.
     """
     environment = run_config.environment.to_dict()
-    declared = {**environment.get("environmentVariables", {}), **run_config.environment_variables}
-    declared_variables(declared)
+    declared = declared_variables(run_config.declared_variables())
     written = named_interpreter(_mapping(environment.get("python")))
     found = locate(submitter["python"] if written is None else written, submitter)
     if found.path == os.path.abspath(sys.executable or os.devnull):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from aml_jupyter.errors import ActivityFailedException
+from aml_jupyter.sdk.outputs import load_outputs
 from aml_jupyter.service import cancel_run, wait_for_run
 from aml_jupyter.views import as_text, log_path, run_view
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, get_metrics, get_run
@@ -13,7 +14,6 @@ from aml_jupyter.workspace.states import FINAL
 
 from .live import Bundle, LiveOutput, outputs
 from .notebook import server_url
-from .values import load_outputs
 
 if TYPE_CHECKING:
     from aml_jupyter.sdk import Run

@@ -1,13 +1,7 @@
-"""Carry variables between the notebook and a run's cell: pickled here, and unpickled here and nowhere else.
-
-What comes back is unpickled only in the kernel, only when its owner asks, only for a cell that this workspace
-submitted, and only when its hash is the one that the run wrote down.
-"""
+"""Pickle the notebook's variables for a run's cell. What comes back is unpickled by `aml_jupyter.sdk.outputs`."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import platform
 import subprocess
 import sys
@@ -15,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from aml_jupyter.errors import ExperimentExecutionException, UserErrorException, nearest
-from aml_jupyter.workspace import RunRecord, WorkspaceFolder
+from aml_jupyter.errors import UserErrorException, nearest
 
-__all__ = ["check_python", "load_outputs", "pickle_inputs"]
+__all__ = ["check_python", "pickle_inputs"]
 
 _PROBE = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
 
@@ -92,38 +85,3 @@ def _version_of(interpreter: str) -> str:
             f"The interpreter {interpreter} does not run: {done.stderr.strip()}", "interpreter_path"
         )
     return done.stdout.strip()
-
-
-def load_outputs(folder: WorkspaceFolder, run: RunRecord) -> dict[str, Any]:
-    """Return the values that the cell of `run` brought back, by name.
-
-    Raises
-    ------
-    UserErrorException
-        When the run is no cell, or brings nothing back.
-    ExperimentExecutionException
-        When the values are not there, or are not the bytes that the run wrote.
-    """
-    wanted = (run.definition.get("cell") or {}).get("outputs") or []
-    if run.kind != "cell" or not wanted:
-        raise UserErrorException(f"Run {run.id} brings no values back: submit a cell with -o NAMES.", "outputs")
-    values = folder.layout.run(run.id).attempt(run.attempt).control / "values"
-    try:
-        described = json.loads((values / "outputs.json").read_bytes())
-        pickled = (values / "outputs.pkl").read_bytes()
-    except FileNotFoundError as error:
-        raise ExperimentExecutionException(
-            f"Run {run.id} is {run.status} and has left no values ({error.filename} is not there)."
-        ) from error
-    digest = hashlib.sha256(pickled).hexdigest()
-    if digest != described.get("sha256"):
-        raise ExperimentExecutionException(
-            f"The values of run {run.id} are not what the run wrote (their hash is {digest[:12]}, "
-            f"not {str(described.get('sha256'))[:12]}); they were not read. They lie in {values}."
-        )
-    import pickle
-
-    loaded = pickle.loads(pickled)
-    if not isinstance(loaded, dict):
-        raise ExperimentExecutionException(f"The values of run {run.id} are no dictionary; they lie in {values}.")
-    return loaded

@@ -19,7 +19,7 @@ from aml_jupyter.environments import submitter
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.sdk.run import Run
 from aml_jupyter.service.in_process import LOST, describe_process, end_lost_runs, ingest_in_process
-from aml_jupyter.supervisor import durable, protocol
+from aml_jupyter.supervisor import protocol
 from aml_jupyter.supervisor.client.errors import AmlError as ClientError
 from aml_jupyter.supervisor.client.recorder import Recorder
 from aml_jupyter.supervisor.client.sinks import ControlSink
@@ -31,6 +31,7 @@ from aml_jupyter.workspace import (
     new_run_id,
     take_snapshot,
     transition,
+    write_definition,
 )
 from aml_jupyter.workspace.states import FINAL
 
@@ -195,7 +196,7 @@ def start_interactive(
     definition = _definition(experiment, wanted, display_name, snapshot_directory, snapshot, tags, parent)
     place = folder.layout.run(wanted)
     (place.attempt(1).control / protocol.EVENTS).mkdir(parents=True)
-    durable.write_json(str(place.definition), definition, point="submit.definition")
+    write_definition(folder.layout, definition)
     with folder.store.transaction() as tx:
         insert_run(tx, definition, status="Running", reason="in this process", in_process=True)
     return InteractiveRun(experiment, wanted, outputs)

@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from aml_jupyter.errors import AmlError, LeaseLost, WorkspaceException
-from aml_jupyter.service import compute, ending, ingestion, requests, starting, watching
+from aml_jupyter.service import compute, ending, in_process, ingestion, requests, starting, watching
 from aml_jupyter.service.active import ActiveRun
 from aml_jupyter.service.lease import Lease
 from aml_jupyter.service.wakeup import WakeSocket
@@ -34,6 +34,9 @@ LOOK_EVERY = 1.0
 
 IDLE_LOOK_EVERY = 2.0
 """Seconds between two looks at the database while nothing is open."""
+
+LOST_LOOK_EVERY = 5.0
+"""Seconds between two looks for interactive runs whose process is gone."""
 
 log = logging.getLogger("aml_jupyter.service")
 
@@ -63,10 +66,13 @@ class Reconciler:
         self.stopping = False
         self.queue_may_move = True
         self.last_end = 0.0
+        self.start_seconds: dict[str | None, float] = {}
+        """How long staging and starting took the last time, by snapshot."""
         self._backends: dict[str, tuple[float, Target]] = {}
         self.targets: list[TargetRecord] = []
         self._version: int | None = None
         self._idle_since = time.monotonic()
+        self._looked_for_lost = float("-inf")
 
     # -- the loop -----------------------------------------------------------------------------------------------
 
@@ -103,12 +109,13 @@ class Reconciler:
         ending.begin_endings(self)
         self.settle()
         starting.launch_claimed(self)
+        self.end_lost_runs()
         if any(record.provisioning_state in ("Stopping", "Deleting") for record in self.targets):
             compute.settle_targets(self.folder, self.lease.epoch)
 
     def adopt(self) -> None:
         """Read what others changed: new runs, cancel requests, targets, and the runs of an earlier service."""
-        version = self.folder.store.data_version()
+        version = self.folder.store.version_by_others()
         if version == self._version:
             return
         self._version = version
@@ -132,6 +139,14 @@ class Reconciler:
                 starting.fail(self, run, error)
                 continue
             self.active[run.id] = ActiveRun(run, starting.handle_of(run), backend)
+
+    def end_lost_runs(self) -> None:
+        """End the interactive runs whose process is gone: at the first turn, and now and then."""
+        if time.monotonic() - self._looked_for_lost < LOST_LOOK_EVERY:
+            return
+        self._looked_for_lost = time.monotonic()
+        for run_id in in_process.end_lost_runs(self.folder):
+            log.info("run %s: %s", run_id, in_process.LOST)
 
     def settle(self) -> None:
         """Write down in one transaction what this turn has decided: starts seen, ends, and who goes next."""

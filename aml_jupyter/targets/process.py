@@ -125,11 +125,11 @@ class ProcessTarget:
         if launch.snapshot is not None:
             materialise(self._folder, launch.snapshot, work)
         os.makedirs(work, exist_ok=True)
-        for path in (f"{work}/outputs", f"{work}/logs", control):
+        for path in (f"{work}/outputs", control):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(path)
         for name, content in launch.control_files.items():
-            durable.write_json(f"{control}/{name}", content, point="target.control_file", sync=False)
+            durable.write_json(f"{control}/{name}", content, point="target.control_file", sync=False, mode=0o600)
         held = self._held.get(handle)
         needs = launch.needs
         durable.write_json(
@@ -159,6 +159,7 @@ class ProcessTarget:
             },
             point="target.launch",
             sync=False,
+            mode=0o600,
         )
 
     def start(self, handle: Handle) -> None:

@@ -11,7 +11,7 @@ from aml_jupyter.views.formats import clock_text, duration_text, iso_time, json_
 from aml_jupyter.views.metrics import brief_metrics
 from aml_jupyter.views.text import Column
 from aml_jupyter.views.view import TableView
-from aml_jupyter.workspace import find_runs, place_in_line
+from aml_jupyter.workspace import find_runs, places_in_line
 from aml_jupyter.workspace.states import WAITING
 
 if TYPE_CHECKING:
@@ -76,13 +76,15 @@ def run_rows(folder: WorkspaceFolder, with_metrics: bool = True, **filters: Any)
         before_seq.
     """
     db = folder.store.read()
+    found = find_runs(db, **filters)
+    places = places_in_line(db) if any(run.status in WAITING for run in found) else {}
     rows = tuple(
         RunRow(
             run,
             brief_metrics(db, run.id) if with_metrics else {},
-            place_in_line(db, run.id) if run.status in WAITING else None,
+            places.get(run.id),
         )
-        for run in find_runs(db, **filters)
+        for run in found
     )
     return TableView(rows, COLUMNS, "no runs; submit one with: aml submit SCRIPT.py")
 

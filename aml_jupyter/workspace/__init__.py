@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         set_default_target,
         update_target,
     )
+    from .definitions import read_definition, write_definition
     from .events import (
         events_since,
         latest_event,
@@ -92,6 +93,7 @@ if TYPE_CHECKING:
         new_run_id,
         open_runs,
         place_in_line,
+        places_in_line,
         transition,
         update_run,
     )
@@ -172,8 +174,10 @@ __all__ = [
     "new_run_id",
     "open_runs",
     "place_in_line",
+    "places_in_line",
     "preview_snapshot",
     "read_blob",
+    "read_definition",
     "read_tree",
     "rebuild_workspace",
     "record_event",
@@ -192,12 +196,14 @@ __all__ = [
     "user_data_folder",
     "verify_workspace",
     "workspace_by_name",
+    "write_definition",
 ]
 
 _MODULES = {
     "artifacts": "artifact_path index_files list_artifacts",
     "compute": "default_target delete_target find_target get_target insert_target list_targets set_default_target "
     "update_target",
+    "definitions": "read_definition write_definition",
     "events": "events_since latest_event record_event",
     "experiments": "check_experiment_name create_experiment find_experiment get_experiment list_experiments",
     "folder": "WorkspaceFolder",
@@ -214,7 +220,7 @@ _MODULES = {
     "TransitionRecord",
     "registry": "WorkspaceEntry find_workspace list_workspaces runtime_folder user_data_folder workspace_by_name",
     "report": "Report",
-    "runs": "find_run find_runs get_run insert_run new_run_id open_runs place_in_line transition update_run",
+    "runs": "find_run find_runs get_run insert_run new_run_id open_runs place_in_line places_in_line transition update_run",
     "secrets": "delete_secret get_secret set_secret",
     "snapshots": "Snapshot diff_snapshots materialise preview_snapshot read_blob read_tree take_snapshot",
     "store": "Store",

@@ -94,16 +94,18 @@ def _files_below(root: Path, base: str) -> Iterator[tuple[str, int, float]]:
     top = os.path.join(root, base)
     if not os.path.isdir(top):
         return
-    real_root = os.path.realpath(root)
-    if not _is_inside(os.path.realpath(top), real_root):
+    if _has_link(root, base) and not _is_inside(os.path.realpath(top), os.path.realpath(root)):
         return
+    real_root = ""
     for place, folders, names in os.walk(top):
         folders.sort()
         for name in sorted(names):
             path = os.path.join(place, name)
             try:
-                if os.path.islink(path) and not _is_inside(os.path.realpath(path), real_root):
-                    continue
+                if os.path.islink(path):
+                    real_root = real_root or os.path.realpath(root)
+                    if not _is_inside(os.path.realpath(path), real_root):
+                        continue
                 if not os.path.isfile(path):
                     continue
                 found = os.stat(path)
@@ -111,6 +113,16 @@ def _files_below(root: Path, base: str) -> Iterator[tuple[str, int, float]]:
                 continue
             relative = os.path.relpath(path, top).replace(os.sep, "/")
             yield relative.encode("utf-8", "replace").decode(), found.st_size, found.st_mtime
+
+
+def _has_link(root: Path, base: str) -> bool:
+    """Tell whether a part of `base` is a symbolic link; most are not, and asking so is cheaper than resolving."""
+    path = str(root)
+    for part in base.split("/"):
+        path = f"{path}/{part}"
+        if os.path.islink(path):
+            return True
+    return False
 
 
 def _is_inside(path: str, root: str) -> bool:

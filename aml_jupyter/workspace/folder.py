@@ -148,7 +148,7 @@ def _create(layout: Layout, name: str | None, facts: dict[str, str]) -> dict[str
         check_workspace_name(name)
     made = not layout.root.exists()
     try:
-        layout.root.mkdir(parents=True, exist_ok=True)
+        layout.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         foreign = sorted(entry.name for entry in layout.root.iterdir() if not entry.name.startswith("."))
     except OSError as error:
         raise WorkspaceException(f"The workspace folder {layout.root} cannot be made: {error.strerror}.") from error
@@ -157,6 +157,7 @@ def _create(layout: Layout, name: str | None, facts: dict[str, str]) -> dict[str
             f"{layout.root} is not a workspace (it has no workspace.json) and is not empty ({', '.join(foreign[:5])}). "
             "Name an empty or a new folder."
         )
+    _keep_private(layout.root)
     identity = {
         "format": FORMAT,
         "id": uuid.uuid4().hex,
@@ -180,6 +181,13 @@ def _create(layout: Layout, name: str | None, facts: dict[str, str]) -> dict[str
     found = read_identity(layout)
     assert found is not None, "workspace.json was just written or was there"
     return found
+
+
+def _keep_private(root: Path) -> None:
+    """Let nobody but its owner enter the folder: it will hold logs, values, snapshots and declared variables."""
+    with suppress(OSError):  # a file system without rights, or somebody else's folder: who made that decides
+        if os.name == "posix" and root.stat().st_uid == os.getuid():
+            root.chmod(0o700)
 
 
 def _legal_name(text: str) -> str:

@@ -147,8 +147,9 @@ def find_workspace(choice: str | os.PathLike[str] | None = None) -> WorkspaceFol
     Parameters
     ----------
     choice : str or path, optional
-        A folder (made when it is missing or empty), or the name of a workspace in the user's list. Without it
-        ``AML_WORKSPACE`` says which, and without that it is the default one in the user's data folder.
+        A folder (made when it is missing or empty; ``./x`` where ``x`` alone is a name), or the name of a workspace in
+        the user's list. Without it ``AML_WORKSPACE`` says which, and without that it is the default one in the user's
+        data folder.
 
     Raises
     ------
@@ -161,7 +162,7 @@ def find_workspace(choice: str | os.PathLike[str] | None = None) -> WorkspaceFol
     if not wanted:
         return workspace_by_name(_DEFAULT, create=True)
     path = Path(wanted).expanduser()
-    is_path = path.is_absolute() or len(path.parts) != 1 or wanted in (".", "..") or path.is_dir()
+    is_path = wanted in (".", "..", "~") or os.sep in wanted or "/" in wanted or path.is_dir()
     if not is_path:
         return workspace_by_name(wanted)
     folder = WorkspaceFolder.open(path, create=True)

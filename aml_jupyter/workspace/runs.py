@@ -5,6 +5,7 @@ Attempts, tags and properties are in `history` and `labels`.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import sqlite3
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 from aml_jupyter.errors import UserErrorException, WorkspaceException, nearest
 
+from .definitions import without_values
 from .events import record_event
 from .experiments import check_experiment_name, take_number
 from .labels import add_properties, set_tags
@@ -32,6 +34,7 @@ __all__ = [
     "new_run_id",
     "open_runs",
     "place_in_line",
+    "places_in_line",
     "transition",
     "update_run",
 ]
@@ -126,7 +129,7 @@ def insert_run(
     }
     columns = ", ".join(row)
     tx.execute(f"INSERT INTO runs ({columns}) VALUES ({', '.join('?' * len(row))})", tuple(row.values()))
-    tx.execute("INSERT INTO definitions (run, value) VALUES (?, ?)", (run_id, json.dumps(definition)))
+    tx.execute("INSERT INTO definitions (run, value) VALUES (?, ?)", (run_id, json.dumps(without_values(definition))))
     tx.execute(
         "INSERT INTO transitions (run, time, attempt, before, after, reason) VALUES (?, ?, ?, NULL, ?, ?)",
         (run_id, now, attempt, status, reason),
@@ -243,21 +246,31 @@ def place_in_line(db: sqlite3.Connection, run_id: str) -> int | None:
     return int(ahead) + 1
 
 
+def places_in_line(db: sqlite3.Connection) -> dict[str, int]:
+    """Return the place of every queued run among those of its target, as `place_in_line` counts it."""
+    places: dict[str, int] = {}
+    lines: dict[str, int] = {}
+    for run_id, target in db.execute("SELECT id, target FROM runs WHERE status = 'Queued' ORDER BY priority DESC, seq"):
+        places[run_id] = lines[target] = lines.get(target, 0) + 1
+    return places
+
+
 def transition(
-    tx: sqlite3.Connection, run_id: str, after: str, reason: str, at: float | None = None, **fields: Any
+    tx: sqlite3.Connection, run: str | RunRecord, after: str, reason: str, at: float | None = None, **fields: Any
 ) -> RunRecord:
     """Bring a run into another state, and record when and why.
 
     The times `queued`, `started` and `ended` are kept by themselves. When a run ends or goes back into the queue, the
-    runs
-    inside its process end with it.
+    runs inside its process end with it.
 
     Parameters
     ----------
     tx : sqlite3.Connection
         The open transaction.
-    run_id, after, reason : str
-        The run, its new state, and why.
+    run : str or RunRecord
+        The run's id, or the run as it was read before: it is read again unless its state is still the same.
+    after, reason : str
+        The new state, and why.
     at : float, optional
         When it happened, in Unix seconds; now when it is not given.
     **fields
@@ -270,7 +283,9 @@ def transition(
     WorkspaceException
         When the new state may not follow the present one.
     """
-    run = get_run(tx, run_id)
+    run_id = run if isinstance(run, str) else run.id
+    if isinstance(run, str) or not _is_unchanged(tx, run):
+        run = get_run(tx, run_id)
     if after not in RUN_TRANSITIONS[run.status]:
         allowed = ", ".join(sorted(RUN_TRANSITIONS[run.status])) or "nothing, it is final"
         raise WorkspaceException(
@@ -286,7 +301,8 @@ def transition(
         kept = {"started": now}
     elif after in FINAL:
         kept = {"ended": now}
-    _write(tx, run_id, {**kept, **fields, "status": after, "reason": reason})
+    changed = {**kept, **fields, "status": after, "reason": reason}
+    _write(tx, run_id, changed)
     tx.execute(
         "INSERT INTO transitions (run, time, attempt, before, after, reason) VALUES (?, ?, ?, ?, ?, ?)",
         (run_id, now, fields.get("attempt", run.attempt), run.status, after, reason),
@@ -294,7 +310,13 @@ def transition(
     record_event(tx, "run.state", run_id, {"before": run.status, "status": after, "reason": reason})
     if after in FINAL or after == "Queued":
         end_inner_runs(tx, run, after, at)
-    return get_run(tx, run_id)
+    return dataclasses.replace(run, **changed)
+
+
+def _is_unchanged(tx: sqlite3.Connection, run: RunRecord) -> bool:
+    """Tell whether the row still has the state, attempt and cancel request of `run`."""
+    row = tx.execute("SELECT status, attempt, cancel_requested FROM runs WHERE id = ?", (run.id,)).fetchone()
+    return row is not None and tuple(row) == (run.status, run.attempt, run.cancel_requested)
 
 
 def end_inner_runs(tx: sqlite3.Connection, parent: RunRecord, after: str, at: float | None = None) -> None:

@@ -26,7 +26,9 @@ HERE: dict[str, Any] = {
 
 
 def _definition(config: RunConfiguration | None = None, **fields: Any) -> dict[str, Any]:
-    return {"submitter": HERE, "run_config": (config or RunConfiguration()).to_dict(), **fields}
+    config = config or RunConfiguration()
+    declared = config.declared_variables()
+    return {"submitter": HERE, "run_config": config.to_dict(), "environment_variables": declared, **fields}
 
 
 def test_the_template_means_the_submitters_python_and_says_so() -> None:
@@ -56,14 +58,22 @@ def test_declared_variables_win_over_the_submitters_and_the_runs_over_the_enviro
         "environment",
         "/opt/bin",
     )
-    assert resolve(_definition(config, environment_variables={"A": "line"})).variables["A"] == "line"
+
+
+def test_only_the_untouched_template_is_an_example() -> None:
+    config = RunConfiguration()
+    assert config.declared_variables() == {}
+    config.environment.environment_variables = {"EXAMPLE_ENV_VAR": "mine"}
+    assert config.declared_variables() == {"EXAMPLE_ENV_VAR": "mine"}
+    config.environment.environment_variables = {"EXAMPLE_ENV_VAR": "EXAMPLE_VALUE", "A": "1"}
+    assert resolve(_definition(config)).variables["EXAMPLE_ENV_VAR"] == "EXAMPLE_VALUE"
 
 
 def test_nothing_of_this_process_leaks_into_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEAK", "1")
     monkeypatch.setenv("CONDA_TOKEN", "1")
     variables = resolve(_definition()).variables
-    assert set(variables) == {"PATH", "LANG", "HOME", "EXAMPLE_ENV_VAR"}
+    assert set(variables) == {"PATH", "LANG", "HOME"}
     assert not {"LEAK", "CONDA_TOKEN"} & set(resolve({**_definition(), "submitter": submitter()}).variables)
 
 

@@ -131,3 +131,27 @@ def test_opening_asks_for_nothing_outside_the_folder(tmp_path: Path, monkeypatch
     find_workspace(tmp_path / "w").close()
     with pytest.raises(WorkspaceException, match="AML_USER_DATA"):
         find_workspace()
+
+
+def test_a_path_with_a_separator_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    state = find_workspace("./state")
+    assert state.root == tmp_path / "state"
+    state.close()
+    other = find_workspace("other/")
+    assert other.root == tmp_path / "other"
+    other.close()
+
+
+def test_nobody_else_can_enter_a_workspace(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        (tmp_path / "empty").mkdir()
+        for name in ("new", "empty"):
+            find_workspace(tmp_path / name).close()
+            assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o700
+        (tmp_path / "new").chmod(0o750)
+        find_workspace(tmp_path / "new").close()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o750, "its owner's decision stands"

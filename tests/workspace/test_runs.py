@@ -24,6 +24,7 @@ from aml_jupyter.workspace import (
     new_run_id,
     open_runs,
     place_in_line,
+    places_in_line,
     set_tags,
     transition,
     transitions,
@@ -212,3 +213,11 @@ def test_the_package_imports_nothing_heavy(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "w")], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_places_in_line_are_those_of_each_run(folder: WorkspaceFolder, new_run: NewRun) -> None:
+    runs = [new_run(attempt=False, priority=number % 3, target=f"t{number % 2}") for number in range(9)]
+    db = folder.store.read()
+    places = places_in_line(db)
+    assert places == {run.id: place_in_line(db, run.id) for run in runs}
+    assert sorted(places.values()) == [1, 1, 2, 2, 3, 3, 4, 4, 5]
