@@ -4,7 +4,7 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3.10 python
 	then echo $$name; break; fi; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
-SOURCES := $(shell find aml_jupyter -type f -not -path '*/__pycache__/*' 2>/dev/null)
+SOURCES := $(shell find aml_jupyter etc -type f -not -path '*/__pycache__/*' -not -name '* *' 2>/dev/null)
 
 .PHONY: demo test lab check bench format clean help
 
@@ -13,42 +13,58 @@ help:
 	@echo 'make test    set up, run every test'
 	@echo 'make lab     set up, open JupyterLab in notebooks/'
 	@echo 'make check   ruff, mypy --strict, import floors, file lengths'
+	@echo 'make format  let ruff format the tree'
 	@echo 'make bench   every figure beside its peer'
+	@echo 'make clean   remove what the others made'
 
-# A virtual environment with the dependencies; made again when pyproject.toml changes.
-$(VENV)/.ready: pyproject.toml
-	@test -n "$(PYTHON)" || { echo 'Python 3.10 or later with venv was not found; set PYTHON=/path/to/python3'; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python '.[test]'
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo 'No Python 3.10 or later that can make virtual environments was found.'; \
+		echo 'Install one (Debian: apt-get install python3-venv), or set PYTHON=/path/to/python3.'; exit 1; }
+	@echo "Making a virtual environment in $(VENV) with $(PYTHON) ..."
+	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-# The package itself as users get it (a wheel, not a link); installed again when a source file changes.
-$(VENV)/.installed: $(VENV)/.ready $(SOURCES)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --reinstall-package aml-jupyter .
+# $(call install,EXTRA): the package itself as users get it (a wheel, not a link) and its dependencies. uv is quick; pip is
+# slower, and reads settings (pip.conf) that uv does not.
+define install
+	@echo 'Installing aml-jupyter[$(1)] ...'
+	@if [ ! -x $(BIN)/uv ]; then $(BIN)/python -m pip install --quiet --disable-pip-version-check uv >/dev/null 2>&1 || true; fi
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --reinstall-package aml-jupyter '.[$(1)]' 2>$(VENV)/uv.log \
+		|| { echo 'uv could not do it ($(VENV)/uv.log says why); pip does.'; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[$(1)]'; }
 	@touch $@
+endef
 
-demo: $(VENV)/.installed
-	$(BIN)/python notebooks/demo.py
+# Installed again when pyproject.toml or a source file changes.
+$(VENV)/.demo: $(VENV)/.made pyproject.toml $(SOURCES)
+	$(call install,demo)
 
-lab: $(VENV)/.installed
-	cd notebooks && ../$(BIN)/jupyter lab
+$(VENV)/.test: $(VENV)/.made pyproject.toml $(SOURCES)
+	$(call install,test)
+	@touch $(VENV)/.demo
 
-test: $(VENV)/.installed
+demo: $(VENV)/.demo
+	@$(BIN)/python notebooks/demo.py
+
+# With the runs that the demo made; AML_WORKSPACE chooses another workspace.
+lab: $(VENV)/.demo
+	cd notebooks && AML_WORKSPACE="$${AML_WORKSPACE:-$(CURDIR)/notebooks/.output/workspace}" ../$(BIN)/jupyter lab
+
+test: $(VENV)/.test
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-check: $(VENV)/.ready
+check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/structure
 
-format: $(VENV)/.ready
+format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.installed
+bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .bench
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench notebooks/.output
