@@ -6,6 +6,7 @@ Everything stays in ``notebooks/.output``. The exit code is 0 only when every ce
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -25,17 +26,20 @@ def main() -> int:
     # A runtime folder of its own: what is started here is told apart from the user's other work, and ends with the demo.
     with tempfile.TemporaryDirectory(prefix="aml-demo-") as runtime:
         os.environ["AML_RUNTIME"] = runtime
-        os.environ["JUPYTER_RUNTIME_DIR"] = runtime  # a short path: kernels listen at sockets in it
+        os.environ["AML_NOTEBOOK"] = str(HERE / "quickstart.ipynb")  # papermill does not tell the kernel
         began = time.time()
-        print(f"Executing {HERE / 'quickstart.ipynb'} (half a minute) ...", flush=True)
+        print(f"Executing {HERE / 'quickstart.ipynb'} ...", flush=True)
         try:
-            fault = _execute()
+            fault = _execute(Path(runtime, "kernel.json"))
             runs = _show(workspace, began)
         finally:
             _stop(workspace)
+    _wait_for_the_end_of_what_uses(runtime)
     print(f"\nThe executed notebook: {EXECUTED}")
     print(f"The workspace:         {workspace}")
     print("Open it yourself:      make lab")
+    aml = shlex.join([str(Path(sys.executable).parent / "aml"), "--workspace", str(workspace), "run", "list"])
+    print(f"Ask in a terminal:     {aml}")
     if fault:
         print(f"\nThe demo failed: {fault}", file=sys.stderr)
         return 1
@@ -46,8 +50,11 @@ def main() -> int:
     return 0
 
 
-def _execute() -> str:
-    """Execute the notebook and return what went wrong, in words; the executed cells are on disk either way."""
+def _execute(connection: Path) -> str:
+    """Execute the notebook and return what went wrong, in words; the executed cells are on disk either way.
+
+    The kernel listens at sockets beside the file `connection`, whose path therefore is short.
+    """
     import papermill
     from traitlets.config import Config
 
@@ -58,7 +65,7 @@ def _execute() -> str:
             cwd=HERE,
             kernel_name="python3",
             progress_bar=False,
-            config=Config({"KernelManager": {"transport": "ipc"}}),
+            config=Config({"KernelManager": {"transport": "ipc", "connection_file": str(connection)}}),
         )
     except papermill.PapermillExecutionError as error:
         return f"cell {error.cell_index + 1} of the notebook: {error.ename}: {error.evalue}"
@@ -93,6 +100,14 @@ def _stop(workspace: Path) -> None:
         stop_service(folder)
     finally:
         folder.close()
+
+
+def _wait_for_the_end_of_what_uses(runtime: str) -> None:
+    """Wait until no process is left whose command line names the folder `runtime`, which is gone."""
+    import psutil
+
+    left = [process for process in psutil.process_iter(["cmdline"]) if runtime in " ".join(process.info["cmdline"] or [])]
+    psutil.wait_procs(left, timeout=10)
 
 
 if __name__ == "__main__":

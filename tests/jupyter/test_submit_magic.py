@@ -40,6 +40,7 @@ def test_a_cell_runs_with_values_sent_and_brought_back(shell: Any, folder: Works
     record = get_run(folder.store.read(), handle.id)
     assert (record.kind, record.experiment, record.tags) == ("cell", "digits", {"who": "a b"})
     assert record.definition["parameters"] == {"alpha": 0.25}
+    assert record.display_name == "job"
 
 
 def test_without_wait_the_handle_comes_back_at_once_and_shows_itself(shell: Any) -> None:

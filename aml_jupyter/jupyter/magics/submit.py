@@ -132,7 +132,7 @@ def _cell_options(options: Namespace, source: Path, notebook: Path | None) -> An
         inputs=_names(options.inputs),
         outputs=_names(options.outputs),
         parameters={name: typed_value(text) for name, text in pairs(options.parameter, "-p").items()},
-        display_name=options.display_name,
+        display_name=options.display_name or options.name,
         tags=pairs(options.tag, "--tag"),
         cores=options.cores,
         gpus=options.gpus,
