@@ -16,7 +16,7 @@ from aml_jupyter.service.active import ActiveRun
 from aml_jupyter.service.lease import Lease
 from aml_jupyter.service.wakeup import WakeSocket
 from aml_jupyter.supervisor.faults import fault_point
-from aml_jupyter.targets import Target, create_backend
+from aml_jupyter.targets import Handle, Target, create_backend
 from aml_jupyter.workspace import (
     RunRecord,
     TargetRecord,
@@ -66,6 +66,8 @@ class Reconciler:
         self.stopping = False
         self.queue_may_move = True
         self.last_end = 0.0
+        self.staged: set[Handle] = set()
+        """Attempts whose files are in place, though they have no slot yet."""
         self.start_seconds: dict[str | None, float] = {}
         """How long staging and starting took the last time, by snapshot."""
         self._backends: dict[str, tuple[float, Target]] = {}
@@ -109,6 +111,7 @@ class Reconciler:
         ending.begin_endings(self)
         self.settle()
         starting.launch_claimed(self)
+        starting.stage_ahead(self)
         self.end_lost_runs()
         if any(record.provisioning_state in ("Stopping", "Deleting") for record in self.targets):
             compute.settle_targets(self.folder, self.lease.epoch)

@@ -14,7 +14,7 @@ from aml_jupyter.errors import AmlError
 from aml_jupyter.service.active import ActiveRun
 from aml_jupyter.service.client import socket_path
 from aml_jupyter.service.launch import build_launch, needs_of
-from aml_jupyter.targets import Handle
+from aml_jupyter.targets import Handle, Target
 from aml_jupyter.workspace import (
     RunRecord,
     TargetRecord,
@@ -28,11 +28,14 @@ from aml_jupyter.workspace.queue import next_in_line, queued_targets
 if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler
 
-__all__ = ["claim", "end_unstarted", "fail", "handle_of", "launch_claimed"]
+__all__ = ["claim", "end_unstarted", "fail", "handle_of", "launch_claimed", "stage_ahead"]
 
 START_AGAIN_AFTER = 2.0
 """Seconds after which a start that left no trace is repeated, doubled each time; the attempt's link keeps it from running
 twice."""
+
+AHEAD = 2
+"""How many waiting runs of a target are staged before they have a slot."""
 
 QUICK = 0.02
 """Seconds within which a start is done in the loop itself: handing it to another thread would cost more."""
@@ -143,19 +146,37 @@ def _begin(service: Reconciler, active: ActiveRun) -> None:
     active.starting.add_done_callback(lambda future: future.exception() and service.wakeup.wake())
 
 
+def stage_ahead(service: Reconciler) -> None:
+    """Put the files of who is next in place while all slots are taken, so that a freed slot is used at once."""
+    if not service.queue_may_move or service.wakeup.is_woken:
+        return
+    db = service.folder.store.read()
+    for record in service.targets:
+        for run in next_in_line(db, record.name, limit=AHEAD) if not _closed(record) else ():
+            handle = Handle(run.target, run.id, run.attempt + 1)
+            if handle in service.staged or service.start_seconds.get(run.snapshot, QUICK) >= QUICK:
+                continue
+            try:
+                _stage(service, run, service.backend(run.target), handle)
+            except (AmlError, OSError) as error:
+                log.info("run %s could not be staged ahead: %s", run.id, error)
+                return
+            service.staged.add(handle)
+
+
+def _stage(service: Reconciler, run: RunRecord, backend: Target, handle: Handle) -> None:
+    paths, kind, wake = backend.paths(handle), service.target_type(run), str(socket_path(service.folder))
+    backend.stage(handle, build_launch(service.folder, run, handle, paths, kind, service.lease.epoch, wake))
+
+
 def _stage_and_start(service: Reconciler, active: ActiveRun) -> None:
     run, backend, handle = active.run, active.backend, active.handle
     begin = time.monotonic()
-    launch = build_launch(
-        service.folder,
-        run,
-        handle,
-        backend.paths(handle),
-        service.target_type(run),
-        service.lease.epoch,
-        str(socket_path(service.folder)),
-    )
-    backend.stage(handle, launch)
+    if handle in service.staged:
+        service.staged.discard(handle)
+        backend.start(handle)
+        return
+    _stage(service, run, backend, handle)
     backend.start(handle)
     if len(service.start_seconds) > 1000:
         service.start_seconds.clear()

@@ -52,6 +52,11 @@ class WakeSocket:
         """Make the next `wait` return at once."""
         self._event.set()
 
+    @property
+    def is_woken(self) -> bool:
+        """Tell whether the next `wait` returns at once."""
+        return self._event.is_set()
+
     def wait(self, seconds: float) -> bool:
         """Sleep until somebody wakes us or `seconds` have passed; tell whether somebody did."""
         woken = self._event.wait(seconds)

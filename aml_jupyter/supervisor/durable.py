@@ -58,7 +58,7 @@ def write_json(path: Path, value: Any, point: str = "durable.write", sync: bool 
             sync_folder(os.path.dirname(name))
 
 
-def link_json(path: Path, value: Any, point: str = "durable.link") -> bool:
+def link_json(path: Path, value: Any, point: str = "durable.link", sync_name: bool = True) -> bool:
     """Put `value` into the file at `path` unless that name is taken; the first one stands.
 
     Parameters
@@ -69,6 +69,8 @@ def link_json(path: Path, value: Any, point: str = "durable.link") -> bool:
         What `json` can write.
     point : str
         Name of the fault point around the write.
+    sync_name : bool
+        Whether the name, too, has to survive a power cut when this returns; the content does in any case.
 
     Returns
     -------
@@ -92,7 +94,8 @@ def link_json(path: Path, value: Any, point: str = "durable.link") -> bool:
             return False
         finally:
             _discard(temporary)
-        sync_folder(os.path.dirname(name))
+        if sync_name:
+            sync_folder(os.path.dirname(name))
     return True
 
 

@@ -32,7 +32,8 @@ def send(connection: socket.socket, message: Dict[str, Any], fds: Sequence[int] 
         raise ValueError("the message has %d bytes and %d descriptors: too many" % (len(data), len(fds)))
     ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
     sent = connection.sendmsg([data], ancillary)
-    connection.sendall(data[sent:])
+    if sent < len(data):  # nothing at all would still fail when the other end has answered and closed already
+        connection.sendall(data[sent:])
 
 
 def receive(connection: socket.socket) -> Tuple[Dict[str, Any], List[int]]:

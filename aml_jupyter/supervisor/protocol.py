@@ -9,8 +9,7 @@ only, Python 3.6 syntax: this module travels to the compute target.
      "command": ["python", "train.py", "--lr", "0.1"], "cwd": "<absolute path of work/>",
      "environment": {"PATH": ..., every variable of the process, nothing else},
      "max_seconds": 2592000 or null, "grace_seconds": 10,
-     "wake": "<path of the service's socket>" or null,
-     "slots": {"folder": "<slot folder>", "held": ["core-0"], "cores": 1, "gpus": 0, "memory": 0}}
+     "wake": "<path of the service's socket>" or null}
 
 ``attempt.json`` (written once by the supervisor; linking it into place is what "started" means)::
 

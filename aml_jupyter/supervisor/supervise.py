@@ -11,7 +11,7 @@ import time
 from typing import Any, Dict, NamedTuple, Optional, Sequence
 
 from . import identity
-from .durable import link_json
+from .durable import link_json, sync_folder
 from .epochs import StaleEpoch, hold_epoch
 from .family import Family
 from .held import HeldProcess, fork_held
@@ -170,13 +170,14 @@ class _Supervision:
         }
         if self._write_result(result):
             wake_service(self._launch.wake)
+            sync_folder(self._launch.control)
         return 0
 
     def _write_result(self, result: Dict[str, Any]) -> bool:
         pause = 0.1
         while True:
             try:
-                if not link_json(self._files.result, result, point="supervisor.result"):
+                if not link_json(self._files.result, result, point="supervisor.result", sync_name=False):
                     self._log.say("a result was written by somebody else; it stands")
                 return True
             except OSError as error:

@@ -130,8 +130,6 @@ class ProcessTarget:
                 os.mkdir(path)
         for name, content in launch.control_files.items():
             durable.write_json(f"{control}/{name}", content, point="target.control_file", sync=False, mode=0o600)
-        held = self._held.get(handle)
-        needs = launch.needs
         durable.write_json(
             f"{control}/{protocol.LAUNCH}",
             {
@@ -146,16 +144,6 @@ class ProcessTarget:
                 "max_seconds": launch.max_seconds,
                 "grace_seconds": launch.grace_seconds,
                 "wake": launch.environment.get("AML_WAKE") or None,
-                "slots": {
-                    "folder": str(self._machine.runtime / "slots"),
-                    "held": list(held.names) if held else [],
-                    "cores": needs.cores,
-                    "core_limit": self.max_parallel,
-                    "gpus": needs.gpus,
-                    "gpu_limit": self._gpus() if needs.gpus else 0,
-                    "memory": needs.memory,
-                    "memory_limit": self._memory() if needs.memory else 0,
-                },
             },
             point="target.launch",
             sync=False,
