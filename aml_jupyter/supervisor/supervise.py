@@ -5,6 +5,7 @@ opening of the run's log, and the supervisor's own log (see `protocol`). An atte
 forked and held back, ``attempt.json`` is linked into place, and who finds that name taken ends its held process.
 """
 
+import contextlib
 import os
 import socket
 import time
@@ -170,7 +171,8 @@ class _Supervision:
         }
         if self._write_result(result):
             wake_service(self._launch.wake)
-            sync_folder(self._launch.control)
+            with contextlib.suppress(OSError):
+                sync_folder(self._launch.control)
         return 0
 
     def _write_result(self, result: Dict[str, Any]) -> bool:

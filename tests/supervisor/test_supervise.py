@@ -307,7 +307,8 @@ def test_the_service_is_woken_at_start_and_end(attempt: Attempt, monkeypatch: py
         door.bind(str(path))
         door.listen()
         door.settimeout(30)
-        attempt.python("import sys\nsys.stdin.read()", wake=str(path))
+        # Longer than what a run has to last before its start is told of by itself.
+        attempt.python("import time\ntime.sleep(1)", wake=str(path))
         attempt.start()
         for _ in range(2):
             connection, _ = door.accept()
