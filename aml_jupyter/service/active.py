@@ -37,6 +37,7 @@ class ActiveRun:
     cancel_sent: bool = False
     offsets: dict[str, int] = field(default_factory=dict)
     shrunken: set[str] = field(default_factory=set)
+    unreadable: set[str] = field(default_factory=set)
     answered: set[str] = field(default_factory=set)
     busy: dict[str, Future[None]] = field(default_factory=dict)
     finalizing_shown: bool = False

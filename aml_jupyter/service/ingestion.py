@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler
 
 __all__ = ["ingest", "ingest_all"]
+
+log = logging.getLogger("aml_jupyter.service")
 
 PORTION = 4 * 2**20
 """Bytes taken from one file in one turn while a run goes on, so that one chatty run does not hold up the others."""
@@ -34,7 +37,12 @@ def ingest_all(folder: WorkspaceFolder, active: ActiveRun, epoch: int) -> None:
 def _ingest_attempt(folder: WorkspaceFolder, active: ActiveRun, epoch: int, to_the_end: bool) -> None:
     control = Path(f"{folder.layout.runs}/{active.run.id}/attempts/{active.handle.attempt}/{protocol.CONTROL}")
     for name in protocol.events_files(str(control)):
-        _ingest_file(folder, active, epoch, to_the_end, control, name)
+        try:
+            _ingest_file(folder, active, epoch, to_the_end, control, name)
+        except OSError as error:  # of reading: the script took it away, or its rights; writing raises our own classes
+            if name not in active.unreadable:
+                active.unreadable.add(name)
+                log.warning("run %s: its events file %s cannot be read: %s", active.run.id, name, error)
 
 
 def _ingest_file(

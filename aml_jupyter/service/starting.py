@@ -136,14 +136,20 @@ def _begin(service: Reconciler, active: ActiveRun) -> None:
     if service.start_seconds.get(active.run.snapshot, QUICK) < QUICK:
         active.starting = Future()
         try:
-            active.starting.set_result(_stage_and_start(service, active))
+            _stage_and_start(service, active)
+            active.starting.set_result(None)
         except Exception as error:
             active.starting.set_exception(error)
             service.wakeup.wake()
         return
     active.starting = service.pool.submit(_stage_and_start, service, active)
-    # A start that went well is seen by the supervisor's own word.
-    active.starting.add_done_callback(lambda future: future.exception() and service.wakeup.wake())
+    active.starting.add_done_callback(lambda future: _wake_on_failure(service, future))
+
+
+def _wake_on_failure(service: Reconciler, future: Future[None]) -> None:
+    """Have a failed start looked at; one that went well is seen by the supervisor's own word."""
+    if future.exception() is not None:
+        service.wakeup.wake()
 
 
 def stage_ahead(service: Reconciler) -> None:

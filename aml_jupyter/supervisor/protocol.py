@@ -170,10 +170,14 @@ def whole_lines(data: bytes) -> Tuple[List[bytes], int]:
 
 
 def events_files(control: str) -> Iterator[str]:
-    """Yield the names of the events files of the control folder `control`, sorted."""
+    """Yield the names of the events files of the control folder `control`, sorted.
+
+    A folder, a pipe or a link that a script put there is none.
+    """
     try:
-        names = os.listdir(os.path.join(control, EVENTS))
-    except FileNotFoundError:
+        with os.scandir(os.path.join(control, EVENTS)) as entries:
+            names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
         return
     for name in sorted(names):
         if name.endswith(".jsonl"):

@@ -17,7 +17,7 @@ from .folder import WorkspaceFolder
 from .records import ArtifactRecord, RunRecord
 from .runs import find_run, get_run
 
-__all__ = ["artifact_path", "index_files", "list_artifacts"]
+__all__ = ["artifact_path", "index_files", "list_artifacts", "stored_path"]
 
 _USER_LOGS: Final = "user_logs"
 _UPLOADED: Final = f"{protocol.CONTROL}/{protocol.ARTIFACTS}"
@@ -68,8 +68,8 @@ def index_files(
     found: dict[str, ArtifactRecord] = {}
     for base, shown in _places(watch):
         for relative, size, modified in _files_below(root, base):
-            name = f"{shown}/{relative}" if shown else relative
-            location = f"{prefix}/{base}/{relative}"
+            name = _shown(f"{shown}/{relative}" if shown else relative)
+            location = _stored(f"{prefix}/{base}/{relative}")
             found[location] = ArtifactRecord(run_id, name, location, size, attempt, modified)
     with nullcontext(tx) if tx is not None else folder.store.transaction(durable=False, epoch=epoch) as writer:
         changed = _update(writer, run_id, attempt, found)
@@ -111,8 +111,7 @@ def _files_below(root: Path, base: str) -> Iterator[tuple[str, int, float]]:
                 found = os.stat(path)
             except OSError:  # it went away while we looked
                 continue
-            relative = os.path.relpath(path, top).replace(os.sep, "/")
-            yield relative.encode("utf-8", "replace").decode(), found.st_size, found.st_mtime
+            yield os.path.relpath(path, top).replace(os.sep, "/"), found.st_size, found.st_mtime
 
 
 def _has_link(root: Path, base: str) -> bool:
@@ -171,6 +170,27 @@ def _update(tx: sqlite3.Connection, run_id: str, attempt: int, found: dict[str, 
     return changed
 
 
+def _shown(name: str) -> str:
+    """Return a file's name as text; bytes that are not UTF-8 are written as ``\\xff``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _stored(location: str) -> str:
+    """Return a path as the database can keep it; one that is not UTF-8 as NUL and its bytes in hexadecimal."""
+    try:
+        location.encode("utf-8")
+    except UnicodeEncodeError:
+        return "\0" + os.fsencode(location).hex()
+    return location
+
+
+def stored_path(run_folder: Path, location: str) -> Path:
+    """Return the path that a row of the `artifacts` table says."""
+    if location.startswith("\0"):
+        location = os.fsdecode(bytes.fromhex(location[1:]))
+    return run_folder / location
+
+
 def list_artifacts(db: sqlite3.Connection, run_id: str) -> list[ArtifactRecord]:
     """Return the files of the run's current attempt, by name."""
     rows = db.execute(
@@ -201,18 +221,19 @@ def artifact_path(folder: WorkspaceFolder, run_id: str, name: str) -> Path:
     db = folder.store.read()
     run = get_run(db, run_id)
     parts = PurePosixPath(name)
-    if not name or parts.is_absolute() or ".." in parts.parts or "\0" in name or "\\" in name:
+    row = db.execute(
+        "SELECT location FROM artifacts WHERE run = ? AND attempt = ? AND name = ?", (run_id, run.attempt, _shown(name))
+    ).fetchone()
+    is_odd = not parts.parts or parts.is_absolute() or ".." in parts.parts or "\0" in name
+    if is_odd or (row is None and "\\" in name):
         raise UserErrorException(
             f"The file name {name!r} cannot be used: expected a relative one without '..', for example "
             f"'outputs/model.pkl'.",
             "name",
         )
     run_folder = folder.layout.run(_owner(folder, run).id).path
-    row = db.execute(
-        "SELECT location FROM artifacts WHERE run = ? AND attempt = ? AND name = ?", (run_id, run.attempt, name)
-    ).fetchone()
     if row is not None:
-        path: Path = run_folder / row[0]
+        path = stored_path(run_folder, row[0])
     else:
         base = protocol.CONTROL if parts.parts[0] == _USER_LOGS else protocol.WORK
         path = run_folder / "attempts" / str(run.attempt) / base / parts

@@ -86,7 +86,7 @@ def _missing_files(folder: WorkspaceFolder, db: sqlite3.Connection) -> list[str]
     for run, name, location in db.execute(
         "SELECT a.run, a.name, a.location FROM artifacts AS a JOIN runs AS r ON r.id = a.run WHERE r.in_process = 0"
     ):
-        if not (folder.layout.run(run).path / location).is_file():
+        if not stored_path(folder.layout.run(run).path, location).is_file():
             problems.append(f"run {run}: its file {name} is missing")
     return problems
 
