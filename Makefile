@@ -24,6 +24,9 @@ $(VENV)/.made:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
+# Certificates of the system, so that uv works behind a company's proxy as pip does.
+export UV_NATIVE_TLS ?= 1
+
 # $(call install,EXTRA): the package itself as users get it (a wheel, not a link) and its dependencies. uv is quick; pip is
 # slower, and reads settings (pip.conf) that uv does not.
 define install
