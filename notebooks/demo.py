@@ -65,6 +65,7 @@ def _execute(connection: Path) -> str:
             cwd=HERE,
             kernel_name="python3",
             progress_bar=False,
+            extra_arguments=["--log-level=50"],  # a kernel that is asked to leave says so as an error
             config=Config({"KernelManager": {"transport": "ipc", "connection_file": str(connection)}}),
         )
     except papermill.PapermillExecutionError as error:
