@@ -33,12 +33,23 @@ def log_row(tmp: Path, mlflow: dict[str, float]) -> Row:
     """Time ``run.log(name, value)`` in a process that looks like a run."""
     control = tmp / "control"
     (control / "events").mkdir(parents=True)
-    environment = {**os.environ, "AML_CONTROL": str(control), "AML_RUN_ID": "bench_1_00000000", "AML_EXPERIMENT": "bench"}
+    environment = {
+        **os.environ,
+        "AML_CONTROL": str(control),
+        "AML_RUN_ID": "bench_1_00000000",
+        "AML_EXPERIMENT": "bench",
+    }
     root = str(Path(__file__).resolve().parents[1])
-    done = subprocess.run([sys.executable, "-c", _LOG, root], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", _LOG, root], env=environment, capture_output=True, text=True, check=True
+    )
     taken = float(done.stdout.strip().splitlines()[-1])
     return Row(
-        "run.log(name, value)", f"{taken:.1f} us", "<= 5 us", f"MLflow (SQLite) {mlflow['log'] * 1e6:.0f} us", taken <= 5
+        "run.log(name, value)",
+        f"{taken:.1f} us",
+        "<= 5 us",
+        f"MLflow (SQLite) {mlflow['log'] * 1e6:.0f} us",
+        taken <= 5,
     )
 
 
@@ -50,7 +61,10 @@ def _new_run(folder: WorkspaceFolder) -> str:
 
 
 def _lines(count: int) -> bytes:
-    return b"".join(b'{"t":%.6f,"e":"metric","n":"loss","v":%r,"s":%d}\n' % (1.7e9 + i * 0.001, i * 0.37 % 11, i) for i in range(count))
+    return b"".join(
+        b'{"t":%.6f,"e":"metric","n":"loss","v":%r,"s":%d}\n' % (1.7e9 + i * 0.001, i * 0.37 % 11, i)
+        for i in range(count)
+    )
 
 
 def ingestion_row(folder: WorkspaceFolder, mlflow: dict[str, float]) -> Row:

@@ -107,7 +107,9 @@ def _wait_for_the_end_of_what_uses(runtime: str) -> None:
     """Wait until no process is left whose command line names the folder `runtime`, which is gone."""
     import psutil
 
-    left = [process for process in psutil.process_iter(["cmdline"]) if runtime in " ".join(process.info["cmdline"] or [])]
+    left = [
+        process for process in psutil.process_iter(["cmdline"]) if runtime in " ".join(process.info["cmdline"] or [])
+    ]
     psutil.wait_procs(left, timeout=10)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -50,12 +51,8 @@ def _end_everything(runtime: Path) -> None:
         if not found:
             return
         for pid in found:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         for pid in found:
-            try:
+            with contextlib.suppress(ChildProcessError, PermissionError):
                 os.waitpid(pid, 0)
-            except (ChildProcessError, PermissionError):
-                pass

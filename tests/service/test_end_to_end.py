@@ -67,7 +67,8 @@ print("arguments", sys.argv[1:])
 
 def test_many_outputs_are_indexed_in_the_state_finalizing(folder: WorkspaceFolder, submit_script: Submit) -> None:
     run = submit_script(
-        "import os\nfor i in range(3000):\n    os.makedirs(f'outputs/{i % 50}', exist_ok=True)\n    open(f'outputs/{i % 50}/{i}', 'w').close()"
+        "import os\nfor i in range(3000):\n    os.makedirs(f'outputs/{i % 50}', exist_ok=True)\n"
+        "    open(f'outputs/{i % 50}/{i}', 'w').close()"
     )
     assert wait_for_run(folder, run.id, timeout=60).status == "Completed"
     db = folder.store.read()

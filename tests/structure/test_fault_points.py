@@ -59,8 +59,7 @@ def _act(node: ast.Call) -> str | None:
     if function.attr in METHODS and not (isinstance(function.value, ast.Name) and function.value.id in ACTS):
         return f".{function.attr}"
     if function.attr == "execute" and node.args and isinstance(node.args[0], ast.Constant):
-        if str(node.args[0].value).strip().upper() in STATEMENTS:
-            return "COMMIT"
+        return "COMMIT" if str(node.args[0].value).strip().upper() in STATEMENTS else None
     return None
 
 
