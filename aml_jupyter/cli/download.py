@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -50,30 +51,47 @@ def _download(arguments: Arguments, door: Door) -> int:
     everything = list_artifacts(folder.store.read(), run.id)
     wanted = _chosen(everything, names, run.id)
     destination = Path(arguments.dir or run.id).expanduser().absolute()
-    sources = [(artifact.name, Path(artifact_path(folder, run.id, artifact.name))) for artifact in wanted]
+    failed: list[str] = []
+    sources = []
+    for artifact in wanted:
+        try:
+            sources.append((artifact.name, artifact_path(folder, run.id, artifact.name)))
+        except UserErrorException as error:  # gone since it was listed
+            failed.append(error.message)
     log = log_path(folder, run)
     if not names and log is not None and log.is_file() and "user_logs/std_log.txt" not in {name for name, _ in sources}:
         sources.append(("user_logs/std_log.txt", log))
     copied: list[dict[str, object]] = []
-    total = sum(path.stat().st_size for _, path in sources)
+    total = sum(artifact.size for artifact in wanted)
     done = 0
     with door.progress(f"download of {run.id}", "bytes") as progress:
         for name, path in sources:
             place = (destination / name).resolve()
             if not place.is_relative_to(destination.resolve()):
                 raise UserErrorException(f"the file name {name!r} leaves the folder {destination}", "names")
-            _copy(path, place)
+            try:
+                _copy(path, place)
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) or not os.access(destination, os.W_OK):
+                    raise UserErrorException(
+                        f"nothing can be written to {destination}: {error.strerror}", "dir"
+                    ) from error
+                failed.append(f"{name} of run {run.id} could not be fetched: {error.strerror}")
+                continue
             copied.append({"name": name, "path": str(place), "size": place.stat().st_size})
             done += place.stat().st_size
             if progress is not None:
                 progress(done, total)
+    for message in failed:
+        door.remark(f"aml: {message}")
     if wants_json(arguments):
-        return emit_json(door, {"id": run.id, "directory": str(destination), "files": copied})
+        emit_json(door, {"id": run.id, "directory": str(destination), "files": copied})
+        return 1 if failed else 0
     for entry in copied:
         door.write(f"{entry['path']}\n")
-    if not copied:
+    if not copied and not failed:
         door.remark(f"run {run.id} is {run.status} and has no files yet")
-    return 0
+    return 1 if failed else 0
 
 
 def _chosen(artifacts: list[ArtifactRecord], names: list[str], run: str) -> list[ArtifactRecord]:

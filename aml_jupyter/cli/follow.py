@@ -77,8 +77,9 @@ def follow_run(
     while True:
         run = get_run(folder.store.read(), run_id)
         path = place(run) if write else None
-        if on_state is not None and (run.status, run.reason) != said:
-            said = (run.status, run.reason)
+        is_news = on_state is not None and (run.status, run.reason) != said
+        said = (run.status, run.reason)
+        if on_state is not None and is_news and run.status not in FINAL:
             on_state(run)
         if write is not None and path is not None:
             if reader is not None and reader.path != path:
@@ -87,6 +88,8 @@ def follow_run(
                 reader = _LogReader(path)
             reader.read(write)
         if run.status in FINAL:
+            if on_state is not None and is_news:
+                on_state(run)
             return run
         if keep_service and time.monotonic() - checked > ALIVE_SECONDS:
             from aml_jupyter.service import ensure_service

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -158,7 +159,8 @@ def _submit(arguments: Arguments, door: Door) -> int:
 
 def _given(arguments: Arguments) -> _Given:
     """Return what the line names, with the script's path made relative to the source directory."""
-    if arguments.line[:1] == ["--"]:
+    is_marked = arguments.line[:1] == ["--"]  # what follows is a script, whatever it begins with
+    if is_marked:
         arguments.line = arguments.line[1:]
     if arguments.line and arguments.line[0].endswith(".ipynb"):
         _read_rest(arguments)
@@ -168,9 +170,19 @@ def _given(arguments: Arguments) -> _Given:
     if command and line:
         raise UserErrorException(f"--command and the script {line[0]!r} exclude each other", "command")
     script = line[0] if line else None
-    if script is not None and script.startswith("-"):
+    if script is not None and script.startswith("-") and not is_marked:
         arguments.parser.refuse_words([script])
-    if script is None and not command and not configuration:
+    for option, field in (
+        ("-t", "target"),
+        ("-e", "experiment"),
+        ("-c", "run_configuration"),
+        ("--command", "command"),
+    ):
+        if getattr(arguments, field, None) == "":
+            raise UserErrorException(
+                f"{option} '': a {field.replace('_', ' ')} was expected, found an empty text", field
+            )
+    if script == "" or (script is None and not command and not configuration):
         raise UserErrorException(
             "what to run is missing: name a script, a notebook, or --command 'make train'", "script"
         )
@@ -203,14 +215,15 @@ def _read_rest(arguments: Arguments) -> None:
 def _locate(folder: str | None, script: str | None) -> tuple[Path, str | None]:
     """Return the folder to snapshot and the script's path in it; the script may be named from the current folder, too."""
     if folder is None:
-        if script is not None and Path(script).expanduser().is_absolute():
-            place = Path(script).expanduser()
-            return place.parent, place.name
+        if script is not None and os.path.isabs(os.path.expanduser(script)):
+            place = Path(os.path.expanduser(script))
+            if place.name:
+                return place.parent, place.name
         return Path.cwd(), script
-    source = Path(folder).expanduser().absolute()
-    if script is not None and not (source / script).is_file():
-        place = Path(script).expanduser().absolute()
-        if place.is_file() and place.is_relative_to(source):
+    source = Path(os.path.abspath(os.path.expanduser(folder)))
+    if script is not None and not os.path.isfile(source / script):
+        place = Path(os.path.abspath(os.path.expanduser(script)))
+        if os.path.isfile(place) and place.is_relative_to(source):
             return source, place.relative_to(source).as_posix()
     return source, script
 
@@ -231,9 +244,9 @@ def _load(name: str, source: Path, folder: WorkspaceFolder) -> RunConfiguration:
     from aml_jupyter.config import RunConfiguration
     from aml_jupyter.workspace import list_targets
 
-    place = Path(name).expanduser()
+    place = os.path.expanduser(name)
     try:
-        return RunConfiguration.load(str(place)) if place.is_file() else RunConfiguration.load(str(source), name)
+        return RunConfiguration.load(place) if os.path.isfile(place) else RunConfiguration.load(str(source), name)
     except ConfigurationError:
         raise
     except UserErrorException:
@@ -253,7 +266,9 @@ def _script_run_config(given: _Given, configuration: RunConfiguration) -> Script
         return ScriptRunConfig(**options, command=given.command)
     script = given.script or configuration.script
     if not script:
-        raise UserErrorException(f"{given.configuration} names no script, and neither does the line", "script")
+        raise UserErrorException(
+            f"the run configuration {given.configuration!r} names no script, and neither does the line", "script"
+        )
     arguments = list(given.arguments) if given.script else list(configuration.arguments or [])
     return ScriptRunConfig(**options, script=script, arguments=arguments)
 
@@ -267,7 +282,7 @@ def _parameters(given: _Given, config: ScriptRunConfig, is_notebook: bool) -> di
             )
         return {}
     notebook = given.source / str(config.script)
-    if notebook.is_file():
+    if os.path.isfile(notebook):
         check_parameters(notebook, list(given.parameters))
     return {name: typed_value(text) for name, text in given.parameters.items()}
 

@@ -37,20 +37,20 @@ def find_file(path: str | os.PathLike[str] | None, name: str | None) -> Path:
         When there is none; names what was searched and what there is.
     """
     project = Path(path) if path else Path.cwd()
-    if project.is_file():
+    if os.path.isfile(project):
         return project
     folder = config_folder(project)
     tried = [folder / name, folder / f"{name}{ENDING}", project / f"{name}{ENDING}"] if name else []
     for candidate in tried:
-        if candidate.is_file():
+        if os.path.isfile(candidate):
             return candidate
     message = f"Failed to load RunConfiguration from path={path} name={name}"
-    if not project.exists():
+    if not os.path.exists(project):
         raise UserErrorException(f"{message}: {project} does not exist.", field="path")
     known = sorted({file.name.removesuffix(ENDING) for file in folder.glob("*") if file.suffix in ("", ENDING)})
     hint = f"{nearest(name, known)}." if name and known else "It has none yet; RunConfiguration().save() writes one."
     other = project / FOLDERS[1]
-    if folder.name == FOLDERS[0] and name and any((other / f"{name}{end}").is_file() for end in ("", ENDING)):
+    if folder.name == FOLDERS[0] and name and any(os.path.isfile(other / f"{name}{end}") for end in ("", ENDING)):
         hint = f"{other} has it, but is not searched while {folder} exists; move the file there."
     raise UserErrorException(f"{message}: it is not in {folder}. {hint}", field="name")
 

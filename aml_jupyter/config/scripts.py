@@ -20,10 +20,14 @@ def source_folder(source_directory: str | os.PathLike[str] | None) -> Path:
     ConfigurationError
         When it is not a folder.
     """
-    folder = Path(source_directory or ".").expanduser().absolute()
-    if not folder.is_dir():
+    if "\0" in os.fspath(source_directory or ""):
         raise ConfigurationError(
-            f"source_directory: expected a folder, found {'a file' if folder.exists() else 'nothing'} at {folder}.",
+            "source_directory: expected a folder, found a name with NUL.", field="source_directory"
+        )
+    folder = Path(os.path.abspath(os.path.expanduser(source_directory or ".")))
+    if not os.path.isdir(folder):
+        raise ConfigurationError(
+            f"source_directory: expected a folder, found {'a file' if os.path.exists(folder) else 'nothing'} at {folder}.",
             field="source_directory",
         )
     return folder
@@ -46,9 +50,16 @@ def check_script(source_directory: str | os.PathLike[str] | None, script: str | 
     """
     folder = source_folder(source_directory)
     written = os.fspath(script)
-    if not (folder / written).exists():
-        written = written.replace("\\", "/")  # a configuration may have been written on Windows
-    full = Path(os.path.normpath(folder / Path(written).expanduser()))
+    try:
+        if not os.path.lexists(folder / written):
+            written = written.replace("\\", "/")  # a configuration may have been written on Windows
+            os.lstat(folder / written)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:  # too long, NUL in it, a folder that nobody may look into
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigurationError(f"script: {_brief(written)} cannot be used: {why}.", field="script") from error
+    full = Path(os.path.normpath(folder / os.path.expanduser(written)))
     refusal = f"{full} script path doesn't exist. The script should be inside the project folder"
     root, real = Path(os.path.realpath(folder)), Path(os.path.realpath(full))
     if not real.is_relative_to(root):
@@ -63,6 +74,11 @@ def check_script(source_directory: str | os.PathLike[str] | None, script: str | 
         )
         raise ConfigurationError(f"{refusal} {folder}; {found or 'the folder has no scripts'}.", field="script")
     return full.relative_to(folder).as_posix()
+
+
+def _brief(text: str) -> str:
+    """Return a name as a message shows it."""
+    return repr(text if len(text) <= 120 else f"{text[:60]}...{text[-40:]}")
 
 
 def _scripts(folder: Path) -> Iterator[str]:

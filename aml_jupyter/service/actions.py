@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.service.client import ensure_service
-from aml_jupyter.service.submission import Submission, queue_again
+from aml_jupyter.service.submission import LONGEST_NAME, Submission, queue_again
 from aml_jupyter.workspace import (
     RunRecord,
     WorkspaceFolder,
@@ -103,8 +103,10 @@ def rename_run(folder: WorkspaceFolder, run_id: str, name: str) -> RunRecord:
     UserErrorException
         When the name is empty or longer than 256 characters.
     """
-    if not 0 < len(name) <= 256:
-        raise UserErrorException(f"A display name has 1 to 256 characters; this one has {len(name)}.", "display_name")
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise UserErrorException(
+            f"A display name has 1 to {LONGEST_NAME} characters; this one has {len(name)}.", "display_name"
+        )
     with folder.store.transaction() as tx:
         update_run(tx, run_id, display_name=name)
         append_change(folder, run_id, {"op": "name", "display_name": name})

@@ -124,6 +124,8 @@ def _command(
         }
     if not script:
         raise UserErrorException(f"Run {definition['id']} names neither a script nor a command.", "script")
+    if script.startswith("-"):
+        script = f"./{script}"  # an interpreter would take it for an option
     if script.endswith(".sh"):
         return ["/bin/sh", script, *arguments], {}
     return [interpreter, script, *arguments], {}

@@ -45,6 +45,10 @@ from aml_jupyter.workspace import (
 __all__ = ["Submission", "SubmitRequest", "check_experiment_name", "find_target", "submit"]
 
 
+LONGEST_NAME = 256
+"""Characters that a display name may have."""
+
+
 @dataclass(frozen=True)
 class SubmitRequest:
     """Everything that a submit can say.
@@ -223,6 +227,11 @@ def _check_numbers(request: SubmitRequest) -> None:
         value = getattr(request, name)
         if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
             raise UserErrorException(f"{name} is {value!r}; a number of at least {least} was expected.", name)
+    if request.display_name is not None and len(request.display_name) > LONGEST_NAME:
+        raise UserErrorException(
+            f"A display name has 1 to {LONGEST_NAME} characters; this one has {len(request.display_name)}.",
+            "display_name",
+        )
     if isinstance(request.priority, bool) or not isinstance(request.priority, int):
         raise UserErrorException(f"priority is {request.priority!r}; a whole number was expected.", "priority")
 

@@ -127,10 +127,15 @@ def _resolve(line: str) -> str:
         line = line.rstrip("\r")
     if "\r" in line:
         line = next((part for part in reversed(line.split("\r")) if plain_line(part).strip()), "")
-    while "\b" in line:
-        shorter = re.sub("[^\b]\b", "", line)
-        line = shorter if shorter != line else line.replace("\b", "")
-    return line
+    if "\b" not in line:
+        return line
+    kept: list[str] = []
+    for letter in line:
+        if letter != "\b":
+            kept.append(letter)
+        elif kept:
+            kept.pop()
+    return "".join(kept)
 
 
 def _character_start(data: bytes) -> int:

@@ -175,13 +175,17 @@ def _shown(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
+def _is_text(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _stored(location: str) -> str:
     """Return a path as the database can keep it; one that is not UTF-8 as NUL and its bytes in hexadecimal."""
-    try:
-        location.encode("utf-8")
-    except UnicodeEncodeError:
-        return "\0" + os.fsencode(location).hex()
-    return location
+    return location if _is_text(location) else "\0" + os.fsencode(location).hex()
 
 
 def stored_path(run_folder: Path, location: str) -> Path:
@@ -221,10 +225,12 @@ def artifact_path(folder: WorkspaceFolder, run_id: str, name: str) -> Path:
     db = folder.store.read()
     run = get_run(db, run_id)
     parts = PurePosixPath(name)
-    row = db.execute(
-        "SELECT location FROM artifacts WHERE run = ? AND attempt = ? AND name = ?", (run_id, run.attempt, _shown(name))
-    ).fetchone()
-    is_odd = not parts.parts or parts.is_absolute() or ".." in parts.parts or "\0" in name
+    is_odd = not parts.parts or parts.is_absolute() or ".." in parts.parts or "\0" in name or not _is_text(name)
+    row = None
+    if not is_odd:
+        row = db.execute(
+            "SELECT location FROM artifacts WHERE run = ? AND attempt = ? AND name = ?", (run_id, run.attempt, name)
+        ).fetchone()
     if is_odd or (row is None and "\\" in name):
         raise UserErrorException(
             f"The file name {name!r} cannot be used: expected a relative one without '..', for example "

@@ -6,6 +6,7 @@ import sqlite3
 
 from aml_jupyter.errors import AmlError
 
+from .artifacts import stored_path
 from .folder import WorkspaceFolder
 from .report import Report
 from .states import FINAL, RUN_TRANSITIONS

@@ -68,7 +68,7 @@ def test_logs_of_a_running_run_and_its_end(aml: Aml, folder: WorkspaceFolder, pr
     )
     assert follower.stdout is not None
     assert follower.stdout.readline() == "begun\n"
-    assert "Running, as of" in aml("run", "show", "last").out
+    until(lambda: "Running, as of" in aml("run", "show", "last").out)  # the log may be ahead of the state
     gate.touch()
     out, _ = follower.communicate(timeout=30)
     assert out == "ended\n" and follower.returncode == 0

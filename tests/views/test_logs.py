@@ -73,3 +73,9 @@ def test_colours_become_inline_styles_and_text_stays_text() -> None:
     assert page.text == "<b>fail & rest"
     assert page.names() == {"span"}
     assert "bold" in html and "color:" in html
+
+
+def test_backspaces_cost_no_more_than_other_letters(tmp_path: Path) -> None:
+    begun = time.perf_counter()
+    assert tail(tmp_path, b"a" * 30_000 + b"\b" * 29_999 + b"\n") == ["a"]
+    assert time.perf_counter() - begun < 1

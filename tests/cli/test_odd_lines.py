@@ -1,0 +1,69 @@
+"""Lines that nobody means: one line that says what is wrong, and nothing queued."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aml_jupyter.workspace import WorkspaceFolder, find_runs
+
+from .conftest import Aml
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["submit", ""], "what to run is missing"),
+        (["submit", "/"], "folder"),
+        (["submit", "x" * 300 + ".py"], "File name too long"),
+        (["submit", "x" * 300 + ".ipynb"], "File name too long"),
+        (["submit", "a\0b.py"], "null byte"),
+        (["submit", "~nobody-here/train.py"], "script path doesn't exist"),
+        (["submit", "train.py/inside.py"], "Not a directory"),
+        (["submit", "-e", "", "train.py"], "-e ''"),
+        (["submit", "-t", "", "train.py"], "-t ''"),
+        (["submit", "-c", "", "train.py"], "-c ''"),
+        (["submit", "-c", "x" * 300, "train.py"], "RunConfiguration"),
+        (["submit", "--command", ""], "--command ''"),
+        (["submit", "--name", "é" * 257, "train.py"], "display name"),
+        (["submit", "--source-directory", "a\0b", "train.py"], "NUL"),
+        (["submit", "--source-directory", "train.py", "train.py"], "a file"),
+    ],
+)
+def test_a_mistake_is_told_and_nothing_is_queued(
+    aml: Aml, folder: WorkspaceFolder, words: list[str], said: str
+) -> None:
+    outcome = aml(*words)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert said in outcome.err and outcome.err.count("\n") == 1 and len(outcome.err) < 700
+    assert find_runs(folder.store.read()) == []
+
+
+def test_after_two_dashes_a_script_may_begin_with_one(aml: Aml, project: Path) -> None:
+    (project / "-dash.py").write_text("print('ran')")
+    assert aml("submit", "-dash.py").code == 2
+    outcome = aml("submit", "--wait", "--", "-dash.py")
+    assert (outcome.code, outcome.out.splitlines()[1:]) == (0, ["ran"])
+
+
+def test_the_log_is_shown_before_the_end_is_told(project: Path, folder: WorkspaceFolder) -> None:
+    entry = "import sys; from aml_jupyter.cli.main import entry; sys.exit(entry())"
+    words = ["submit", "--wait", "train.py"]
+    said = subprocess.run(
+        [sys.executable, "-c", entry, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True
+    ).stdout
+    assert said.index("arguments") < said.index("Completed")
+
+
+def test_one_file_that_cannot_be_read_does_not_keep_the_others(aml: Aml, project: Path, tmp_path: Path) -> None:
+    (project / "two.py").write_text("for name in 'ab': open(f'outputs/{name}', 'w').write(name)")
+    assert aml("submit", "--wait", "two.py").code == 0
+    listed = aml("run", "show", "last", "--json").json
+    place = tmp_path / "workspace" / "runs" / listed["id"] / "attempts" / "1" / "work" / "outputs" / "a"
+    place.unlink()
+    outcome = aml("run", "download", "last", "-d", tmp_path / "fetched")
+    assert outcome.code == 1 and "outputs/a" in outcome.err
+    assert (tmp_path / "fetched" / "outputs" / "b").read_text() == "b"
