@@ -127,8 +127,7 @@ def launch_claimed(service: Reconciler) -> None:
             active.started_at = time.monotonic()
             active.starts += 1
             active.starting = service.pool.submit(_stage_and_start, service, active)
-            # A start that went well is seen by the supervisor's own word.
-            active.starting.add_done_callback(lambda future: future.exception() and service.wakeup.wake())
+            active.starting.add_done_callback(lambda future: _wake_on_failure(service, future))
 
 
 def _begin(service: Reconciler, active: ActiveRun) -> None:
