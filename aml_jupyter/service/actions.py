@@ -1,7 +1,7 @@
 """Change a run from outside: cancel, resubmit, tag, rename, reprioritise, wait.
 
-A change is noted in the run's ``changes.jsonl`` (so that the database can be rebuilt), committed, and then carried out by the
-service.
+A change is noted in the run's ``changes.jsonl`` (so that the database can be rebuilt), committed, and then carried
+out by the service.
 """
 
 from __future__ import annotations

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["claim", "end_unstarted", "fail", "handle_of", "launch_claimed", "stage_ahead"]
 
 START_AGAIN_AFTER = 2.0
-"""Seconds after which a start that left no trace is repeated, doubled each time; the attempt's link keeps it from running
-twice."""
+"""Seconds after which a start that left no trace is repeated, doubled each time; it cannot run twice: see the attempt's link."""
 
 AHEAD = 2
 """How many waiting runs of a target are staged before they have a slot."""

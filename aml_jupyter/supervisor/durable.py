@@ -1,8 +1,8 @@
 """Write JSON files that are there as a whole or not at all, also after a power cut.
 
 Each write goes to a temporary name of its own in the same folder, is synced, takes its name in one step, and is
-followed by a sync of the folder. What a crash leaves behind is a file named ``.<name>.<pid>-<number>.tmp``, which nobody
-reads.
+followed by a sync of the folder. What a crash leaves behind is a file named ``.<name>.<pid>-<number>.tmp``, which
+nobody reads.
 """
 
 import itertools

@@ -61,8 +61,7 @@ def apply_events(tx: sqlite3.Connection, run_id: str, attempt: int, events: list
 def start_child(
     tx: sqlite3.Connection, run: RunRecord, attempt: int, child: str, parent: str, name: str | None, at: float
 ) -> None:
-    """Add a run that lives inside the process of `run`, below `parent`: that run, or another inside the same "
-    "process."""
+    """Add a run that lives inside the process of `run`, below `parent`: that run, or another one of its process."""
     definition = {
         "format": 1,
         "id": child,

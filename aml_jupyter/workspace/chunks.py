@@ -1,11 +1,9 @@
 """Own how a series of points is packed: chunks of little-endian float64 with min/max levels.
 
 A chunk holds up to `CHUNK` points. Its level blob has four numbers for each `BUCKET` points: x and y of the last one,
-the least
-and the greatest value, not-a-number left out. New points become a small chunk of their own; smaller chunks before it
-are
-merged into it as the digits of a counter are, so that a point is written again about log2(`CHUNK`) times at the most,
-and a series ends in a dozen small chunks at the most.
+the least and the greatest value, not-a-number left out. New points become a small chunk of their own; smaller chunks
+before it are merged into it as the digits of a counter are, so that a point is written again about log2(`CHUNK`)
+times at the most, and a series ends in a dozen small chunks at the most.
 """
 
 from __future__ import annotations
@@ -100,8 +98,7 @@ def read_points(db: sqlite3.Connection, metric: int, first: int, last: int) -> P
 
 
 def read_levels(db: sqlite3.Connection, metric: int) -> array[float]:
-    """Return the levels of a whole series: (x of the last point, y of the last point, least, greatest) for each "
-    "bucket."""
+    """Return the levels of a whole series: x and y of the last point, least, greatest, for each bucket."""
     levels = array("d")
     for (blob,) in db.execute("SELECT levels FROM metric_chunks WHERE metric = ? ORDER BY first", (metric,)):
         levels.extend(_unpack(blob))
@@ -109,8 +106,7 @@ def read_levels(db: sqlite3.Connection, metric: int) -> array[float]:
 
 
 def extent(values: Sequence[float]) -> tuple[float, float]:
-    """Return the least and the greatest of `values`, not-a-number left out; both are that when there is nothing "
-    "else."""
+    """Return the least and the greatest of `values`, not-a-number left out, or that twice when it is all there is."""
     total = sum(values)
     if total != total:  # there is a not-a-number, or both infinities
         values = [value for value in values if value == value]

@@ -1,5 +1,4 @@
-"""Take events files into run history, each byte exactly once: what they say and how far they were read is one "
-"transaction."""
+"""Take events files into run history, each byte exactly once: what they say, and how far, is one transaction."""
 
 from __future__ import annotations
 

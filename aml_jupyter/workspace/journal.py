@@ -9,7 +9,7 @@ A line of ``runs/<id>/changes.jsonl`` has ``time``, and ``op``:
 ``priority``    ``priority``
 ``cancel``      ``reason``
 ``end``         ``status``, ``reason``, ``error``, ``exit_code``, ``started``, ``ended``: an end that no
-``result.json`` explains
+                ``result.json`` explains
 ==============  =====================================================================================================
 
 A line of ``journal.jsonl`` has ``time``, and ``op``: ``target`` (``target``: the fields of the `TargetRecord`),

@@ -26,8 +26,8 @@ class Chart:
     """A series drawn small: `y` at `x`, between `low` and `high`; `count` is how many points the series has.
 
     `x` is the step where one was logged, else the place in the series, counted from 0. When a point of the chart
-    stands for
-    several of the series, it has the last one's `x` and `y`, and the least and the greatest value of all of them.
+    stands for several of the series, it has the last one's `x` and `y`, and the least and the greatest value of all
+    of them.
     """
 
     x: list[float]

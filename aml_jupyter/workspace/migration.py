@@ -32,8 +32,7 @@ def prepare_database(layout: Layout, workspace_id: str) -> None:
     ------
     WorkspaceException
         When the database is missing although there are runs, is damaged, needs a newer package, or is older and a
-        service
-        is using it.
+        service is using it.
     """
     if not layout.database.exists() or layout.database.stat().st_size == 0:
         if layout.runs.is_dir() and any(layout.runs.iterdir()):

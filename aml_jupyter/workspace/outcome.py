@@ -20,8 +20,7 @@ _TAIL_BYTES: Final = 16384
 def outcome(result: Mapping[str, Any], cancel_reason: str = "") -> tuple[str, str]:
     """Return the run's last state and why.
 
-    What the supervisor wrote decides: a process that ended by itself before the cancel reached it keeps its own
-    outcome.
+    What the supervisor wrote decides: a process that ended by itself before the cancel reached it keeps its own outcome.
 
     Parameters
     ----------

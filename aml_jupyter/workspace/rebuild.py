@@ -35,8 +35,7 @@ def rebuild_workspace(root: str | os.PathLike[str]) -> Report:
     """Restore the database of the workspace in `root` from files alone.
 
     They are ``workspace.json``, ``journal.jsonl``, and of each run ``run.json``, ``changes.jsonl`` and its attempts.
-    The old
-    database is moved aside, whatever state it is in; views find a new generation and read everything again.
+    The old database is moved aside, whatever state it is in; views find a new generation and read everything again.
 
     Parameters
     ----------
@@ -171,8 +170,7 @@ def _highest_epoch(layout: Layout, tx: sqlite3.Connection) -> int:
 
 @contextmanager
 def _old_database_held(path: Path) -> Iterator[set[str] | None]:
-    """Keep writers out of the old database in the block; the value is the runs it knows, None when it cannot be "
-    "trusted."""
+    """Keep writers out of the old database in the block; the value is the runs it knows, None where it is damaged."""
     if not path.exists():
         yield None
         return
@@ -210,9 +208,8 @@ def _settle(path: Path) -> None:
 def _swap(database: Path, new: Path) -> Path | None:
     """Move the old database and what belongs to it aside, then the new one into its place.
 
-    The main file goes first: killed in between, the workspace has no database and asks for a rebuild. The old log must
-    be
-    gone before the new file is there, for SQLite would play it into it.
+    The main file goes first: killed in between, the workspace has no database and asks for a rebuild. The old log
+    must be gone before the new file is there, for SQLite would play it into it.
     """
     kept = database.with_name(f"{database.name}.before-rebuild-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
     moved = False

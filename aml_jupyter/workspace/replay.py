@@ -64,8 +64,7 @@ def _replace_target(tx: sqlite3.Connection, fields: Mapping[str, Any], at: float
 
 @dataclass(frozen=True)
 class Birth:
-    """The beginning of a run: a submitted one's definition, or what a process said when it started one inside "
-    "itself."""
+    """The beginning of a run: a submitted one's definition, or what a process said when it started one inside it."""
 
     time: float
     run: str

@@ -224,8 +224,7 @@ def find_runs(
 
 
 def open_runs(db: sqlite3.Connection) -> list[RunRecord]:
-    """Return the runs that have not ended, in the order they were submitted. Reads no others, however many there "
-    "are."""
+    """Return the runs that have not ended, in the order they were submitted. No others are read."""
     return load_runs(db, f"WHERE {_OPEN} ORDER BY r.seq")
 
 
@@ -347,8 +346,7 @@ def update_run(tx: sqlite3.Connection, run_id: str, **fields: Any) -> None:
         The run.
     **fields
         Any of attempt, cancel_requested, cores, display_name, ended, error, exit_code, hidden, priority, progress,
-        queued,
-        reason, snapshot, started, target.
+        queued, reason, snapshot, started, target.
 
     Raises
     ------

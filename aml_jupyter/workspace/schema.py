@@ -1,8 +1,7 @@
 """Own the tables of the database, their numbered migrations, and who may read and write which number.
 
 `MIGRATIONS[n]` brings a database from number n to n + 1. A migration may raise ``min_writer`` (an older package then
-reads,
-and refuses to write) or ``min_reader`` (it refuses to open).
+reads, and refuses to write) or ``min_reader`` (it refuses to open).
 """
 
 from __future__ import annotations
@@ -88,8 +87,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (_FIRST,)
 CURRENT: Final = len(MIGRATIONS)
 
 _READS_FROM: Final = 1
-"""The lowest number of a package that can read what `CURRENT` writes; raise it with a migration that it cannot "
-"follow."""
+"""The lowest number of a package that can read what `CURRENT` writes; raised by a migration that it cannot follow."""
 
 _WRITES_FROM: Final = 1
 """The same for writing."""

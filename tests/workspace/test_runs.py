@@ -77,8 +77,7 @@ def test_an_unknown_run_names_the_nearest(folder: WorkspaceFolder, new_run: NewR
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=st.lists(st.sampled_from(RUN_STATES), min_size=1, max_size=25))
 def test_only_legal_transitions_happen(folder: WorkspaceFolder, definition: Definition, wanted: list[str]) -> None:
-    """Whatever is asked for: refused changes change nothing, final states are final, and the history is a legal "
-    "walk."""
+    """Whatever is asked for, refused changes change nothing, final states are final, and the history is a legal walk."""
     with folder.store.transaction(durable=False) as tx:
         run = insert_run(tx, definition())
     status = "Queued"
