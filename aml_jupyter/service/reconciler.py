@@ -163,7 +163,7 @@ class Reconciler:
 
     def backend(self, name: str) -> Target:
         """Return the object that acts on the target called `name`; made anew when its row changes."""
-        record = get_target(self.folder.store.read(), name)
+        record = self._target(name)
         known = self._backends.get(name)
         if known is None or known[0] != record.modified:
             known = (record.modified, create_backend(self.folder, record))
@@ -172,7 +172,12 @@ class Reconciler:
 
     def target_type(self, run: RunRecord) -> str:
         """Return the type of the run's target."""
-        return get_target(self.folder.store.read(), run.target).type
+        return self._target(run.target).type
+
+    def _target(self, name: str) -> TargetRecord:
+        """Return the target's row as the last look found it."""
+        known = next((record for record in self.targets if record.name == name), None)
+        return known or get_target(self.folder.store.read(), name)
 
     def _pause(self) -> float:
         """Return how long to sleep when nobody wakes us."""

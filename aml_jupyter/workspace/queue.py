@@ -15,8 +15,8 @@ _FINAL = ", ".join(f"'{state}'" for state in sorted(FINAL))
 
 
 def active_runs(db: sqlite3.Connection) -> list[RunRecord]:
-    """Return the runs that take up room on a target, oldest first."""
-    return load_runs(db, f"WHERE r.status IN ({_ACTIVE}) AND r.in_process = 0 ORDER BY r.seq")
+    """Return the runs that take up room on a target, oldest first, without their tags and properties."""
+    return load_runs(db, f"WHERE r.status IN ({_ACTIVE}) AND r.in_process = 0 ORDER BY r.seq", labels=False)
 
 
 def queued_targets(db: sqlite3.Connection) -> list[str]:
@@ -26,13 +26,17 @@ def queued_targets(db: sqlite3.Connection) -> list[str]:
 
 
 def next_in_line(db: sqlite3.Connection, target: str, limit: int) -> list[RunRecord]:
-    """Return the first `limit` waiting runs of a target: higher priority first, then what was submitted first."""
+    """Return the first `limit` waiting runs of a target: higher priority first, then what was submitted first.
+
+    Their tags and properties are left out.
+    """
     # The inner query reads the index only, so a queue of thousands costs no more than a short one.
     return load_runs(
         db,
         "WHERE r.seq IN (SELECT seq FROM runs WHERE status = 'Queued' AND in_process = 0 AND target = ? "
         "ORDER BY priority DESC, seq LIMIT ?) ORDER BY r.priority DESC, r.seq",
         (target, limit),
+        labels=False,
     )
 
 

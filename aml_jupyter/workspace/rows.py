@@ -35,7 +35,9 @@ def _definition(text: str) -> dict[str, Any]:
     return value
 
 
-def load_runs(db: sqlite3.Connection, clause: str, parameters: Sequence[Any] = ()) -> list[RunRecord]:
+def load_runs(
+    db: sqlite3.Connection, clause: str, parameters: Sequence[Any] = (), labels: bool = True
+) -> list[RunRecord]:
     """Return the runs that ``SELECT ... FROM runs AS r LEFT JOIN definitions AS d`` with `clause` finds.
 
     Parameters
@@ -46,9 +48,13 @@ def load_runs(db: sqlite3.Connection, clause: str, parameters: Sequence[Any] = (
         What follows the FROM clause: WHERE, ORDER BY, LIMIT.
     parameters : sequence
         The values of its question marks.
+    labels : bool
+        Whether tags and properties are read, too; without, they are empty.
     """
     sql = f"SELECT {RUN_COLUMNS} FROM runs AS r LEFT JOIN definitions AS d ON d.run = r.id {clause}"
     rows = db.execute(sql, parameters).fetchall()
+    if not labels:
+        return [_record(row, {}, {}) for row in rows]
     ids = [row[0] for row in rows]
     tags = _pairs(db, "tags", ids)
     properties = _pairs(db, "properties", ids)
