@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import textwrap
@@ -34,7 +35,9 @@ def _seeds() -> Path:
 
 LISTED: list[dict[str, Any]] = tomllib.loads((HERE / "blocks.toml").read_text("utf-8"))["block"]
 PAGES = sorted(_seeds().glob("*.txt"))
-FOUND = {(block.seed, block.line): block for page in PAGES for block in blocks_of(page)}
+KEPT = [Block(**entry) for entry in json.loads((HERE / "fenced.json").read_text("utf-8"))]
+"""The blocks of the pages, word for word: what is run where the pages themselves are not at hand."""
+FOUND = {(block.seed, block.line): block for block in KEPT}
 
 
 def _sessions() -> dict[str, list[dict[str, Any]]]:
@@ -45,22 +48,15 @@ def _sessions() -> dict[str, list[dict[str, Any]]]:
     return sessions
 
 
-@pytest.fixture(autouse=True)
-def _pages_are_there() -> None:
-    if not PAGES:
-        message = f"the pages are not in {_seeds()}; AML_SHARED names the folder that holds seeds/"
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-
-
 def test_every_block_is_listed_once() -> None:
     listed = [(entry["seed"], entry["line"]) for entry in LISTED]
     assert sorted(listed) == sorted(FOUND)
     assert len(listed) == len(set(listed))
 
 
+@pytest.mark.skipif(not PAGES, reason=f"the pages are not in {_seeds()}; AML_SHARED names the folder that holds seeds/")
 def test_pages_were_read_whole() -> None:
+    assert [block for page in PAGES for block in blocks_of(page)] == KEPT
     fences = sum(page.read_text("utf-8").count("\n" + quote + "```") for page in PAGES for quote in ("", "> "))
     assert len(PAGES) == 5
     assert len(FOUND) == 58
