@@ -20,7 +20,8 @@ _TAIL_BYTES: Final = 16384
 def outcome(result: Mapping[str, Any], cancel_reason: str = "") -> tuple[str, str]:
     """Return the run's last state and why.
 
-    What the supervisor wrote decides: a process that ended by itself before the cancel reached it keeps its own outcome.
+    What the supervisor wrote decides: a process that ended by itself before the cancel reached it keeps its own outcome. A
+    run that was to be canceled and whose supervisor or host was lost is canceled: nothing of it is left.
 
     Parameters
     ----------
@@ -32,6 +33,8 @@ def outcome(result: Mapping[str, Any], cancel_reason: str = "") -> tuple[str, st
     reason, code, message = result["reason"], result.get("exit_code"), str(result.get("message") or "")
     if reason == "canceled":
         return "Canceled", message or cancel_reason or "canceled"
+    if reason in ("supervisor lost", "host rebooted") and cancel_reason:
+        return "Canceled", cancel_reason
     if reason == "exit" and code == 0:
         return "Completed", ""
     texts = {
