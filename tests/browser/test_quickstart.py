@@ -1,0 +1,50 @@
+"""The quickstart in JupyterLab, as a newcomer executes it. With AML_SCREENSHOTS=docs the README's picture is made anew."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from jupyter_process import TOKEN, JupyterProcess
+
+from aml_jupyter.workspace import WorkspaceFolder, find_runs
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+
+
+def test_the_quickstart_runs_in_jupyterlab(
+    page: Any, lab: JupyterProcess, folder: WorkspaceFolder, project: Path
+) -> None:
+    for name in ("quickstart.ipynb", "parameterised.ipynb"):
+        shutil.copy(NOTEBOOKS / name, project)
+    page.set_viewport_size({"width": 1160, "height": 860})
+    page.goto(f"{lab.url}lab/workspaces/test/tree/quickstart.ipynb?token={TOKEN}&reset")
+    panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    panel.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+    page.keyboard.press("Control+b")  # the notebook alone, without the list of files
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+
+    cells = panel.locator(".jp-CodeCell")
+    table = cells.nth(4).locator(".jp-OutputArea-output")
+    table.get_by_text("fast").wait_for()
+    fast = cells.nth(3).locator(".jp-OutputArea")
+    fast.get_by_text("Completed").first.wait_for()
+    assert fast.locator("svg").count() >= 1
+    panel.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+    _shoot(page, panel, cells)
+
+    assert panel.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
+    runs = {run.display_name: run.status for run in find_runs(folder.store.read())}
+    assert runs == {"slow": "Completed", "fast": "Completed", "parameterised": "Completed"}
+
+
+def _shoot(page: Any, panel: Any, cells: Any) -> None:
+    """Keep the second submitted cell with its output, and the comparison below it."""
+    where = os.environ.get("AML_SCREENSHOTS")
+    if where:
+        cells.nth(3).evaluate("cell => cell.scrollIntoView({block: 'start'})")
+        page.wait_for_timeout(500)
+        page.screenshot(path=f"{where}/quickstart.png")
