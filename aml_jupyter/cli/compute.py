@@ -157,7 +157,7 @@ def _attach(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.targets import kind_of
 
     kind = kind_of(arguments.type or arguments.word or "")
-    why = "" if kind.built else " in this version"
+    why = " in this version" if kind.attachable else f": {kind.note}" if kind.note else ""
     raise ComputeTargetException(
         f"targets of type {kind.type!r} cannot be attached{why}; aml compute kinds lists what can", "type"
     )

@@ -6,6 +6,7 @@ out by the service.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Mapping
 
@@ -22,9 +23,9 @@ from aml_jupyter.workspace import (
     transition,
     update_run,
 )
-from aml_jupyter.workspace.states import FINAL, WAITING
+from aml_jupyter.workspace.states import FINAL, RUN_TRANSITIONS, WAITING
 
-__all__ = ["cancel_run", "rename_run", "resubmit_run", "set_priority", "tag_run", "wait_for_run"]
+__all__ = ["cancel_run", "rename_run", "request_end", "resubmit_run", "set_priority", "tag_run", "wait_for_run"]
 
 
 def cancel_run(folder: WorkspaceFolder, run_id: str, reason: str = "") -> RunRecord:
@@ -42,7 +43,7 @@ def cancel_run(folder: WorkspaceFolder, run_id: str, reason: str = "") -> RunRec
     Returns
     -------
     RunRecord
-        The run as it stands after the request: ``Canceled``, ``CancelRequested``, or its final state.
+        The run as it stands after the request: ``Canceled``, ``CancelRequested``, or as it was when it had ended.
 
     Raises
     ------
@@ -51,19 +52,26 @@ def cancel_run(folder: WorkspaceFolder, run_id: str, reason: str = "") -> RunRec
     """
     reason = reason or "canceled by the user"
     with folder.store.transaction() as tx:
-        run = get_run(tx, run_id)
-        if run.status in FINAL or run.status == "CancelRequested":
-            return run
-        now = time.time()
-        if run.status in WAITING or run.in_process:
-            run = transition(tx, run_id, "Canceled", reason, cancel_requested=now, ended=now)
-        else:
-            run = transition(tx, run_id, "CancelRequested", reason, cancel_requested=now)
-        append_change(folder, run_id, {"op": "cancel", "reason": reason, "time": now})
-        if run.status in FINAL:
-            append_change(folder, run_id, {"op": "end", "status": run.status, "reason": reason, "ended": now})
+        run = request_end(folder, tx, get_run(tx, run_id), reason)
     if run.status not in FINAL:
         ensure_service(folder)
+    return run
+
+
+def request_end(folder: WorkspaceFolder, tx: sqlite3.Connection, run: RunRecord, reason: str) -> RunRecord:
+    """End a run that waits, and mark one that runs as to be ended; return it as it stands then."""
+    if run.status in FINAL or run.status == "CancelRequested":
+        return run
+    now = time.time()
+    if run.status in WAITING or run.in_process:
+        run = transition(tx, run.id, "Canceled", reason, cancel_requested=now, ended=now)
+    elif "CancelRequested" in RUN_TRANSITIONS[run.status]:
+        run = transition(tx, run.id, "CancelRequested", reason, cancel_requested=now)
+    else:
+        return run  # its process has ended already
+    append_change(folder, run.id, {"op": "cancel", "reason": reason, "time": now})
+    if run.status in FINAL:
+        append_change(folder, run.id, {"op": "end", "status": run.status, "reason": reason, "ended": now})
     return run
 
 

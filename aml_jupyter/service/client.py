@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
 import socket
 import sys
@@ -19,6 +18,7 @@ import aml_jupyter
 from aml_jupyter.errors import ServiceException
 from aml_jupyter.supervisor import identity
 from aml_jupyter.supervisor.faults import fault_point
+from aml_jupyter.supervisor.peers import receive, send
 from aml_jupyter.workspace import WorkspaceFolder, current_lease, runtime_folder
 
 __all__ = [
@@ -68,28 +68,20 @@ def socket_path(folder: WorkspaceFolder) -> Path:
 
 def ask(folder: WorkspaceFolder, request: dict[str, Any], timeout: float = 1.0) -> dict[str, Any] | None:
     """Send `request` to the service and return its answer, or None when nobody answers in `timeout` seconds."""
-    message = json.dumps({"version": aml_jupyter.__version__, **request}).encode() + b"\n"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout)
         try:
             connection.connect(str(socket_path(folder)))
-            connection.sendall(message)
-            reply = b""
-            while not reply.endswith(b"\n"):
-                part = connection.recv(65536)
-                if not part:
-                    return None
-                reply += part
+            send(connection, {"version": aml_jupyter.__version__, **request})
+            return receive(connection)[0]
         except OSError:
             return None
-    answer = json.loads(reply)
-    return answer if isinstance(answer, dict) else None
 
 
 def service_status(folder: WorkspaceFolder, timeout: float = 1.0) -> ServiceStatus | None:
-    """Return who serves `folder`, or None when nobody ever did."""
+    """Return who serves `folder`, or None when nobody has, since its database was made."""
     holder = current_lease(folder.store.read())
-    if holder is None:
+    if holder is None or "pid" not in holder:  # a rebuilt database knows the epoch alone
         return None
     alive = holder["host"] == socket.gethostname() and identity.is_alive(
         {
@@ -165,7 +157,7 @@ def stop_service(folder: WorkspaceFolder, timeout: float = 10.0) -> bool:
 def _is_busy(folder: WorkspaceFolder) -> bool:
     """Tell whether a living service did not answer, and has not said that it leaves: it will look by itself."""
     holder = current_lease(folder.store.read())
-    if holder is None or holder.get("left") or holder["host"] != socket.gethostname():
+    if holder is None or "pid" not in holder or holder.get("left") or holder["host"] != socket.gethostname():
         return False
     if holder["boot_id"] != identity.boot_id():
         return False

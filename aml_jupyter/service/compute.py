@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aml_jupyter.errors import ComputeTargetException, nearest
+from aml_jupyter.service.actions import request_end
 from aml_jupyter.service.client import ensure_service
 from aml_jupyter.targets import TargetKind, check_name, kind_of
 from aml_jupyter.workspace import (
@@ -20,7 +21,6 @@ from aml_jupyter.workspace import (
     insert_target,
     list_targets,
     set_default_target,
-    transition,
 )
 from aml_jupyter.workspace import delete_target as delete_row
 from aml_jupyter.workspace import update_target as update_fields
@@ -56,13 +56,12 @@ def create_target(
     """
     kind = kind_of(type)
     check_name(name, kind)
+    if not kind.creatable:
+        why = "is attached, not created" if kind.attachable else f"is not created: {kind.note or kind.title}"
+        raise ComputeTargetException(f"A target of type {kind.type!r} {why}.", "type")
     if not kind.built:
         raise ComputeTargetException(
             f"Targets of type {kind.type!r} cannot be created in this version; computeinstance can.", "type"
-        )
-    if not kind.creatable:
-        raise ComputeTargetException(
-            f"A target of type {kind.type!r} is not created: {kind.note or kind.title}.", "type"
         )
     checked = _check_settings(kind, settings or {})
     now = time.time()
@@ -70,6 +69,7 @@ def create_target(
         for other in list_targets(tx):
             if other.name.lower() != name.lower():
                 continue
+            _refuse_dying(other)
             if (other.type, other.settings) == (kind.type, checked):
                 return other
             raise ComputeTargetException(
@@ -88,6 +88,7 @@ def update_target(folder: WorkspaceFolder, name: str, settings: Mapping[str, Any
     """Change settings of a target; runs that have started keep what they have."""
     with folder.store.transaction() as tx:
         record = get_target(tx, name)
+        _refuse_dying(record)
         kind = kind_of(record.type)
         record = update_row(tx, name, settings={**record.settings, **_check_settings(kind, settings, partial=True)})
         _note(folder, record)
@@ -96,8 +97,8 @@ def update_target(folder: WorkspaceFolder, name: str, settings: Mapping[str, Any
 
 
 def start_target(folder: WorkspaceFolder, name: str) -> TargetRecord:
-    """Start a stopped compute instance; its waiting runs go on."""
-    return _turn(folder, name, ("Starting", "Running"), already="Running")
+    """Start a compute instance that is stopped, or is stopping while runs end on it; its waiting runs go on."""
+    return _turn(folder, name, lambda tx: ("Stopped", "Starting", "Running"), already="Running")
 
 
 def stop_target(folder: WorkspaceFolder, name: str) -> TargetRecord:
@@ -105,15 +106,18 @@ def stop_target(folder: WorkspaceFolder, name: str) -> TargetRecord:
 
     The state is ``Stopping`` while something still runs there, then ``Stopped``.
     """
-    busy = bool(find_runs(folder.store.read(), target=name, status=ACTIVE, include_hidden=True, children=True, last=1))
-    return _turn(folder, name, ("Stopping",) if busy else ("Stopping", "Stopped"), already="Stopped")
+
+    def states(tx: sqlite3.Connection) -> tuple[str, ...]:
+        return ("Stopping",) if _is_busy(tx, name) else ("Stopping", "Stopped")
+
+    return _turn(folder, name, states, already="Stopped")
 
 
 def restart_target(folder: WorkspaceFolder, name: str) -> TargetRecord:
     """Stop a compute instance if it runs, and start it again; running runs are not ended."""
     record = get_target(folder.store.read(), name)
     if record.provisioning_state == "Running":
-        _turn(folder, name, ("Stopping", "Stopped"), already="Stopped")
+        _turn(folder, name, lambda tx: ("Stopping", "Stopped"), already="Stopped")
     return start_target(folder, name)
 
 
@@ -137,28 +141,48 @@ def set_default(folder: WorkspaceFolder, name: str) -> TargetRecord:
     """Make `name` the target of submits that name none."""
     with folder.store.transaction() as tx:
         record = get_target(tx, name)
+        _refuse_dying(record)
         set_default_target(tx, record.name)
         append_journal(folder, {"op": "default", "name": record.name})
     return record
 
 
-def settle_targets(folder: WorkspaceFolder, epoch: int) -> None:
-    """Finish what waits for the last run of a target to end: ``Stopping`` and ``Deleting``."""
+def settle_targets(folder: WorkspaceFolder, epoch: int) -> bool:
+    """Finish what waits for the last run of a target to end, ``Stopping`` and ``Deleting``; tell whether it did."""
+    settled = False
     waiting = [
         record for record in list_targets(folder.store.read()) if record.provisioning_state in ("Stopping", "Deleting")
     ]
     for record in waiting:
         with folder.store.transaction(epoch=epoch) as tx:
-            if find_runs(tx, target=record.name, status=ACTIVE, include_hidden=True, children=True, last=1):
+            if _is_busy(tx, record.name):
                 continue
             if record.provisioning_state == "Stopping":
                 _note(folder, update_row(tx, record.name, provisioning_state="Stopped"))
             else:
                 _drop_row(folder, tx, record)
+            settled = True
+    return settled
 
 
-def _turn(folder: WorkspaceFolder, name: str, states: tuple[str, ...], already: str) -> TargetRecord:
-    """Walk a compute instance through `states`."""
+def _is_busy(tx: sqlite3.Connection, name: str) -> bool:
+    """Tell whether a run works on the target."""
+    return bool(find_runs(tx, target=name, status=ACTIVE, include_hidden=True, children=True, last=1))
+
+
+def _refuse_dying(record: TargetRecord) -> None:
+    if record.provisioning_state == "Deleting":
+        raise ComputeTargetException(
+            f"{record.name!r} is being deleted: it goes when its last runs have ended. Try again then, or choose another "
+            "name.",
+            "name",
+        )
+
+
+def _turn(
+    folder: WorkspaceFolder, name: str, states: Callable[[sqlite3.Connection], tuple[str, ...]], already: str
+) -> TargetRecord:
+    """Walk a compute instance through what `states` returns, from where it stands."""
     with folder.store.transaction() as tx:
         record = get_target(tx, name)
         if record.type != "computeinstance":
@@ -167,7 +191,7 @@ def _turn(folder: WorkspaceFolder, name: str, states: tuple[str, ...], already: 
             )
         if record.provisioning_state == already:
             return record
-        for state in states:
+        for state in states(tx):
             if state == record.provisioning_state:
                 continue
             if state not in PROVISIONING_TRANSITIONS[record.provisioning_state]:
@@ -192,13 +216,9 @@ def _remove(folder: WorkspaceFolder, name: str, attached: bool) -> TargetRecord:
                 f"{record.name!r} was {'created' if attached else 'attached'}: use {other}, not {verb}.", "name"
             )
         reason = f"compute target {record.name} was {past}"
-        now = time.time()
-        for run in find_runs(tx, target=record.name, status=WAITING, include_hidden=True, children=True):
-            transition(tx, run.id, "Canceled", reason, cancel_requested=now, ended=now)
-        active = find_runs(tx, target=record.name, status=ACTIVE, include_hidden=True, children=True)
-        for run in active:
-            if run.status not in ("CancelRequested", "Finalizing"):
-                transition(tx, run.id, "CancelRequested", reason, cancel_requested=now)
+        for run in find_runs(tx, target=record.name, status=WAITING | ACTIVE, include_hidden=True, children=True):
+            request_end(folder, tx, run, reason)
+        active = _is_busy(tx, record.name)
         if default_target(tx) == record.name:
             set_default_target(tx, "local")
         record = update_row(tx, record.name, provisioning_state="Deleting")
@@ -218,15 +238,21 @@ def _check_settings(kind: TargetKind, settings: Mapping[str, Any], partial: bool
                 f"A target of type {kind.type!r} has no setting {key!r}; {nearest(key, list(kind.settings))}", key
             )
         if key == "max_parallel" and value is not None:
-            try:
-                number = int(value)
-            except (TypeError, ValueError):
-                number = 0
-            if not 1 <= number <= 1024 or isinstance(value, bool):
-                raise ComputeTargetException(f"max_parallel is {value!r}; a number from 1 to 1024 was expected.", key)
-            value = number
+            value = _count(key, value)
+        elif isinstance(kind.settings[key], bool) and not isinstance(value, bool):
+            raise ComputeTargetException(f"{key} is {value!r}; true or false was expected.", key)
+        elif isinstance(kind.settings[key], str) and not isinstance(value, str):
+            raise ComputeTargetException(f"{key} is {value!r}; a text was expected.", key)
         checked[key] = value
     return checked
+
+
+def _count(key: str, value: object) -> int:
+    """Return a number from 1 to 1024, which may be written as a text."""
+    text = str(value).strip()
+    if isinstance(value, int | str) and text.isdecimal() and 1 <= int(text) <= 1024:
+        return int(text)
+    raise ComputeTargetException(f"{key} is {value!r}; a whole number from 1 to 1024 was expected.", key)
 
 
 def update_row(tx: sqlite3.Connection, name: str, **fields: Any) -> TargetRecord:

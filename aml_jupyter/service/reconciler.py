@@ -114,7 +114,8 @@ class Reconciler:
         starting.stage_ahead(self)
         self.end_lost_runs()
         if any(record.provisioning_state in ("Stopping", "Deleting") for record in self.targets):
-            compute.settle_targets(self.folder, self.lease.epoch)
+            self.queue_may_move |= compute.settle_targets(self.folder, self.lease.epoch)
+            self.targets = list_targets(self.folder.store.read())
 
     def adopt(self) -> None:
         """Read what others changed: new runs, cancel requests, targets, and the runs of an earlier service."""

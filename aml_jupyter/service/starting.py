@@ -19,6 +19,7 @@ from aml_jupyter.workspace import (
     RunRecord,
     TargetRecord,
     append_change,
+    find_target,
     new_attempt,
     transition,
     update_run,
@@ -51,11 +52,19 @@ def claim(service: Reconciler, tx: sqlite3.Connection) -> None:
     """Give free room to the first in line of every target; the order within a target is strict."""
     waiting = False
     for name in queued_targets(tx):
-        record = next((entry for entry in service.targets if entry.name == name), None)
+        record = find_target(tx, name)
         if record is None:
+            _give_up(service, tx, name)
             continue
         waiting = _claim_on(service, tx, record) or waiting
     service.queue_may_move = waiting
+
+
+def _give_up(service: Reconciler, tx: sqlite3.Connection, target: str) -> None:
+    """End the runs that wait for a target which is not there any more."""
+    while batch := next_in_line(tx, target, limit=100):
+        for run in batch:
+            end_unstarted(service, tx, run, "Canceled", f"compute target {target} was deleted")
 
 
 def _claim_on(service: Reconciler, tx: sqlite3.Connection, record: TargetRecord) -> bool:

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -124,7 +125,6 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
 def queue_again(folder: WorkspaceFolder, definition: dict[str, Any], inputs: bytes | None) -> Submission:
     """Queue a new run with the definition of an earlier one: same snapshot, same settings, a new id."""
     again = {**definition, "id": new_run_id(definition["experiment"]), "created": time.time(), "number": None}
-    find_target(folder, again["target"])
     return _queue(folder, again, None, inputs)
 
 
@@ -144,6 +144,7 @@ def _queue(
         write_definition(folder.layout, definition)
         durable.sync_folder(str(place.path.parent))
         with folder.store.transaction() as tx:
+            ready_target(tx, definition["target"])  # it may have been deleted while the snapshot was taken
             insert_run(tx, definition, status="Queued", reason="")
             if definition["properties"]:
                 add_properties(tx, definition["id"], definition["properties"])
@@ -197,7 +198,11 @@ def find_target(folder: WorkspaceFolder, name: str | None) -> TargetRecord:
     ComputeTargetException
         When it is unknown, is being deleted, or its type cannot take plain runs.
     """
-    db = folder.store.read()
+    return ready_target(folder.store.read(), name)
+
+
+def ready_target(db: sqlite3.Connection, name: str | None) -> TargetRecord:
+    """Do what `find_target` does, inside a transaction too."""
     wanted = name or default_target(db)
     known = {record.name.lower(): record for record in list_targets(db)}
     record = known.get(wanted.lower())

@@ -47,7 +47,6 @@ class ComputeInstance(ComputeTarget):
         assigned_user_object_id: str | None = None,
         assigned_user_tenant_id: str | None = None,
         max_parallel: int | None = None,
-        **_ignored: Any,
     ) -> TargetConfiguration:
         """Return the configuration of a compute instance on this machine.
 
