@@ -17,19 +17,30 @@ from aml_jupyter.workspace.outcome import failure, outcome, watched_folders
 if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler
 
-__all__ = ["begin_endings", "write_ends"]
+__all__ = ["any_is_ready", "begin_endings", "free_slots", "write_ends"]
 
 log = logging.getLogger("aml_jupyter.service")
+
+
+def free_slots(service: Reconciler) -> None:
+    """Let go of the slots of attempts that are over, so that who waits for them goes first and their ending follows."""
+    for active in service.active.values():
+        if active.ending is None and _is_over(active):
+            # Its start may not have returned yet, while the supervisor, whose slots they are, is through already.
+            active.backend.release(active.handle)
+            service.last_end = time.monotonic()
+            service.queue_may_move = True
+
+
+def _is_over(active: ActiveRun) -> bool:
+    return active.seen is not None and active.seen.state in ("ended", "lost")
 
 
 def begin_endings(service: Reconciler) -> None:
     """Bring every attempt that is over to its end: here when little is left to do, else in the pool."""
     for active in service.active.values():
-        if active.ending is not None or active.seen is None or active.seen.state not in ("ended", "lost"):
+        if active.ending is not None or active.seen is None or not _is_over(active):
             continue
-        # Its start may not have returned yet, while the supervisor, whose slots they are, is through already.
-        active.backend.release(active.handle)
-        service.last_end = time.monotonic()
         if active.seen.state == "ended" and _is_small(service.folder, active):
             active.ending = Future()
             try:
@@ -79,6 +90,11 @@ def _loss(reason: str, attempt: dict[str, Any]) -> str:
     return "The run's supervisor ended without a result (it was killed, or the machine ran out of memory)."
 
 
+def any_is_ready(service: Reconciler) -> bool:
+    """Tell whether the last state of some attempt can be written."""
+    return any(active.ending is not None and active.ending.done() for active in service.active.values())
+
+
 def write_ends(service: Reconciler, tx: sqlite3.Connection) -> None:
     """Write the last state of every attempt whose ending is ready."""
     for active in list(service.active.values()):
@@ -95,12 +111,13 @@ def write_ends(service: Reconciler, tx: sqlite3.Connection) -> None:
             active.ending = None
             active.seen = None
             continue
-        _write_end(service.folder, active, active.ending.result(), tx)
+        again = _write_end(service.folder, active, active.ending.result(), tx)
         service.active.pop(active.run.id, None)
-        service.queue_may_move = True
+        service.queue_may_move = service.queue_may_move or again
 
 
-def _write_end(folder: WorkspaceFolder, active: ActiveRun, ending: Ending, tx: sqlite3.Connection) -> None:
+def _write_end(folder: WorkspaceFolder, active: ActiveRun, ending: Ending, tx: sqlite3.Connection) -> bool:
+    """Write the end of one attempt; tell whether its run goes back into the queue."""
     run = get_run(tx, active.run.id)
     result = ending.result
     started = run.started or result.get("started")
@@ -128,7 +145,7 @@ def _write_end(folder: WorkspaceFolder, active: ActiveRun, ending: Ending, tx: s
     if after == "Failed" and run.attempt <= run.max_retries and run.cancel_requested is None:
         again = f"attempt {run.attempt} of {run.max_retries + 1} ended: {reason}; trying again"
         transition(tx, run, "Queued", again)
-        return
+        return True
     error = failure(folder.layout.run(run.id).attempt(active.handle.attempt), result, reason)
     transition(
         tx,
@@ -140,3 +157,4 @@ def _write_end(folder: WorkspaceFolder, active: ActiveRun, ending: Ending, tx: s
         exit_code=result.get("exit_code"),
         error=error if after == "Failed" else None,
     )
+    return False

@@ -66,6 +66,8 @@ class Reconciler:
         self.stopping = False
         self.queue_may_move = True
         self.last_end = 0.0
+        self.next_up: dict[str, list[RunRecord]] = {}
+        """Who goes next on each target, as the last look at the queue found it."""
         self.staged: set[Handle] = set()
         """Attempts whose files are in place, though they have no slot yet."""
         self.start_seconds: dict[str | None, float] = {}
@@ -106,11 +108,14 @@ class Reconciler:
         """Bring rows and files one step nearer to each other."""
         self.adopt()
         watching.watch(self)
+        ending.free_slots(self)
+        self.settle()
+        starting.launch_claimed(self)
         ingestion.ingest(self)
         requests.answer(self)
         ending.begin_endings(self)
-        self.settle()
-        starting.launch_claimed(self)
+        if ending.any_is_ready(self) and not self.wakeup.is_woken:
+            self.settle()
         starting.stage_ahead(self)
         self.end_lost_runs()
         if any(record.provisioning_state in ("Stopping", "Deleting") for record in self.targets):

@@ -59,16 +59,19 @@ def _answer_one(folder: WorkspaceFolder, active: ActiveRun, name: str, epoch: in
     if reply.exists():
         active.answered.add(name)
         return
-    request = protocol.read_json(str(control / protocol.REQUESTS / name))
-    if request is None:
-        return
     try:
+        request = protocol.read_json(str(control / protocol.REQUESTS / name))
+        if request is None:
+            return
         value = _perform(folder, active, request, epoch)
         if value is _LATER:
             return
         content = {"ok": True, "value": value}
     except AmlError as error:
         content = {"ok": False, "error": {"type": type(error).__name__, "message": error.message}}
+    except (OSError, TypeError, ValueError) as error:
+        message = f"The request {name} cannot be answered: {error}."
+        content = {"ok": False, "error": {"type": "UserErrorException", "message": message}}
     except Exception as error:
         log.exception("run %s: request %s failed", active.run.id, name)
         content = {"ok": False, "error": {"type": "AmlError", "message": f"{type(error).__name__}: {error}"}}
@@ -79,6 +82,10 @@ def _answer_one(folder: WorkspaceFolder, active: ActiveRun, name: str, epoch: in
 def _perform(folder: WorkspaceFolder, active: ActiveRun, request: dict[str, Any], epoch: int) -> Any:
     """Do what a request asks and return its value."""
     operation, arguments = str(request.get("op")), request.get("args") or {}
+    if not isinstance(arguments, dict):
+        raise UserErrorException(
+            f"args of the request {operation!r} are {arguments!r}; an object was expected.", "args"
+        )
     if arguments.get("after"):
         ingest_all(folder, active, epoch)
     db = folder.store.read()

@@ -70,18 +70,17 @@ def _give_up(service: Reconciler, tx: sqlite3.Connection, target: str) -> None:
 def _claim_on(service: Reconciler, tx: sqlite3.Connection, record: TargetRecord) -> bool:
     """Claim runs of one target until its room is used up; tell whether some still wait for room."""
     while True:
-        batch = next_in_line(tx, record.name, limit=2)
-        if not batch:
-            return False
-        for run in batch:
-            closed = _closed(record)
-            if closed:
-                _explain(tx, run, closed)
-                return False  # a change of the target's row wakes us
-            obstacle = _claim_one(service, tx, run)
+        batch = next_in_line(tx, record.name, limit=AHEAD + 1)
+        while batch:
+            obstacle = _closed(record) or _claim_one(service, tx, batch[0])
             if obstacle:
-                _explain(tx, run, obstacle)
-                return True
+                _explain(tx, batch[0], obstacle)
+                service.next_up[record.name] = batch
+                return not _closed(record)  # a change of the target's row wakes us
+            del batch[0]
+        if not next_in_line(tx, record.name, limit=1):
+            service.next_up.pop(record.name, None)
+            return False
 
 
 def _claim_one(service: Reconciler, tx: sqlite3.Connection, run: RunRecord) -> str | None:
@@ -163,9 +162,8 @@ def stage_ahead(service: Reconciler) -> None:
     """Put the files of who is next in place while all slots are taken, so that a freed slot is used at once."""
     if not service.queue_may_move or service.wakeup.is_woken:
         return
-    db = service.folder.store.read()
     for record in service.targets:
-        for run in next_in_line(db, record.name, limit=AHEAD) if not _closed(record) else ():
+        for run in service.next_up.get(record.name, ())[:AHEAD] if not _closed(record) else ():
             handle = Handle(run.target, run.id, run.attempt + 1)
             if handle in service.staged or service.start_seconds.get(run.snapshot, QUICK) >= QUICK:
                 continue

@@ -32,6 +32,7 @@ from aml_jupyter.workspace import (
     TargetRecord,
     WorkspaceFolder,
     add_properties,
+    check_run_id,
     default_target,
     find_run,
     get_run,
@@ -111,6 +112,8 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     refuse_unbuilt(run_config)
     environments.check(run_config, submitter)
     _check_numbers(request)
+    if request.run_id is not None:
+        check_run_id(request.run_id)
     source = source_folder(config.source_directory).resolve()
     script = config.check(also=request.overlay)
     definition = _definition(folder, request, target, submitter, source, script)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["watch", "write_states"]
 
+STARTED = ("Running", "NotResponding", "Finalizing")
+"""States that only an attempt has whose own word of its start was read."""
+
 log = logging.getLogger("aml_jupyter.service")
 
 
@@ -31,6 +34,8 @@ def watch(service: Reconciler) -> None:
     for backend, handles in by_target.values():
         for handle, observation in backend.observe(handles).items():
             active = runs[handle]
+            if observation.state == "absent" and active.run.status in STARTED:
+                observation = Observation("lost", message="supervisor lost")  # its control files were removed
             active.seen = observation
             if active.run.status == "CancelRequested" and not active.cancel_sent:
                 _pass_on_cancel(active, observation)
