@@ -156,6 +156,9 @@ def _replay_attempt(
     notes: list[str] = []
     attempt = _read(place.control / protocol.ATTEMPT, notes)
     result = _read(place.control / protocol.RESULT, notes)
+    is_untouched = not attempt and not result and not notes and not (place.control / protocol.LOG).exists()
+    if started_by_service and is_last and is_untouched:
+        return notes  # its files were put in place ahead of its turn: the run is still in the queue
     if started_by_service:
         with folder.store.transaction(durable=False) as tx:
             _begin(tx, run_id, number, place, attempt)

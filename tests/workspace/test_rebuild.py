@@ -305,6 +305,22 @@ def test_an_attempt_that_was_forbidden_stays_so(life: Life) -> None:
     assert (found.status, found.reason) == ("Failed", "no such image")
 
 
+@pytest.mark.parametrize("canceled", [False, True])
+def test_files_that_were_put_in_place_ahead_are_no_start(life: Life, canceled: bool) -> None:
+    run = life.submit(target="local")
+    place = life.folder.layout.run(run.id).attempt(1)
+    (place.work / "outputs").mkdir(parents=True)
+    place.control.mkdir()
+    write_json(place.control / "launch.json", {"format": 1, "epoch": life.epoch})
+    if canceled:
+        append_change(life.folder, run.id, {"op": "end", "status": "Canceled", "reason": "not needed"})
+    rebuild_workspace(life.folder.root)
+    db = life.folder.store.read()
+    found = get_run(db, run.id)
+    assert (found.status, found.attempt) == ("Canceled" if canceled else "Queued", 0)
+    assert attempts(db, run.id) == []
+
+
 def test_a_submit_that_was_never_acknowledged_does_not_run(life: Life) -> None:
     known = life.submit()
     orphan = life.definition()
