@@ -52,8 +52,9 @@ in those files of the asking attempt that far.
 
 ================  ===============================================================================================
 ``submit_child``  ``id`` (the child's run id, made by the client; a run that exists already is the answer), ``parent``,
-                  ``config`` {source_directory, script, command, arguments, target, run_config, ... those that are set},
-                  ``tags``, ``display_name`` -> RUN
+                  ``config`` {source_directory, script, command, arguments, target, run_config, environment,
+                  environment_variables, max_run_duration_seconds: those that are set},
+                  ``tags``, ``display_name``, ``submitter`` {python, version, cwd} -> RUN
 ``get_run``       ``id`` -> RUN
 ``get_metrics``   ``id, name, recursive`` -> SDK v1's shape (``workspace.metrics.get_metrics``)
 ``get_children``  ``id, recursive, tags, properties, type, status`` (null: any) -> [RUN]
@@ -66,15 +67,16 @@ in those files of the asking attempt that far.
 ================  ===============================================================================================
 
 RUN is ``{"id", "parent", "experiment", "number", "display_name", "type", "status", "target", "attempt", "exit_code",
-"tags", "properties", "created", "start_time", "end_time" (Unix seconds or null), "error" (text or null),
-"definition" (run.json)}``.
+"tags", "properties", "created", "start_time", "end_time" (Unix seconds or null), "error", "log_tail", "log_path"
+(text or null), "definition" (run.json)}``.
 
 The process of a run finds in its environment: ``AML_CONTROL`` (absolute), ``AML_RUN_ID``, ``AML_EXPERIMENT``,
 ``AML_BUNDLE`` (the zip), ``AML_WAKE`` (the service's stream socket on this machine, which takes the line
 ``{"op": "wake"}``; may be missing), MARKER, and ``<bundle>/site`` first in ``PYTHONPATH``.
 
-While the user's code waits for a run of its own, the client keeps ``control/waiting/<pid>`` in place: the supervisor
-gives up its slots, and writes ``control/waiting/<pid>.go`` when it holds them again after the file was removed.
+While the user's code waits for a run of its own, the client keeps ``control/waiting/<pid>`` in place, and the supervisor
+gives up its slots. To go on, the client puts ``<pid>.back`` there and removes ``<pid>``; the supervisor writes ``<pid>.go``
+when it holds the slots again.
 """
 
 import json

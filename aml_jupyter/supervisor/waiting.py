@@ -1,8 +1,8 @@
 """Own the slots of an attempt: give them up while the user's code waits for a run of its own, then take them again.
 
-``control/waiting/<pid>`` is kept in place by a process that waits; ``<pid>.go`` answers its removal. The slots are held
-while nobody waits: with two processes of one run, of which one goes on, the run goes on without slots, since it could
-block itself otherwise.
+``control/waiting/<pid>`` is kept in place by a process that waits; ``<pid>.go`` answers its removal, and ``<pid>.back``, by
+which one asks that may have waited too shortly to be noticed. The slots are held while nobody waits: with two processes of
+one run, of which one goes on, the run goes on without slots, since it could block itself otherwise.
 """
 
 import os
@@ -44,7 +44,9 @@ class AttemptSlots:
         if not names and not self._waiting and not self._to_answer:
             return
         waiting = {name for name in names if name.isdigit() and start_time(int(name)) is not None}
+        back = {name[: -len(".back")] for name in names if name.endswith(".back")}
         self._to_answer |= self._waiting - waiting
+        self._to_answer |= {name for name in back if name + ".go" not in names}
         self._waiting = waiting
         # A process that waits a second time is answered a second time.
         self._to_answer -= waiting

@@ -168,6 +168,24 @@ def test_a_run_that_waits_for_its_child_lends_it_the_slot(
     assert slots.usage(1) == {}
 
 
+def test_a_wait_too_short_to_be_noticed_is_answered(slots: SlotFolder, attempt: Attempt) -> None:
+    attempt.python(
+        "import time\n"
+        "folder = os.path.join(os.environ['AML_CONTROL'], 'waiting')\n"
+        "os.makedirs(folder)\n"
+        "mine = os.path.join(folder, str(os.getpid()))\n"
+        "open(mine + '.back', 'w').close()\n"
+        "while not os.path.exists(mine + '.go'):\n    time.sleep(0.01)\n"
+        "print('goes on', flush=True)\n"
+    )
+    held = slots.acquire(cores=1, core_limit=1, holder={"token": "parent"})
+    assert held is not None
+    attempt.start(held.fds)
+    held.close()
+    assert attempt.result()["exit_code"] == 0
+    assert attempt.log == "goes on\n"
+
+
 def test_a_waiter_that_died_keeps_no_slot_away(slots: SlotFolder, attempt: Attempt) -> None:
     attempt.python(
         "import time\n"

@@ -1,7 +1,7 @@
 """Wait for another run, and give up this run's slot while doing so.
 
 A run that waits for its own child must not keep the slot that the child needs: while ``control/waiting/<pid>`` is
-there, the supervisor holds none, and ``<pid>.go`` says that it holds them again.
+there, the supervisor holds none; ``<pid>.back`` asks for them again, and ``<pid>.go`` says that it holds them.
 """
 
 import os
@@ -45,8 +45,18 @@ def wait_until_final(
     with SlotsGivenUp(requests.control):
         fields = _follow(requests, run_id, show_output, timeout)
     if fields["status"] == "Failed" and raise_on_error:
-        raise ActivityFailedException("run %s failed: %s" % (run_id, fields.get("error") or "no reason is recorded"))
+        raise ActivityFailedException(_explained(run_id, fields))
     return str(fields["status"])
+
+
+def _explained(run_id: str, fields: Dict[str, Any]) -> str:
+    """Return why the run has failed, with the end of its log and the log's path."""
+    text = "run %s failed: %s" % (run_id, fields.get("error") or "no reason is recorded")
+    if fields.get("log_tail"):
+        text += "\nThe end of its log:\n%s" % str(fields["log_tail"]).rstrip("\n")
+    if fields.get("log_path"):
+        text += "\nLog: %s" % fields["log_path"]
+    return text
 
 
 def _follow(requests: Requests, run_id: str, show_output: bool, timeout: Optional[float]) -> Dict[str, Any]:
@@ -86,6 +96,7 @@ class SlotsGivenUp:
             count = _waiters.get(os.getpid(), 0)
             if count == 0:
                 os.makedirs(os.path.dirname(self.file), exist_ok=True)
+                _remove(self.file + ".back")
                 _remove(self.file + ".go")
                 with open(self.file, "wb"):
                     pass
@@ -98,15 +109,16 @@ class SlotsGivenUp:
             count = _waiters.get(os.getpid(), 1) - 1
             _waiters[os.getpid()] = count
             if count == 0:
+                # A wait may be over before the supervisor has noticed it: only a file that stays is answered for sure.
+                with open(self.file + ".back", "wb"):
+                    pass
                 _remove(self.file)
                 self._wait_for_slots()
+                _remove(self.file + ".back")
                 _remove(self.file + ".go")
 
     def _wait_for_slots(self) -> None:
         """Return when the supervisor holds the slots again, or when there is none that could."""
-        launch = protocol.read_json(os.path.join(self.control, protocol.LAUNCH)) or {}
-        if not launch.get("slots"):
-            return
         started, said = time.monotonic(), False
         while not os.path.exists(self.file + ".go") and self._supervisor_is_there(started):
             if not said and time.monotonic() - started > 10:
@@ -118,7 +130,8 @@ class SlotsGivenUp:
         try:
             beat = os.path.getmtime(os.path.join(self.control, protocol.HEARTBEAT))
         except OSError:
-            return time.monotonic() - started < 5
+            supervised = os.path.exists(os.path.join(self.control, protocol.ATTEMPT))
+            return supervised and time.monotonic() - started < 5
         return time.time() - beat < _SUPERVISOR_SILENT or time.monotonic() - started < _SUPERVISOR_SILENT
 
 

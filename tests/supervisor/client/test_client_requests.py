@@ -148,7 +148,6 @@ def test_a_failed_child_raises_with_its_error(attempt: Attempt, respond: Respond
 
 def test_the_slot_is_given_up_while_waiting_and_taken_back(attempt: Attempt, respond: Respond) -> None:
     waiting = attempt.control / protocol.WAITING
-    (attempt.control / protocol.LAUNCH).write_text('{"slots": {"cores": 1}}')
     (attempt.control / protocol.HEARTBEAT).write_text("")
     seen: list[str] = []
 
