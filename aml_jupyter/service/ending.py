@@ -17,7 +17,7 @@ from aml_jupyter.workspace.outcome import failure, outcome, watched_folders
 if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler
 
-__all__ = ["any_is_ready", "begin_endings", "free_slots", "write_ends"]
+__all__ = ["any_to_write", "begin_endings", "free_slots", "write_ends"]
 
 log = logging.getLogger("aml_jupyter.service")
 
@@ -90,9 +90,12 @@ def _loss(reason: str, attempt: dict[str, Any]) -> str:
     return "The run's supervisor ended without a result (it was killed, or the machine ran out of memory)."
 
 
-def any_is_ready(service: Reconciler) -> bool:
-    """Tell whether the last state of some attempt can be written."""
-    return any(active.ending is not None and active.ending.done() for active in service.active.values())
+def any_to_write(service: Reconciler) -> bool:
+    """Tell whether there is a last state to write, or that an ending takes its time."""
+    return any(
+        active.ending is not None and (active.ending.done() or not active.finalizing_shown)
+        for active in service.active.values()
+    )
 
 
 def write_ends(service: Reconciler, tx: sqlite3.Connection) -> None:
@@ -103,7 +106,7 @@ def write_ends(service: Reconciler, tx: sqlite3.Connection) -> None:
         if not active.ending.done():
             if not active.finalizing_shown and active.run.status in ("Running", "NotResponding"):
                 active.run = transition(tx, active.run.id, "Finalizing", "")
-                active.finalizing_shown = True
+            active.finalizing_shown = True
             continue
         failure = active.ending.exception()
         if failure is not None:

@@ -66,9 +66,9 @@ def serve(folder: WorkspaceFolder, until_idle: bool = True) -> int:
         reconciler.run(until_idle)
         log.info("service %d leaves", os.getpid())
     finally:
-        wakeup.close()
         if reconciler is not None:
             reconciler.pool.shutdown(wait=True, cancel_futures=True)
+        wakeup.close()
         lease.release()
     return 0
 

@@ -114,7 +114,7 @@ class Reconciler:
         ingestion.ingest(self)
         requests.answer(self)
         ending.begin_endings(self)
-        if ending.any_is_ready(self) and not self.wakeup.is_woken:
+        if ending.any_to_write(self) and not self.wakeup.is_woken:
             self.settle()
         starting.stage_ahead(self)
         self.end_lost_runs()

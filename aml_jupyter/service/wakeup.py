@@ -49,14 +49,16 @@ class WakeSocket:
         os.chmod(path, 0o600)
         self._socket.listen(128)
         self._socket.setblocking(False)
+        self._closed = False
         self._inner, self._bell = os.pipe()
         for descriptor in (self._inner, self._bell):
             os.set_blocking(descriptor, False)
 
     def wake(self) -> None:
         """Make the next `wait` return at once; any thread and any signal handler may call this."""
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._bell, b"x")
+        if not self._closed:
+            with contextlib.suppress(OSError):
+                os.write(self._bell, b"x")
 
     @property
     def is_woken(self) -> bool:
@@ -74,7 +76,8 @@ class WakeSocket:
         return bool(ready)
 
     def close(self) -> None:
-        """Stop listening and remove the socket file."""
+        """Stop listening and remove the socket file; the caller's threads have ended."""
+        self._closed = True
         with fault_point("service.unlisten"), contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)
         self._socket.close()
