@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aml_jupyter import environments
 from aml_jupyter.config import RunConfiguration, ScriptRunConfig
 from aml_jupyter.errors import AmlError, UserErrorException
 from aml_jupyter.service.actions import cancel_run, tag_run
@@ -141,31 +144,54 @@ def _submit_child(folder: WorkspaceFolder, active: ActiveRun, arguments: dict[st
     known = find_run(db, wanted) if wanted else None
     if known is not None:
         return known
-    given = dict(arguments.get("config") or {})
     work = folder.layout.run(active.run.id).attempt(active.handle.attempt).work
-    source = work / str(given.get("source_directory") or ".")
-    run_config = RunConfiguration.from_dict(given["run_config"]) if given.get("run_config") else None
-    config = ScriptRunConfig(
-        source_directory=str(source),
-        script=given.get("script"),
-        arguments=given.get("arguments"),
-        run_config=run_config,
-        command=given.get("command"),
-    )
-    if given.get("target"):
-        config.run_config.target = given["target"]
-    definition = active.run.definition
+    config = _child_config(dict(arguments.get("config") or {}), work)
     request = SubmitRequest(
         config=config,
         experiment=active.run.experiment,
-        kind="command" if given.get("command") else "script",
-        parent=active.run.id,
+        kind="command" if config.command else "script",
+        parent=_parent_of_child(folder, active.run.id, arguments.get("parent")),
         display_name=arguments.get("display_name"),
         tags=arguments.get("tags") or {},
-        submitter={key: definition["submitter"][key] for key in ("python", "version", "variables")},
+        submitter=_submitter_of_child(active.run.definition["submitter"], arguments.get("submitter"), work),
         run_id=wanted or None,
     )
     return submit(folder, request).run
+
+
+def _child_config(given: dict[str, Any], work: Path) -> ScriptRunConfig:
+    """Return what a script wants to run; a relative source directory lies in its working directory."""
+    config = ScriptRunConfig(
+        source_directory=str(work / str(given.get("source_directory") or ".")),
+        script=given.get("script"),
+        arguments=given.get("arguments"),
+        run_config=RunConfiguration.from_dict(given["run_config"]) if given.get("run_config") else None,
+        command=given.get("command"),
+    )
+    for name in ("target", "environment", "environment_variables", "max_run_duration_seconds"):
+        if given.get(name):
+            setattr(config.run_config, name, given[name])
+    return config
+
+
+def _parent_of_child(folder: WorkspaceFolder, asking: str, wanted: Any) -> str:
+    """Return the run that the child is to be below: the one that asks, or one that lives inside its process."""
+    above = find_run(folder.store.read(), str(wanted)) if wanted else None
+    while above is not None and above.id != asking:
+        above = find_run(folder.store.read(), above.parent) if above.parent else None
+    return asking if above is None else str(wanted)
+
+
+def _submitter_of_child(parents: Mapping[str, Any], asking: Any, work: Path) -> dict[str, Any]:
+    """Return the submitter of a child: the Python that the asking script runs on, with its parent's variables."""
+    said = asking if isinstance(asking, Mapping) else {}
+    python = str(said.get("python") or parents["python"])
+    return {
+        "python": python,
+        "version": str(said.get("version") or parents.get("version") or ""),
+        "variables": environments.around(python, parents.get("variables") or {}, own=python == parents["python"]),
+        "cwd": str(said.get("cwd") or work),
+    }
 
 
 def _children(folder: WorkspaceFolder, parent: str, arguments: dict[str, Any]) -> list[RunRecord]:
@@ -214,5 +240,7 @@ def as_run(run: RunRecord) -> dict[str, Any]:
         "start_time": run.started,
         "end_time": run.ended,
         "error": (run.error or {}).get("message"),
+        "log_tail": (run.error or {}).get("log_tail"),
+        "log_path": (run.error or {}).get("log_path"),
         "definition": run.definition,
     }

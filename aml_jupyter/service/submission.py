@@ -276,7 +276,7 @@ def _definition(
             **submitter,
             "host": socket.gethostname(),
             "user": _user(),
-            "cwd": os.getcwd(),
+            "cwd": submitter.get("cwd") or os.getcwd(),
         },
         "cell": dict(request.cell) if request.cell is not None else None,
         "notebook": dict(request.notebook) if request.notebook is not None else None,

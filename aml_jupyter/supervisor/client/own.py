@@ -13,7 +13,7 @@ from .recorder import Recorder
 from .requests import NoAnswer, Requests, reply_seconds
 from .run import Run
 from .sinks import ControlSink, Sink
-from .submission import config_fields, new_run_id
+from .submission import config_fields, new_run_id, refuse_unknown, submitter
 from .workspace import Experiment
 
 __all__ = ["InProcessRun", "SubmittedRun"]
@@ -140,21 +140,32 @@ class InProcessRun(Recorder):
             _say_local("child runs")
         return [Run(self._experiment, child) for child in self._sink.history().of(self._id).children]
 
-    def submit_child(self, config: Any, tags: Optional[Dict[str, str]] = None, **kwargs: Any) -> Run:
+    def submit_child(
+        self, config: Any, tags: Optional[Dict[str, str]] = None, display_name: Optional[str] = None, **kwargs: Any
+    ) -> Run:
         """Submit a run below this one and return its handle.
 
         Parameters
         ----------
         config : ScriptRunConfig or dict
             What to run, and where; a dict has ``script`` or ``command`` and the other arguments of ScriptRunConfig.
+            Where it names no Python, it runs with that of this process.
         tags : dict, optional
             Tags of the new run.
+        display_name : str, optional
+            Name to show.
         """
-        fields = config_fields(config)
+        refuse_unknown("submit_child", kwargs, ("config", "tags", "display_name"))
         requests = self._requests()
-        run_id = new_run_id(self.experiment.name)
-        args = {"id": run_id, "parent": self._id, "config": fields, "tags": tags or {}, "display_name": None}
-        args.update(kwargs)
+        args = {
+            "id": new_run_id(self.experiment.name),
+            "parent": self._id,
+            "config": config_fields(config),
+            "tags": tags or {},
+            "display_name": display_name,
+            "submitter": submitter(),
+            "after": requests.written(),
+        }
         answer = requests.ask("submit_child", args, reply_seconds())
         return Run(self.experiment, str(answer["id"]))
 

@@ -5,11 +5,12 @@ import os
 import re
 import sys
 import time
-from typing import Any, Dict
+from difflib import get_close_matches
+from typing import Any, Dict, Iterable
 
 from .errors import UserErrorException
 
-__all__ = ["config_fields", "new_run_id"]
+__all__ = ["config_fields", "new_run_id", "refuse_unknown", "submitter"]
 
 _FIELDS = (
     "source_directory",
@@ -22,7 +23,6 @@ _FIELDS = (
     "environment",
     "environment_variables",
     "max_run_duration_seconds",
-    "display_name",
 )
 
 
@@ -40,9 +40,10 @@ def config_fields(config: Any) -> Dict[str, Any]:
     Raises
     ------
     UserErrorException
-        When it names neither script nor command, or holds what cannot be sent.
+        When it names neither script nor command, or holds what is unknown or cannot be sent.
     """
     given = dict(config) if isinstance(config, dict) else {name: getattr(config, name, None) for name in _FIELDS}
+    refuse_unknown("submit_child", given, _FIELDS)
     fields = {str(name): _plain(value) for name, value in given.items() if value is not None}
     if not fields.get("script") and not fields.get("command"):
         raise UserErrorException("submit_child: %r names neither script nor command" % (config,))
@@ -59,10 +60,34 @@ def config_fields(config: Any) -> Dict[str, Any]:
     return fields
 
 
+def submitter() -> Dict[str, str]:
+    """Return this process as the one that submits: its Python is the child's, where the child names none."""
+    return {"python": sys.executable, "version": "%d.%d.%d" % sys.version_info[:3], "cwd": os.getcwd()}
+
+
+def refuse_unknown(what: str, given: Iterable[Any], known: Iterable[str]) -> None:
+    """Refuse the first name of `given` that is not in `known`, with the nearest known ones.
+
+    Raises
+    ------
+    UserErrorException
+        When there is one.
+    """
+    names = list(known)
+    for name in given:
+        if name not in names:
+            near = get_close_matches(str(name), names)
+            hint = "did you mean %s? " % " or ".join(near) if near else ""
+            raise UserErrorException("%s does not know %r; %sKnown: %s" % (what, name, hint, ", ".join(names)))
+
+
 def _plain(value: Any) -> Any:
     """Return a run configuration as its dict, a target object as its name, anything else as it is."""
     if hasattr(value, "to_dict"):
-        return value.to_dict()
+        written = value.to_dict()
+        if not getattr(value, "target_is_set", True):
+            written.pop("target", None)  # the workspace's default is meant, not `local`
+        return written
     if type(value).__name__ == "RunConfiguration":  # azureml-core's own
         return sys.modules["azureml.core._serialization_utils"].__dict__["_serialize_to_dict"](value)
     if isinstance(value, (list, tuple)):
