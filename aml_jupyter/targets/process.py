@@ -79,11 +79,11 @@ class ProcessTarget:
     def refusal(self, needs: Needs) -> str | None:
         """Return why this machine can never give `needs`, or None."""
         if needs.cores > self.max_parallel:
-            return f"it asks for {needs.cores} cores, and {self.name} has {self.max_parallel} slots (max_parallel)"
+            return f"it asks for {needs.cores} cores, and {self.name} has {_counted(self.max_parallel, 'slot')} (max_parallel)"
         if needs.gpus and needs.gpus > self._gpus():
-            return f"it asks for {needs.gpus} GPUs, and this machine has {self._gpus()}"
+            return f"it asks for {_counted(needs.gpus, 'GPU')}, and this machine has {self._gpus()}"
         if needs.memory and needs.memory > self._memory():
-            return f"it asks for {needs.memory} bytes of memory, and this machine has {self._memory()}"
+            return f"it asks for {_size(needs.memory)} of memory, and this machine has {_size(self._memory())}"
         return None
 
     def paths(self, handle: Handle) -> Paths:
@@ -103,13 +103,27 @@ class ProcessTarget:
             gpu_limit=self._gpus() if needs.gpus else 0,
             memory=needs.memory,
             memory_limit=self._memory() if needs.memory else 0,
-            holder={"token": f"{handle.run_id}/{handle.attempt}"},
+            holder={"token": f"{handle.run_id}/{handle.attempt}", "workspace": self._folder.name},
         )
         if held is None:
-            what = "a free slot" if needs.cores == 1 else f"{needs.cores} free slots"
-            return f"waits for {what} on {self.name}"
+            return self._obstacle(needs)
         self._held[handle] = held
         return None
+
+    def _obstacle(self, needs: Needs) -> str:
+        """Return what is lacking for `needs` now; it names other workspaces when they alone have what is lacking."""
+        used = self._slots.usage(self.max_parallel, self._gpus() if needs.gpus else 0)
+        cores = {name: holder for name, holder in used.items() if name.startswith("core-")}
+        gpus = {name: holder for name, holder in used.items() if name.startswith("gpu-")}
+        if needs.gpus and needs.gpus > self._gpus() - len(gpus):
+            what, holders = "a free GPU" if needs.gpus == 1 else f"{needs.gpus} free GPUs", gpus
+        elif needs.memory and needs.cores <= self.max_parallel - len(cores):
+            what, holders = f"{_size(needs.memory)} of memory that no other run has booked", cores
+        else:
+            what, holders = "a free slot" if needs.cores == 1 else f"{needs.cores} free slots", cores
+        names = {str(holder.get("workspace", "")) for holder in holders.values()}
+        others = ", ".join(sorted(names)) if names and self._folder.name not in names else ""
+        return f"waits for {what} on {self.name}" + (f", taken by workspace {others}" if others else "")
 
     def release(self, handle: Handle) -> None:
         """Unlock slots that no supervisor took over."""
@@ -262,6 +276,14 @@ class ProcessTarget:
         import psutil
 
         return int(psutil.virtual_memory().total)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _size(number: int) -> str:
+    return f"{number / 1e9:.3g} GB" if number >= 10**9 else f"{number / 1e6:.3g} MB"
 
 
 def _names(path: str) -> tuple[str, ...]:
