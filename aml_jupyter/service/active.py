@@ -42,3 +42,7 @@ class ActiveRun:
     busy: dict[str, Future[None]] = field(default_factory=dict)
     finalizing_shown: bool = False
     """True when the state Finalizing was committed on its own, because the ending takes long."""
+    slots_freed: bool = False
+    """True when the attempt is over and its slots were let go of."""
+    end_again_at: float = 0.0
+    """When an ending that failed is tried again (`time.monotonic`)."""

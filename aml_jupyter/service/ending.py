@@ -9,9 +9,10 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
+from aml_jupyter.errors import AmlError
 from aml_jupyter.service.active import ActiveRun, Ending
 from aml_jupyter.service.ingestion import ingest_all
-from aml_jupyter.workspace import WorkspaceFolder, get_run, index_files, transition, update_attempt
+from aml_jupyter.workspace import WorkspaceFolder, get_run, index_files, transition, update_attempt, update_run
 from aml_jupyter.workspace.outcome import failure, outcome, watched_folders
 
 if TYPE_CHECKING:
@@ -19,17 +20,23 @@ if TYPE_CHECKING:
 
 __all__ = ["any_to_write", "begin_endings", "free_slots", "write_ends"]
 
+AGAIN_AFTER = 1.0
+"""Seconds after which an ending that failed is tried again."""
+
 log = logging.getLogger("aml_jupyter.service")
 
 
 def free_slots(service: Reconciler) -> None:
     """Let go of the slots of attempts that are over, so that who waits for them goes first and their ending follows."""
     for active in service.active.values():
-        if active.ending is None and _is_over(active):
-            # Its start may not have returned yet, while the supervisor, whose slots they are, is through already.
+        if active.slots_freed or not _is_over(active):
+            continue
+        service.last_end = time.monotonic()
+        service.queue_may_move = True
+        # A start that has not returned yet may still be sending the descriptors, and closes them itself.
+        if active.starting is None or active.starting.done():
             active.backend.release(active.handle)
-            service.last_end = time.monotonic()
-            service.queue_may_move = True
+            active.slots_freed = True
 
 
 def _is_over(active: ActiveRun) -> bool:
@@ -40,6 +47,8 @@ def begin_endings(service: Reconciler) -> None:
     """Bring every attempt that is over to its end: here when little is left to do, else in the pool."""
     for active in service.active.values():
         if active.ending is not None or active.seen is None or not _is_over(active):
+            continue
+        if time.monotonic() < active.end_again_at:
             continue
         if active.seen.state == "ended" and _is_small(service.folder, active):
             active.ending = Future()
@@ -113,6 +122,9 @@ def write_ends(service: Reconciler, tx: sqlite3.Connection) -> None:
             log.error("run %s: its end could not be written down, trying again", active.run.id, exc_info=failure)
             active.ending = None
             active.seen = None
+            active.end_again_at = time.monotonic() + AGAIN_AFTER
+            if isinstance(failure, AmlError):
+                update_run(tx, active.run.id, reason=failure.message)
             continue
         again = _write_end(service.folder, active, active.ending.result(), tx)
         service.active.pop(active.run.id, None)

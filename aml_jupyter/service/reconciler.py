@@ -7,6 +7,7 @@ repeated, so the process may be killed between any two lines and the next servic
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -116,19 +117,23 @@ class Reconciler:
         ending.begin_endings(self)
         if ending.any_to_write(self) and not self.wakeup.is_woken:
             self.settle()
+            starting.launch_claimed(self)
         starting.stage_ahead(self)
         self.end_lost_runs()
         if any(record.provisioning_state in ("Stopping", "Deleting") for record in self.targets):
             self.queue_may_move |= compute.settle_targets(self.folder, self.lease.epoch)
             self.targets = list_targets(self.folder.store.read())
 
-    def adopt(self) -> None:
-        """Read what others changed: new runs, cancel requests, targets, and the runs of an earlier service."""
+    def adopt(self, tx: sqlite3.Connection | None = None) -> None:
+        """Read what others changed: new runs, cancel requests, targets, and the runs of an earlier service.
+
+        Inside a transaction nobody else commits, so what is decided after it is decided on the present state.
+        """
         version = self.folder.store.version_by_others()
         if version == self._version:
             return
         self._version = version
-        db = self.folder.store.read()
+        db = self.folder.store.read() if tx is None else tx
         self.targets = list_targets(db)
         self.queue_may_move = True
         found = active_runs(db)
@@ -145,7 +150,7 @@ class Reconciler:
             try:
                 backend = self.backend(run.target)
             except AmlError as error:
-                starting.fail(self, run, error)
+                starting.fail(self, run, error, tx)
                 continue
             self.active[run.id] = ActiveRun(run, starting.handle_of(run), backend)
 
@@ -160,6 +165,7 @@ class Reconciler:
     def settle(self) -> None:
         """Write down in one transaction what this turn has decided: starts seen, ends, and who goes next."""
         with self.folder.store.transaction(epoch=self.lease.epoch) as tx:
+            self.adopt(tx)
             watching.write_states(self, tx)
             ending.write_ends(self, tx)
             if self.queue_may_move:

@@ -7,6 +7,7 @@ import logging
 import sqlite3
 import time
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from aml_jupyter.errors import AmlError
 from aml_jupyter.service.active import ActiveRun
 from aml_jupyter.service.client import socket_path
 from aml_jupyter.service.launch import build_launch, needs_of
+from aml_jupyter.supervisor.nurse import NurseError
 from aml_jupyter.targets import Handle, Target
 from aml_jupyter.workspace import (
     RunRecord,
@@ -34,11 +36,14 @@ __all__ = ["claim", "end_unstarted", "fail", "handle_of", "launch_claimed", "sta
 START_AGAIN_AFTER = 2.0
 """Seconds after which a start that left no trace is repeated, doubled each time; it cannot run twice: see the attempt's link."""
 
+MOST_STARTS = 5
+"""How often a start is tried for which no supervisor could be had."""
+
 AHEAD = 2
 """How many waiting runs of a target are staged before they have a slot."""
 
 QUICK = 0.02
-"""Seconds within which a start is done in the loop itself: handing it to another thread would cost more."""
+"""Seconds within which files are staged ahead by the loop itself; slower ones would hold up the others."""
 
 log = logging.getLogger("aml_jupyter.service")
 
@@ -137,21 +142,6 @@ def launch_claimed(service: Reconciler) -> None:
             active.starting.add_done_callback(lambda future: _wake_on_failure(service, future))
 
 
-def _begin(service: Reconciler, active: ActiveRun) -> None:
-    """Stage and start, in the pool; here and now when the same snapshot was quick the last time."""
-    if service.start_seconds.get(active.run.snapshot, QUICK) < QUICK:
-        active.starting = Future()
-        try:
-            _stage_and_start(service, active)
-            active.starting.set_result(None)
-        except Exception as error:
-            active.starting.set_exception(error)
-            service.wakeup.wake()
-        return
-    active.starting = service.pool.submit(_stage_and_start, service, active)
-    active.starting.add_done_callback(lambda future: _wake_on_failure(service, future))
-
-
 def _wake_on_failure(service: Reconciler, future: Future[None]) -> None:
     """Have a failed start looked at; one that went well is seen by the supervisor's own word."""
     if future.exception() is not None:
@@ -172,6 +162,8 @@ def stage_ahead(service: Reconciler) -> None:
             except (AmlError, OSError) as error:
                 log.info("run %s could not be staged ahead: %s", run.id, error)
                 return
+            if len(service.staged) > 1000:  # most are of runs that were canceled; the others are staged again
+                service.staged.clear()
             service.staged.add(handle)
 
 
@@ -199,37 +191,54 @@ def _started(service: Reconciler, active: ActiveRun) -> None:
     assert active.starting is not None
     error = active.starting.exception()
     if error is None:
-        if (active.seen is None or active.seen.state == "absent") and (
-            time.monotonic() - active.started_at > START_AGAIN_AFTER * 2 ** min(active.starts - 1, 5)
-        ):
+        if (active.seen is None or active.seen.state == "absent") and _has_waited(active):
             log.warning(
                 "run %s: no trace of its start, starting attempt %d again", active.run.id, active.handle.attempt
             )
             active.starting = None
         return
     active.backend.release(active.handle)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        if time.monotonic() - active.started_at > 5:
-            active.starting = None
-        elif active.run.reason != "":
-            return
-        with service.folder.store.transaction(epoch=service.lease.epoch) as tx:
-            update_run(tx, active.run.id, reason=f"waits for disk space below {service.folder.root} ({error.strerror})")
-        return
-    if not active.backend.forbid(active.handle, str(error)):
+    if _is_passing(error, active):
+        _start_later(service, active, error)
+    elif not active.backend.forbid(active.handle, str(error)):
         active.starting = None  # it has started after all
+    else:
+        log.error("run %s could not be started", active.run.id, exc_info=error)
+        fail(service, active.run, error)
+
+
+def _is_passing(error: BaseException, active: ActiveRun) -> bool:
+    """Tell whether a start that failed may go well later: there was no room on the disk, or no process to be had."""
+    causes = (error, error.__cause__)
+    if any(isinstance(each, OSError) and each.errno in (errno.ENOSPC, errno.EDQUOT) for each in causes):
+        return True
+    return isinstance(error, NurseError) and active.starts < MOST_STARTS
+
+
+def _start_later(service: Reconciler, active: ActiveRun, error: BaseException) -> None:
+    """Say what a run waits for, and start it again after a while."""
+    if _has_waited(active):
+        active.starting = None
         return
-    log.error("run %s could not be started", active.run.id, exc_info=error)
-    fail(service, active.run, error)
+    reason = f"waits to be started again: {error}"
+    if active.run.reason != reason:
+        with service.folder.store.transaction(epoch=service.lease.epoch) as tx:
+            update_run(tx, active.run.id, reason=reason)
+        active.run = replace(active.run, reason=reason)
 
 
-def fail(service: Reconciler, run: RunRecord, error: BaseException) -> None:
-    """End a run that could not be started."""
+def _has_waited(active: ActiveRun) -> bool:
+    """Tell whether the time has passed after which a start is repeated, longer for each one before."""
+    return time.monotonic() - active.started_at > START_AGAIN_AFTER * 2.0 ** min(active.starts - 1, 5)
+
+
+def fail(service: Reconciler, run: RunRecord, error: BaseException, tx: sqlite3.Connection | None = None) -> None:
+    """End a run that could not be started, in the transaction `tx` or in one of its own."""
     message = error.message if isinstance(error, AmlError) else f"{type(error).__name__}: {error}"
     after = "Canceled" if run.cancel_requested else "Failed"
     text = None if after == "Canceled" else {"type": type(error).__name__, "message": message}
-    with service.folder.store.transaction(epoch=service.lease.epoch) as tx:
-        end_unstarted(service, tx, run, after, message, text)
+    with nullcontext(tx) if tx is not None else service.folder.store.transaction(epoch=service.lease.epoch) as writer:
+        end_unstarted(service, writer, run, after, message, text)
     service.active.pop(run.id, None)
     service.queue_may_move = True
 

@@ -63,15 +63,15 @@ class WakeSocket:
     @property
     def is_woken(self) -> bool:
         """Tell whether the next `wait` returns at once."""
-        return bool(select.select([self._socket, self._inner], [], [], 0)[0])
+        return bool(self._ready(0))
 
     def wait(self, seconds: float) -> bool:
         """Sleep until somebody wakes us or `seconds` have passed; tell whether somebody did."""
-        ready = select.select([self._socket, self._inner], [], [], seconds)[0]
+        ready = self._ready(seconds)
         if self._inner in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._inner, 4096)
-        if self._socket in ready:
+        if self._socket.fileno() in ready:
             self._accept()
         return bool(ready)
 
@@ -83,6 +83,10 @@ class WakeSocket:
         self._socket.close()
         os.close(self._inner)
         os.close(self._bell)
+
+    def _ready(self, seconds: float) -> list[int]:
+        """Return which of socket and pipe have something to read, after `seconds` at the latest."""
+        return select.select([self._socket.fileno(), self._inner], [], [], seconds)[0]
 
     def _accept(self) -> None:
         """Answer everybody who is waiting."""

@@ -43,9 +43,14 @@ def watch(service: Reconciler) -> None:
 
 def _pass_on_cancel(active: ActiveRun, observation: Observation) -> None:
     """Tell the supervisor to end the run."""
-    if observation.state in ("running", "silent"):
-        active.backend.cancel(active.handle, float(active.run.definition.get("grace_seconds", 10)), active.run.reason)
+    if observation.state not in ("running", "silent"):
+        return
+    grace = float(active.run.definition.get("grace_seconds", 10))
+    try:
+        active.backend.cancel(active.handle, grace, active.run.reason)
         active.cancel_sent = True
+    except OSError as error:
+        log.error("run %s cannot be told to end, trying again: %s", active.run.id, error)
 
 
 def write_states(service: Reconciler, tx: sqlite3.Connection) -> None:
