@@ -47,12 +47,21 @@ def find_file(path: str | os.PathLike[str] | None, name: str | None) -> Path:
     message = f"Failed to load RunConfiguration from path={path} name={name}"
     if not os.path.exists(project):
         raise UserErrorException(f"{message}: {project} does not exist.", field="path")
-    known = sorted({file.name.removesuffix(ENDING) for file in folder.glob("*") if file.suffix in ("", ENDING)})
-    hint = f"{nearest(name, known)}." if name and known else "It has none yet; RunConfiguration().save() writes one."
+    if not name:
+        message, known = f"{message}: which one is not said", _names(folder)
+        raise UserErrorException(f"{message}. {folder} has: {', '.join(known) or 'none'}.", field="name")
+    known = _names(folder)
+    hint = f"{nearest(name, known)}." if known else "It has none yet; RunConfiguration().save() writes one."
     other = project / FOLDERS[1]
-    if folder.name == FOLDERS[0] and name and any(os.path.isfile(other / f"{name}{end}") for end in ("", ENDING)):
+    if folder.name == FOLDERS[0] and any(os.path.isfile(other / f"{name}{end}") for end in ("", ENDING)):
         hint = f"{other} has it, but is not searched while {folder} exists; move the file there."
     raise UserErrorException(f"{message}: it is not in {folder}. {hint}", field="name")
+
+
+def _names(folder: Path) -> list[str]:
+    """Return the names of the run configurations in a folder."""
+    files = (file for file in folder.glob("*") if file.suffix in ("", ENDING) and file.is_file())
+    return sorted({file.name.removesuffix(ENDING) for file in files})
 
 
 def reference_folders(file: Path, is_project: bool) -> tuple[str, ...]:
@@ -201,14 +210,15 @@ def _write_yaml(path: Path, text: str | None, before: dict[str, Any] | None, aft
 
 
 def delete(path: str | os.PathLike[str], name: str) -> None:
-    """Remove ``<name>.runconfig`` from both run-configuration folders of a project."""
-    found = [file for folder in FOLDERS if (file := Path(path) / folder / f"{name}{ENDING}").is_file()]
+    """Remove ``<name>.runconfig``, or ``<name>`` as `save` writes it, from both folders of a project."""
+    names = (f"{name}{ENDING}", name) if "." not in name else (name,) if name.endswith(ENDING) else (f"{name}{ENDING}",)
+    found = [file for folder in FOLDERS for each in names if (file := Path(path) / folder / each).is_file()]
     if not found:
-        known = sorted(
-            {file.name.removesuffix(ENDING) for folder in FOLDERS for file in Path(path, folder).glob(f"*{ENDING}")}
-        )
+        known = [each for folder in FOLDERS for each in _names(Path(path, folder))]
         raise UserErrorException(
-            f"There is no run configuration {name!r} in {path}. {nearest(name, known)}", field="name"
+            f"There is no run configuration {name!r} in {Path(path).resolve()}; "
+            f"{nearest(name, sorted(set(known))) or 'it has none'}.",
+            field="name",
         )
     for file in found:
         file.unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from copy import copy
 from typing import Any, ClassVar
 
 from aml_jupyter.config.environment import Environment
@@ -75,6 +76,7 @@ class ScriptRunConfig:
         docker_runtime_config: DockerConfiguration | None = None,
     ) -> None:
         self._telemetry_values = _telemetry_values
+        self._said: set[str] = set()
         self.source_directory = None if source_directory is None else os.fspath(source_directory)
         self.script = None if script is None else os.fspath(script)
         self.arguments = arguments
@@ -109,18 +111,28 @@ class ScriptRunConfig:
                 section.enabled, section.shared_volumes, list(section.arguments), section.shm_size
             )
 
+    def effective(self) -> ScriptRunConfig:
+        """Return a copy that also says what only its run configuration says by now: script, arguments, command."""
+        copied = copy(self)
+        copied._take_over(self.run_config)
+        return copied
+
     def _take_over(self, run_config: RunConfiguration) -> None:
         for name in ("script", "arguments", "command"):
             here, there = getattr(self, name), getattr(run_config, name)
-            if here and there and here != there:
-                warn(f"{name}: {here!r} is used; {there!r} of the run configuration is not.")
-            elif (
-                there
-                and not here
-                and not (name != "command" and self.command)
-                and not (name == "command" and self.script)
-            ):
+            if not there or here == there:
+                continue
+            instead = here or (self.script if name == "command" else self.command)
+            if instead:
+                self._say(f"{name}: {instead!r} is used; {there!r} of the run configuration is not.")
+            else:
                 setattr(self, name, list(there) if isinstance(there, list) else there)
+
+    def _say(self, message: str) -> None:
+        """Tell the person, once."""
+        if message not in self._said:
+            self._said.add(message)
+            warn(message)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_") and name not in _PUBLIC:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from aml_jupyter.config.conda_dependencies import (
@@ -168,6 +169,10 @@ def _of_frameworks(run_config: RunConfiguration) -> Iterator[Demand]:
     for field in ("output_collection", "snapshot_project"):
         if not getattr(run_config.history, field):
             yield Demand(f"history.{field}", False, "Set it to true: every run keeps its snapshot and its outputs")
+    for folder in run_config.history.directories_to_watch:
+        if PurePosixPath(folder.replace("\\", "/")).is_absolute() or ".." in folder.replace("\\", "/").split("/"):
+            instead = "A run's files lie in its working directory: name folders in it, such as logs"
+            yield Demand("history.directories_to_watch", folder, instead)
     if run_config.auto_cluster_compute_specification:
         yield Demand(
             "auto_cluster_compute_specification", run_config.auto_cluster_compute_specification, "Name a compute target"

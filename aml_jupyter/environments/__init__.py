@@ -6,7 +6,7 @@ environments belong here.
 
 from __future__ import annotations
 
-from aml_jupyter.environments.resolved import ResolvedEnvironment, around, check, resolve
+from aml_jupyter.environments.resolved import ResolvedEnvironment, around, check, python_of, resolve, without_effect
 from aml_jupyter.environments.submitter import submitter
 
-__all__ = ["ResolvedEnvironment", "around", "check", "resolve", "submitter"]
+__all__ = ["ResolvedEnvironment", "around", "check", "python_of", "resolve", "submitter", "without_effect"]

@@ -59,13 +59,41 @@ def resolve(definition: Mapping[str, Any]) -> ResolvedEnvironment:
     found = locate(submitter["python"] if written is None else written, submitter)
     variables = around(found.path, submitter.get("variables") or {}, own=written is None)
     variables.update(declared_variables(_mapping(definition.get("environment_variables"))))
-    if python.get("userManagedDependencies"):
-        return ResolvedEnvironment(found.path, variables, USER_MANAGED, (f"Python: {found.path} (user-managed)",))
-    note = (
-        f"Python: {found.path} {submitter.get('version', '')}".rstrip()
-        + " (the submitter's; no packages are installed)"
+    kind = USER_MANAGED if python.get("userManagedDependencies") else SUBMITTER
+    return ResolvedEnvironment(found.path, variables, kind, (f"Python: {python_of(definition)}",))
+
+
+def python_of(definition: Mapping[str, Any]) -> str:
+    """Return, for people, which Python runs a run and why that one; looks at no file, so it works for old runs too.
+
+    Parameters
+    ----------
+    definition : dict
+        The run's ``run.json``.
+    """
+    submitter = _mapping(definition.get("submitter"))
+    python = _mapping(_mapping(_mapping(definition.get("run_config")).get("environment")).get("python"))
+    written = named_interpreter(python)
+    if written is not None:
+        return f"{written} (user-managed)"
+    known = f"{submitter.get('python', '')} {submitter.get('version', '')}".strip()
+    if not known or python.get("userManagedDependencies"):
+        return f"{known} (user-managed)" if known else ""
+    return f"{known} (the submitter's; no packages are installed)"
+
+
+def without_effect(run_config: RunConfiguration) -> tuple[str, ...]:
+    """Return what a run configuration says about its Python and nothing follows."""
+    environment = run_config.environment
+    if environment.is_reference or environment.python.user_managed_dependencies:
+        return ()
+    written = environment.python.interpreter_path
+    if not written or written == "python":
+        return ()
+    return (
+        f"environment.python.interpreter_path = {written!r} has no effect without "
+        "environment.python.user_managed_dependencies = True: the run uses the Python that it is submitted from.",
     )
-    return ResolvedEnvironment(found.path, variables, SUBMITTER, (note,))
 
 
 def check(run_config: RunConfiguration, submitter: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.config import ScriptRunConfig
 from aml_jupyter.errors import UserErrorException, nearest
-from aml_jupyter.sdk.run import Run
+from aml_jupyter.sdk.run import Run, texts_by_name
 from aml_jupyter.sdk.unbuilt import unbuilt
 from aml_jupyter.service import SubmitRequest, submit
 from aml_jupyter.workspace import append_journal, create_experiment, find_experiment, list_experiments
@@ -50,6 +50,8 @@ class Experiment:
     """
 
     def __init__(self, workspace: Workspace, name: str, **_ignored: Any) -> None:
+        if not isinstance(name, str):
+            raise UserErrorException(f"The experiment name {name!r} cannot be used: expected a text.", "name")
         self.workspace = workspace
         self.name = name
         store = workspace.folder.store
@@ -94,10 +96,13 @@ class Experiment:
         for name in options:
             if name not in OPTIONS:
                 raise UserErrorException(f"submit() does not know {name!r}; {nearest(name, list(OPTIONS))}", name)
+        if "properties" in options:
+            options["properties"] = texts_by_name(options["properties"], "properties")
+        config = config.effective()
         kind = "command" if config.command else "script"
         submission = submit(
             self.workspace.folder,
-            SubmitRequest(config=config, experiment=self.name, kind=kind, tags=dict(tags or {}), **options),
+            SubmitRequest(config=config, experiment=self.name, kind=kind, tags=texts_by_name(tags, "tags"), **options),
         )
         for note in submission.notes:
             print(note)

@@ -46,6 +46,21 @@ INSIDE = frozenset({
 """What only the run itself can do: the script (`Run.get_context`), or the notebook that started an interactive run."""
 
 
+def texts_by_name(values: Mapping[str, Any] | None, field: str) -> dict[str, str]:
+    """Return tags or properties as texts; None becomes the empty text.
+
+    Raises
+    ------
+    UserErrorException
+        When they are no mapping.
+    """
+    if values is None:
+        return {}
+    if not isinstance(values, Mapping):
+        raise UserErrorException(f"{field}: expected a dict of names and texts, found {values!r:.60}.", field)
+    return {str(key): "" if value is None else str(value) for key, value in values.items()}
+
+
 class Run:
     """Stand for one run.
 
@@ -252,8 +267,8 @@ class Run:
         self.set_tags({key: value})
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
-        """Set tags; values become text."""
-        tag_run(self._folder, self.id, {str(key): str(value) for key, value in tags.items()})
+        """Set tags; values become text, None the empty one."""
+        tag_run(self._folder, self.id, texts_by_name(tags, "tags"))
 
     def remove_tags(self, tags: str | Sequence[str]) -> None:
         """Remove one tag or several, by key."""
@@ -266,7 +281,7 @@ class Run:
     def add_properties(self, properties: Mapping[str, Any]) -> None:
         """Add properties; one that is set stays as it is for ever."""
         with self._folder.store.transaction() as tx:
-            add_properties(tx, self.id, {str(key): str(value) for key, value in properties.items()})
+            add_properties(tx, self.id, texts_by_name(properties, "properties"))
 
     # ---- files
 

@@ -122,7 +122,8 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
         raise ComputeTargetException(f"The run can never start on {target.name!r}: {refusal}.", "target")
     snapshot = take_snapshot(folder, source, overlay=dict(request.overlay), progress=request.progress)
     definition["snapshot"] = snapshot.id
-    return _queue(folder, definition, snapshot, request.inputs, run_config.notes)
+    notes = (*run_config.notes, *environments.without_effect(run_config))
+    return _queue(folder, definition, snapshot, request.inputs, notes)
 
 
 def queue_again(folder: WorkspaceFolder, definition: dict[str, Any], inputs: bytes | None) -> Submission:
@@ -233,8 +234,10 @@ def _check_numbers(request: SubmitRequest) -> None:
     """Refuse counts that make no sense."""
     for name, least in (("cores", 1), ("memory", 0), ("gpus", 0), ("max_retries", 0), ("grace_seconds", 0)):
         value = getattr(request, name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
-            raise UserErrorException(f"{name} is {value!r}; a number of at least {least} was expected.", name)
+        kinds = (int, float) if name == "grace_seconds" else (int,)
+        if isinstance(value, bool) or not isinstance(value, kinds) or value < least:
+            what = {"memory": "a whole number of bytes", "grace_seconds": "a number"}.get(name, "a whole number")
+            raise UserErrorException(f"{name} is {value!r}; {what} of at least {least} was expected.", name)
     if request.display_name is not None and len(request.display_name) > LONGEST_NAME:
         raise UserErrorException(
             f"A display name has 1 to {LONGEST_NAME} characters; this one has {len(request.display_name)}.",
@@ -283,7 +286,7 @@ def _definition(
         "max_run_duration_seconds": run_config.max_run_duration_seconds or None,
         "grace_seconds": request.grace_seconds,
         "max_retries": request.max_retries,
-        "priority": request.priority,
+        "priority": request.priority or run_config.priority or 0,
         "cores": request.cores,
         "memory": request.memory,
         "gpus": request.gpus,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aml_jupyter.environments import python_of
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.views.formats import iso_time, json_value
@@ -66,6 +67,11 @@ class RunView:
         return self.attempts[-1].node if self.attempts else None
 
     @property
+    def python(self) -> str:
+        """Return which Python runs the run, and why that one; empty where none is known."""
+        return python_of(self.run.definition)
+
+    @property
     def elapsed(self) -> float | None:
         """Return how many seconds the run has run, or has waited for its start; None when it never started."""
         if self.run.started is not None:
@@ -84,6 +90,7 @@ class RunView:
             "as_of": iso_time(self.as_of),
             "workspace": self.workspace,
             "node": self.node,
+            "python": self.python or None,
             "log_path": str(self.log.path) if self.log else None,
             "log_tail": self.log.plain() if self.log else [],
             "outputs": [

@@ -58,6 +58,7 @@ def _header(view: RunView, colour: str) -> Html:
         element("span", state_text(run, view.place), style=f"color:{colour};font-weight:600"),
         element("div", element("code", run.id), style=FAINT) if named else None,
         element("div", " · ".join(facts_of(view)), style=FAINT),
+        element("div", f"python {view.python}", style=FAINT) if view.python else None,
         bar,
     )
 

@@ -77,6 +77,8 @@ def _header(view: RunView, width: int) -> str:
     lines = [run.id + (f"  {printable(run.display_name)}" if named else "")]
     lines.append(wrap(printable(state_text(run, view.place)), width - 2, "  "))
     lines.append(wrap(", ".join(facts_of(view)), width - 2, "  "))
+    if view.python:
+        lines.append(wrap(printable(f"python {view.python}"), width - 2, "  "))
     if run.tags:
         tags = ", ".join(f"{key}={value}" if value else key for key, value in sorted(run.tags.items()))
         lines.append(wrap(printable(f"tags {tags}"), width - 2, "  "))

@@ -256,6 +256,13 @@ def test_delete_removes_the_file_and_names_what_there_is(project: Project) -> No
     assert not (root / ".azureml" / "template.runconfig").exists()
     with pytest.raises(UserErrorException, match=r"no run configuration 'sdk_1_62'.*did you mean sdk_1_61"):
         RunConfiguration.delete(root, "sdk_1_62")
+    RunConfiguration().save(root, "mine")
+    with pytest.raises(UserErrorException, match=r"which one is not said.*has: mine, sdk_1_61"):
+        RunConfiguration.load(root)
+    RunConfiguration.delete(root, "mine")
+    assert not (root / ".azureml" / "mine").exists()
+    with pytest.raises(UserErrorException, match="no run configuration 'conda_dependencies.yml'"):
+        RunConfiguration.delete(root, "conda_dependencies.yml")
 
 
 def test_a_password_is_never_written(project: Project) -> None:

@@ -156,3 +156,19 @@ def test_a_submit_needs_a_script_or_a_command_and_not_both(folder: Path) -> None
         ScriptRunConfig(folder, arguments=["a"], command="make").check()
     assert ScriptRunConfig(folder, command=["make", "train"]).check() is None
     assert ScriptRunConfig(folder, "cell_1.py").check(also={"cell_1.py"}) == "cell_1.py"
+
+
+def test_what_is_set_on_the_run_configuration_later_counts(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    late = ScriptRunConfig(folder, "train.py")
+    late.run_config.arguments = ["--lr", 0.1]
+    assert late.effective().arguments == ["--lr", "0.1"]
+    assert late.arguments is None
+    late = ScriptRunConfig(folder)
+    late.run_config.command = "make train"
+    assert late.effective().command == "make train"
+    assert not caplog.records
+    both = ScriptRunConfig(folder, "train.py")
+    both.run_config.command = "make train"
+    for _ in range(2):
+        assert both.effective().command is None
+    assert "command: 'train.py' is used; 'make train' of the run configuration is not" in caplog.text

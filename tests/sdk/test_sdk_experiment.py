@@ -24,6 +24,25 @@ def test_names_that_sdk_v1_refuses(ws: Workspace, name: str) -> None:
     assert list(ws.experiments) == []
 
 
+def test_what_is_no_text_is_refused_by_name(
+    ws: Workspace, experiment: Experiment, configure: Callable[..., ScriptRunConfig]
+) -> None:
+    with pytest.raises(UserErrorException, match="experiment name None"):
+        Experiment(ws, None)  # type: ignore[arg-type]
+    for field in ("tags", "properties"):
+        with pytest.raises(UserErrorException, match=f"{field}: expected a dict"):
+            experiment.submit(configure("print(1)"), **{field: "fast"})  # type: ignore[arg-type]
+    assert list(experiment.get_runs()) == []
+
+
+def test_a_tag_without_a_value_is_the_empty_text(
+    experiment: Experiment, configure: Callable[..., ScriptRunConfig]
+) -> None:
+    run = experiment.submit(configure("print(1)"), tags={"best": None})
+    run.tag("kept")
+    assert run.get_tags() == {"best": "", "kept": ""}
+
+
 @pytest.mark.parametrize("name", ["a", "9-lives_x", "実験", "x" * 255])
 def test_names_that_sdk_v1_takes(ws: Workspace, name: str) -> None:
     experiment = Experiment(workspace=ws, name=name)

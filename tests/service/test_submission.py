@@ -20,6 +20,12 @@ def _count(folder: WorkspaceFolder) -> tuple[int, int]:
     return len(find_runs(folder.store.read())), len(list(folder.layout.runs.iterdir()))
 
 
+def _watching(folder: str) -> RunConfiguration:
+    config = RunConfiguration()
+    config.history.directories_to_watch = [folder]
+    return config
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -28,6 +34,8 @@ def _count(folder: WorkspaceFolder) -> tuple[int, int]:
         ({"script": "train.py", "command": "make"}, "either a command or a script"),
         ({}, "neither"),
         ({"script": "train.py", "source_directory": "/nowhere/at/all"}, "source_directory: expected a folder"),
+        ({"script": "train.py", "run_config": _watching("../elsewhere")}, r"history.directories_to_watch = '\.\./else"),
+        ({"script": "train.py", "run_config": _watching("/var/log")}, "name folders in it"),
     ],
 )
 def test_what_cannot_run_is_refused(
@@ -82,3 +90,38 @@ def test_tags_and_properties_are_texts(folder: WorkspaceFolder, submit_script: S
         submit_script("", priority="high")
     run = submit_script("", tags={"a": 1})
     assert run.tags == {"a": "1"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"cores": 1.5}, "cores is 1.5; a whole number of at least 1"),
+        ({"max_retries": "2"}, "max_retries is '2'; a whole number of at least 0"),
+        ({"memory": "4GB"}, "memory is '4GB'; a whole number of bytes"),
+        ({"grace_seconds": -1}, "grace_seconds is -1; a number of at least 0"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(
+    folder: WorkspaceFolder, submit_script: Submit, fields: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserErrorException, match=message):
+        submit_script("", **fields)
+    assert _count(folder) == (0, 0)
+
+
+def test_an_interpreter_without_user_managed_dependencies_is_said_to_have_no_effect(
+    folder: WorkspaceFolder, project: Path
+) -> None:
+    (project / "train.py").write_text("")
+    config = ScriptRunConfig(source_directory=str(project), script="train.py")
+    config.run_config.environment.python.interpreter_path = "/opt/theirs/bin/python"
+    notes = submit(folder, SubmitRequest(config, "tests")).notes
+    assert any("'/opt/theirs/bin/python' has no effect without" in note for note in notes)
+
+
+def test_the_priority_of_a_run_configuration_counts(folder: WorkspaceFolder, project: Path) -> None:
+    (project / "train.py").write_text("")
+    config = ScriptRunConfig(source_directory=str(project), script="train.py")
+    config.run_config.priority = 7
+    assert submit(folder, SubmitRequest(config, "tests")).run.definition["priority"] == 7
+    assert submit(folder, SubmitRequest(config, "tests", priority=9)).run.definition["priority"] == 9

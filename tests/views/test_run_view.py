@@ -36,6 +36,17 @@ def test_json_begins_with_the_stable_names(folder: WorkspaceFolder, make_run: Ma
     json.dumps(found, allow_nan=False)
 
 
+def test_a_run_says_which_python_runs_it(folder: WorkspaceFolder, make_run: MakeRun) -> None:
+    submitter = {"python": "/opt/mine/bin/python", "version": "3.11.7"}
+    view = run_view(folder, make_run(submitter=submitter, run_config={}).id)
+    said = "python /opt/mine/bin/python 3.11.7 (the submitter's; no packages are installed)"
+    assert said in " ".join(as_text(view).split())
+    assert said in read_page(as_html(view)).text
+    own = {"environment": {"python": {"userManagedDependencies": True, "interpreterPath": "/theirs/python"}}}
+    view = run_view(folder, make_run(submitter=submitter, run_config=own).id)
+    assert as_json(view)["python"] == "/theirs/python (user-managed)"
+
+
 def test_a_long_series_is_summarised_in_json(folder: WorkspaceFolder, make_run: MakeRun) -> None:
     run = make_run(events=scalars("loss", [float(value) for value in range(2000)]))
     found = as_json(run_view(folder, run.id))["metrics"]["loss"]
