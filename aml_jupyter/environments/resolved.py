@@ -90,10 +90,11 @@ def without_effect(run_config: RunConfiguration) -> tuple[str, ...]:
     written = environment.python.interpreter_path
     if not written or written == "python":
         return ()
-    return (
+    note = (
         f"environment.python.interpreter_path = {written!r} has no effect without "
-        "environment.python.user_managed_dependencies = True: the run uses the Python that it is submitted from.",
+        "environment.python.user_managed_dependencies = True: the run uses the Python that it is submitted from."
     )
+    return (note,)
 
 
 def check(run_config: RunConfiguration, submitter: Mapping[str, Any]) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.config import ScriptRunConfig
 from aml_jupyter.errors import UserErrorException, nearest
-from aml_jupyter.sdk.run import Run, texts_by_name
+from aml_jupyter.sdk.mapping import texts_by_name
+from aml_jupyter.sdk.run import Run
 from aml_jupyter.sdk.unbuilt import unbuilt
 from aml_jupyter.service import SubmitRequest, submit
 from aml_jupyter.workspace import append_journal, create_experiment, find_experiment, list_experiments

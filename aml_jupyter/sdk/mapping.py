@@ -1,13 +1,14 @@
-"""Own the mapping that can also be called, as ``ws.compute_targets`` is a property in SDK 1.x and a method in 0.1.x."""
+"""Own the mappings of the object model: one that can also be called, for ``ws.compute_targets`` is a property in SDK 1.x
+and a method in 0.1.x, and that of tags and properties."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from aml_jupyter.errors import nearest
+from aml_jupyter.errors import UserErrorException, nearest
 
-__all__ = ["NamedObjects"]
+__all__ = ["NamedObjects", "texts_by_name"]
 
 T = TypeVar("T")
 
@@ -47,3 +48,18 @@ class NamedObjects(Mapping[str, T]):
 
     def __repr__(self) -> str:
         return "{" + ", ".join(f"{name!r}: {self._make(name)!r}" for name in self._names) + "}"
+
+
+def texts_by_name(values: Mapping[str, Any] | None, field: str) -> dict[str, str]:
+    """Return tags or properties as texts; None becomes the empty text.
+
+    Raises
+    ------
+    UserErrorException
+        When they are no mapping.
+    """
+    if values is None:
+        return {}
+    if not isinstance(values, Mapping):
+        raise UserErrorException(f"{field}: expected a dict of names and texts, found {values!r:.60}.", field)
+    return {str(key): "" if value is None else str(value) for key, value in values.items()}

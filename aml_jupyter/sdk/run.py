@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.errors import RunEnvironmentException, UserErrorException
 from aml_jupyter.sdk import run_details, run_files
+from aml_jupyter.sdk.mapping import texts_by_name
 from aml_jupyter.sdk.outputs import load_outputs
 from aml_jupyter.sdk.unbuilt import refuse_attribute
 from aml_jupyter.sdk.waiting import wait_for_completion
@@ -44,21 +45,6 @@ INSIDE = frozenset({
     "log_predictions", "log_residuals", "log_row", "log_table", "upload_file", "upload_files", "upload_folder",
 })  # fmt: skip
 """What only the run itself can do: the script (`Run.get_context`), or the notebook that started an interactive run."""
-
-
-def texts_by_name(values: Mapping[str, Any] | None, field: str) -> dict[str, str]:
-    """Return tags or properties as texts; None becomes the empty text.
-
-    Raises
-    ------
-    UserErrorException
-        When they are no mapping.
-    """
-    if values is None:
-        return {}
-    if not isinstance(values, Mapping):
-        raise UserErrorException(f"{field}: expected a dict of names and texts, found {values!r:.60}.", field)
-    return {str(key): "" if value is None else str(value) for key, value in values.items()}
 
 
 class Run:

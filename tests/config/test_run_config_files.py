@@ -261,7 +261,7 @@ def test_delete_removes_the_file_and_names_what_there_is(project: Project) -> No
         RunConfiguration.load(root)
     RunConfiguration.delete(root, "mine")
     assert not (root / ".azureml" / "mine").exists()
-    with pytest.raises(UserErrorException, match="no run configuration 'conda_dependencies.yml'"):
+    with pytest.raises(UserErrorException, match=r"no run configuration 'conda_dependencies\.yml'"):
         RunConfiguration.delete(root, "conda_dependencies.yml")
 
 
