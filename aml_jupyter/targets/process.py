@@ -184,6 +184,8 @@ class ProcessTarget:
             return Observation("ended", attempt, result)
         if attempt is None:
             return Observation("absent")
+        if "refused" in attempt:
+            return Observation("ended", attempt, _refusal(attempt))
         requests = _names(f"{control}/{protocol.REQUESTS}")
         if attempt.get("host") != self._machine.host:
             return Observation("silent", attempt, message=f"runs on another host, {attempt.get('host')}")
@@ -284,6 +286,14 @@ def _counted(number: int, what: str) -> str:
 
 def _size(number: int) -> str:
     return f"{number / 1e9:.3g} GB" if number >= 10**9 else f"{number / 1e6:.3g} MB"
+
+
+def _refusal(attempt: dict[str, Any]) -> dict[str, Any]:
+    """Return the result of an attempt that a service forbade, and did not live to say so."""
+    refused = str(attempt["refused"])
+    if refused == "canceled":
+        return {"reason": "canceled", "message": "", "exit_code": None}
+    return {"reason": "start failed", "message": refused, "exit_code": None}
 
 
 def _names(path: str) -> tuple[str, ...]:
