@@ -1,0 +1,351 @@
+"""What the client processes of the fault tests do: ``python acts.py NAME ARGUMENTS`` (JSON), one short life for each.
+
+Prints ``ack <run id>`` as soon as a submit has returned: from then on the run may not be lost.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from aml_jupyter.config import ScriptRunConfig
+from aml_jupyter.errors import AmlError
+from aml_jupyter.service import (
+    SubmitRequest,
+    cancel_run,
+    create_target,
+    delete_target,
+    ensure_service,
+    rename_run,
+    service_status,
+    set_priority,
+    start_target,
+    stop_service,
+    stop_target,
+    submit,
+    tag_run,
+    wait_for_run,
+)
+from aml_jupyter.supervisor import faults, protocol
+from aml_jupyter.workspace import (
+    WorkspaceFolder,
+    delete_secret,
+    find_runs,
+    find_target,
+    find_workspace,
+    get_run,
+    open_runs,
+    rebuild_workspace,
+    set_secret,
+)
+
+BOUND = 60.0
+STALE = "1000\n"
+"""An epoch of a service that never was."""
+
+
+class Client:
+    """One process that acts on the workspace of a test."""
+
+    def __init__(self, root: str, project: str, **given: Any) -> None:
+        self.root = root
+        self.project = project
+        self.given = given
+        self._folder: WorkspaceFolder | None = None
+
+    @property
+    def folder(self) -> WorkspaceFolder:
+        """The workspace, made when it is missing."""
+        if self._folder is None:
+            self._folder = WorkspaceFolder.open(self.root, create=True)
+        return self._folder
+
+    def submit(self, script: str = "short.py", *arguments: str, target: str | None = None, **request: Any) -> str:
+        """Submit a script of the project and acknowledge its run."""
+        request = {"max_retries": self.given.get("retries", 0), "grace_seconds": 0.3, **request}
+        config = ScriptRunConfig(source_directory=self.project, script=script, arguments=list(arguments))
+        if target is not None:
+            config.run_config.target = target
+        if self.given.get("declare"):
+            config.run_config.environment_variables = faults.fault_variables()
+        run = submit(self.folder, SubmitRequest(config, "faults", **request)).run
+        print("ack", run.id, flush=True)
+        return run.id
+
+    def wait(self, *runs: str) -> None:
+        """Wait until the runs are final."""
+        for run in runs:
+            wait_for_run(self.folder, run, timeout=BOUND)
+
+    def until(self, condition: Callable[[], object], what: str) -> None:
+        """Wait for a condition, with a bound."""
+        deadline = time.monotonic() + BOUND
+        while not condition():
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{what}: not within {BOUND:.0f} s")
+            time.sleep(0.005)
+
+    def running(self, run: str) -> None:
+        """Wait until the run's script has written into the ledger."""
+        ledger = Path(self.given["ledger"])
+        self.until(lambda: ledger.exists() and run in ledger.read_text(), f"run {run} in the ledger")
+        self.until(lambda: get_run(self.folder.store.read(), run).status != "Starting", f"run {run} running")
+
+    def attempt(self, run: str, number: int = 1) -> Path:
+        """Return the control folder of an attempt."""
+        return self.folder.layout.run(run).attempt(number).control
+
+
+def script(client: Client) -> None:
+    """Run one script to its end."""
+    client.wait(client.submit(client.given.get("script", "train.py")))
+
+
+def stream(client: Client) -> None:
+    """Submit a seeded stream of short runs; cancel some of them."""
+    dice = random.Random(client.given["seed"])
+    submitted: list[tuple[str, str]] = []
+    for _ in range(client.given["count"]):
+        kind = dice.choice(["plain", "metrics", "retried", "canceled"])
+        points = {"metrics": 2000, "plain": 0}.get(kind, 10)
+        seconds = 30.0 if kind == "canceled" else dice.choice(client.given["seconds"])
+        retries = {"retried": 1, "canceled": 0}.get(kind, client.given.get("retries", 0))
+        tags = {"kind": kind, "points": str(points), "seed": str(client.given["seed"])}
+        run = client.submit("load.py", kind, str(points), str(seconds), max_retries=retries, tags=tags)
+        submitted.append((kind, run))
+        if dice.random() < 0.5:
+            time.sleep(dice.random() * 0.1)
+        for each in [entry for entry in submitted if entry[0] == "canceled" and dice.random() < 0.5]:
+            submitted.remove(each)
+            cancel_run(client.folder, each[1])
+            print("canceled", each[1], flush=True)
+
+
+def bad_then_good(client: Client) -> None:
+    """Submit what cannot be snapshotted, then what can."""
+    try:
+        client.submit("short.py", overlay={"short.py/in_the_way": b""})
+    except AmlError:
+        client.wait(client.submit("short.py"))
+
+
+def cell(client: Client) -> None:
+    """Run a cell that takes one value and brings one back."""
+    from aml_jupyter.jupyter.cell import CellOptions, submit_cell
+
+    options = CellOptions(
+        source=Path(client.project),
+        experiment="faults",
+        inputs=("a",),
+        outputs=("b",),
+        max_retries=client.given.get("retries", 0),
+    )
+    text = "from note import note; note()\n" + client.given.get("text", "b = a + 1")
+    if client.given.get("declare"):
+        declared = Path(client.project, ".azureml", "armed.runconfig")
+        declared.parent.mkdir(exist_ok=True)
+        lines = [f"  {name}: '{value}'" for name, value in faults.fault_variables().items()]
+        declared.write_text("\n".join(["environment:", "  environmentVariables: {}", "environmentVariables:", *lines]))
+        options = CellOptions(**{**vars(options), "run_configuration": "armed"})
+    submission = submit_cell(client.folder, text, 1, options, {"a": 1})
+    print("ack", submission.run.id, flush=True)
+    client.wait(submission.run.id)
+
+
+def notebook(client: Client) -> None:
+    """Run a notebook."""
+    notebook = {"path": "train.ipynb", "output": "outputs/train.ipynb", "kernel": None}
+    client.wait(client.submit("train.ipynb", kind="notebook", notebook=notebook))
+
+
+def cancel(client: Client) -> None:
+    """Cancel a run that goes on."""
+    run = client.submit("long.py", *client.given.get("arguments", []))
+    client.running(run)
+    print("cancel", run, flush=True)
+    cancel_run(client.folder, run)
+    print("canceled", run, flush=True)
+    client.wait(run)
+
+
+def cancel_starting(client: Client) -> None:
+    """Cancel the run that an ended service has left between its claim and its start."""
+    (run,) = [run.id for run in open_runs(client.folder.store.read())]
+    cancel_run(client.folder, run)
+    print("canceled", run, flush=True)
+    client.wait(run)
+
+
+def lose_supervisor(client: Client) -> None:
+    """Kill the supervisor of a run whose child has a session of its own."""
+    run = client.submit("long.py", "--child")
+    client.running(run)
+    attempt = protocol.read_json(str(client.attempt(run) / protocol.ATTEMPT)) or {}
+    os.kill(attempt["supervisor"]["pid"], signal.SIGKILL)
+    client.wait(run)
+
+
+def compute(client: Client) -> None:
+    """Create a compute instance, stop it, let runs wait for it, start it, delete it under another one."""
+    name = "ci-one"
+    create_target(client.folder, name, "computeinstance", {"max_parallel": 1})
+    stop_target(client.folder, name)
+    waits = client.submit("short.py", target=name)
+    start_target(client.folder, name)
+    client.wait(waits)
+    stop_target(client.folder, name)
+    last = client.submit("short.py", target=name)
+    delete_target(client.folder, name)
+    print("canceled", last, flush=True)
+
+
+def after_compute(client: Client) -> None:
+    """Bring what `compute` left unfinished to an end."""
+    record = find_target(client.folder.store.read(), "ci-one")
+    if record is not None and record.provisioning_state == "Stopped":
+        start_target(client.folder, "ci-one")
+    recover(client)
+    if record is not None:
+        delete_target(client.folder, "ci-one")
+
+
+def change(client: Client) -> None:
+    """Tag, rename and move a waiting run."""
+    create_target(client.folder, "ci-one", "computeinstance", {"max_parallel": 1})
+    stop_target(client.folder, "ci-one")
+    run = client.submit("short.py", target="ci-one")
+    faults.rearm(os.environ)
+    tag_run(client.folder, run, {"colour": "blue"})
+    rename_run(client.folder, run, "a new name")
+    set_priority(client.folder, run, 3)
+
+
+def open_workspace(client: Client) -> None:
+    """Make the workspace, and enter it into the user's list."""
+    find_workspace(client.root).close()
+
+
+def open_without_room(client: Client) -> None:
+    """Open the workspace when no file may grow beyond `room` bytes."""
+    try:
+        with _little_room(client):
+            WorkspaceFolder.open(client.root, create=True)
+    except AmlError as error:
+        print(error)
+
+
+def submit_without_room(client: Client) -> None:
+    """Submit values for which there is no room."""
+    try:
+        with _little_room(client):
+            client.submit(inputs=bytes(2 * client.given["room"]))
+    except OSError as error:
+        print(error)
+
+
+@contextmanager
+def _little_room(client: Client) -> Iterator[None]:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (client.given["room"], resource.RLIM_INFINITY))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+def rebuild(client: Client) -> None:
+    """Build the database anew."""
+    if client.given.get("broken"):
+        for name in ("aml.db.new", "aml.db.new-wal"):
+            Path(client.root, name).write_bytes(b"left by a rebuild that was killed")
+    print(rebuild_workspace(client.root))
+
+
+def secret(client: Client) -> None:
+    """Write a secret over another one, then forget a third."""
+    set_secret(client.folder, "token", "new")
+    delete_secret(client.folder, "old")
+
+
+def leave(client: Client) -> None:
+    """Run something, then end the warm parent with SIGTERM."""
+    client.wait(client.submit())
+    marker = os.path.join(os.environ["AML_RUNTIME"], "nurse-").encode()
+    client.until(lambda: len(processes_with(marker)) == 1, "the supervisor's end")
+    os.kill(processes_with(marker)[0], signal.SIGTERM)
+
+
+def processes_with(words: bytes) -> list[int]:
+    """Return the processes in whose command line `words` stand."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and words in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def queue(client: Client) -> None:
+    """Leave a run in the queue of a stopped instance."""
+    create_target(client.folder, "ci-one", "computeinstance", {"max_parallel": 1})
+    stop_target(client.folder, "ci-one")
+    client.submit("short.py", target="ci-one")
+
+
+def start_queued(client: Client) -> None:
+    """Start the instance of `queue`, and wait for its run."""
+    start_target(client.folder, "ci-one")
+    client.wait(*(run.id for run in open_runs(client.folder.store.read())))
+
+
+def recover(client: Client) -> None:
+    """Go on as a user does: look at everything, wait for all that is open, and run one thing more."""
+    for path in Path(client.root).glob(f"runs/*/attempts/*/control/{protocol.EPOCH}"):
+        if path.read_text() == STALE:
+            path.unlink()
+    ensure_service(client.folder)
+    after = client.submit("short.py")
+    for run in open_runs(client.folder.store.read()):
+        if run.definition["script"] == "long.py":
+            cancel_run(client.folder, run.id)
+            print("canceled", run.id, flush=True)
+    for run in open_runs(client.folder.store.read()):
+        client.wait(run.id)
+    client.wait(*(run.id for run in find_runs(client.folder.store.read(), include_hidden=True, children=True)), after)
+
+
+def end(client: Client) -> None:
+    """Stop the service."""
+    status = service_status(client.folder)
+    if status is not None and status.alive:
+        stop_service(client.folder)
+
+
+def rebuild_and_recover(client: Client) -> None:
+    """Build the database anew, then go on."""
+    rebuild(client)
+    recover(client)
+
+
+def main() -> None:
+    """Do what the command line says."""
+    name, given = sys.argv[1], json.loads(sys.argv[2])
+    if given.pop("spare_client", False):
+        faults.rearm({})  # the children inherit the variables all the same
+    for each in name.split("+"):
+        globals()[each](Client(**given))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,295 @@
+"""Which scenario comes to which fault point, and how each is prepared, recovered and judged."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from faults.points import UNREACHABLE
+from faults.world import World
+
+import aml_jupyter
+from aml_jupyter.workspace import WorkspaceFolder, get_secret, list_workspaces
+
+__all__ = ["SCENARIOS", "Case", "Scenario", "cases"]
+
+
+def _nothing(world: World) -> None:
+    """Prepare or check nothing more."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is done in real processes while one of `points` is armed.
+
+    `acts` is done by the armed client, `recovery` by a clean one afterwards. With ``spare_client`` in `given` the client
+    passes the variables on without being killed itself. `skips` says how often a process passes the point before it is
+    killed there. `lost` is True when the supervisor or the script may be the one that dies.
+    """
+
+    name: str
+    points: tuple[str, ...]
+    acts: str
+    given: dict[str, Any] = field(default_factory=dict)
+    project: dict[str, bool] = field(default_factory=dict)
+    skips: tuple[int, ...] = (0,)
+    recovery: str = "recover"
+    prepare: Callable[[World], None] = _nothing
+    after: Callable[[World], None] = _nothing
+    lost: bool = False
+    may_fail: str = ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kill."""
+
+    scenario: Scenario
+    point: str
+    side: str
+    skip: int
+
+    def __str__(self) -> str:
+        skipped = f"-{self.skip}" if len(self.scenario.skips) > 1 else ""
+        return f"{self.scenario.name}-{self.point}-{self.side}{skipped}"
+
+
+def cases() -> Iterator[Case]:
+    """Yield every kill that is tried."""
+    for scenario in SCENARIOS:
+        for point in scenario.points:
+            for side in ("before", "after"):
+                for skip in scenario.skips:
+                    if (point, side) not in UNREACHABLE:
+                        yield Case(scenario, point, side, skip)
+
+
+# -- preparations and further checks ----------------------------------------------------------------------------------
+
+
+def _ran_before(world: World) -> None:
+    """Have a workspace with one run that has ended, and no service."""
+    world.do("script+end", script="short.py")
+
+
+def _killed_before_start(world: World) -> None:
+    """Have a run that is claimed, and whose service was killed before it could start it."""
+    world.kill_once("target.spawn", "before", "script", script="long.py", spare_client=True)
+    world.stop_client()
+
+
+def _stale_epoch(world: World) -> None:
+    """Have a queued run whose first attempt has heard of a newer service."""
+    world.stale_epoch()
+
+
+def _old_secrets(world: World) -> None:
+    with_old = WorkspaceFolder.open(world.root, create=True)
+    from aml_jupyter.workspace import set_secret
+
+    set_secret(with_old, "token", "old")
+    set_secret(with_old, "old", "old")
+    with_old.close()
+
+
+def _secrets_are_whole(world: World) -> None:
+    world.do("secret")
+    folder = WorkspaceFolder.open(world.root)
+    assert (get_secret(folder, "token"), get_secret(folder, "old")) == ("new", None)
+    folder.close()
+    assert [path.name for path in (world.root / "secrets").iterdir()] == ["s-token"]
+
+
+def _is_listed(world: World) -> None:
+    world.do("open_workspace")
+    assert [entry.root for entry in list_workspaces()] == [world.root]
+
+
+def _unfinished(world: World) -> None:
+    """Have a workspace whose database never got its tables."""
+    WorkspaceFolder.open(world.root, create=True).close()
+    for name in ("aml.db", "aml.db-wal", "aml.db-shm"):
+        (world.root / name).unlink(missing_ok=True)
+    with sqlite3.connect(world.root / "aml.db") as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA application_id=1")
+    connection.close()
+
+
+def _newer_package(world: World) -> None:
+    """Have a workspace with a run, and a copy of the package that knows one migration more."""
+    _ran_before(world)
+    copy = world.place / "newer" / "aml_jupyter"
+    shutil.copytree(Path(aml_jupyter.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    path = copy / "workspace" / "schema.py"
+    text = path.read_text()
+    assert "= (_FIRST,)" in text
+    path.write_text(text.replace("= (_FIRST,)", '= (_FIRST, "ALTER TABLE runs ADD COLUMN mood TEXT")'))
+    world.python_path = str(copy.parent)
+
+
+def _is_newer(world: World) -> None:
+    with sqlite3.connect(world.root / "aml.db") as connection:
+        assert connection.execute("SELECT count(*) FROM runs WHERE mood IS NULL").fetchone()[0] >= 2
+    connection.close()
+    assert not list(world.root.glob("*.partial"))
+    assert list(world.root.glob("aml.db.format-1.*.backup"))
+
+
+def _leftover(world: World) -> None:
+    """Have what a submit leaves behind that was killed while it wrote a pack."""
+    _ran_before(world)
+    (world.root / "content" / "tmp" / "pack-left.tmp").write_bytes(b"half")
+
+
+def _no_leftover(world: World) -> None:
+    assert not list((world.root / "content" / "tmp").iterdir())
+
+
+# -- the table --------------------------------------------------------------------------------------------------------
+
+_WHOLE_WAY = (
+    "workspace.create",
+    "store.migrate",
+    "git.spawn",
+    "git.kill",
+    "snapshot.sync_pack",
+    "snapshot.rename_pack",
+    "snapshot.sync_folder",
+    "snapshot.replace",
+    "submit.definition",
+    "client.spawn_service",
+    "service.lease",
+    "service.listen",
+    "slots.write",
+    "bundle.place",
+    "bundle.rename",
+    "snapshot.link",
+    "snapshot.materialise",
+    "target.launch",
+    "target.spawn",
+    "nurse.start",
+    "nurse.listen",
+    "nurse.detach",
+    "nurse.fork",
+    "service.left",
+    "service.unlisten",
+)
+_OF_SUPERVISOR = (
+    "supervisor.fork",
+    "supervisor.epoch",
+    "supervisor.attempt",
+    "supervisor.release",
+    "supervisor.exec",
+    "supervisor.result",
+)
+
+SCENARIOS = (
+    Scenario(
+        "script",
+        _WHOLE_WAY,
+        "script",
+        project={"git": True, "link": True},
+    ),
+    Scenario("leftover", ("snapshot.remove_abandoned",), "script", prepare=_leftover, after=_no_leftover),
+    Scenario("supervisor", _OF_SUPERVISOR, "script", lost=True, may_fail="signal 9"),
+    Scenario("supervisor_retried", _OF_SUPERVISOR, "script", {"retries": 1}),
+    Scenario("commits_of_client", ("store.commit",), "script"),
+    Scenario("commits_of_service", ("store.commit",), "script", {"spare_client": True}, skips=(0, 1, 2, 3, 4)),
+    Scenario("names", ("durable.discard", "durable.sync_folder"), "script"),
+    Scenario(
+        "names_of_supervisor",
+        ("durable.discard", "durable.sync_folder"),
+        "script",
+        {"spare_client": True, "retries": 1},
+        skips=(0, 1),
+    ),
+    Scenario("bad_snapshot", ("snapshot.discard",), "bad_then_good"),
+    Scenario("upload", ("client.artifact",), "script", {"declare": True, "spare_client": True, "retries": 1}),
+    Scenario(
+        "broken_upload",
+        ("client.discard",),
+        "script",
+        {"script": "broken_upload.py", "declare": True, "spare_client": True, "retries": 1},
+    ),
+    Scenario(
+        "child",
+        ("client.request", "client.remove_request", "client.waiting", "supervisor.go"),
+        "script",
+        {"script": "parent.py", "declare": True, "spare_client": True, "retries": 1},
+    ),
+    Scenario("child_answered", ("service.reply",), "script", {"script": "parent.py"}, skips=(0, 1)),
+    Scenario("cell", ("submit.inputs", "target.control_file"), "cell"),
+    Scenario(
+        "cell_outputs",
+        ("cell.sync", "cell.outputs", "cell.summary"),
+        "cell",
+        {"declare": True, "spare_client": True, "retries": 1},
+    ),
+    Scenario(
+        "cell_refused",
+        ("cell.discard",),
+        "cell",
+        {"declare": True, "spare_client": True, "retries": 1, "text": "b = (x for x in ())"},
+        may_fail="exit code 1",
+    ),
+    Scenario("notebook", ("notebook.publish",), "notebook", {"declare": True, "spare_client": True, "retries": 1}),
+    Scenario("cancel", ("target.cancel", "supervisor.kill"), "cancel"),
+    Scenario("cancel_retried", ("supervisor.kill",), "cancel", {"retries": 1}),
+    Scenario("cancel_stubborn", ("supervisor.kill",), "cancel", {"arguments": ["--stubborn"]}, skips=(0, 1, 2)),
+    Scenario("cancel_noted", ("journal.append",), "cancel"),
+    Scenario("cancel_starting", ("target.forbid",), "cancel_starting", prepare=_killed_before_start),
+    Scenario(
+        "cancel_starting_noted",
+        ("journal.append",),
+        "cancel_starting",
+        {"spare_client": True},
+        prepare=_killed_before_start,
+    ),
+    Scenario("lost", ("identity.end_survivor", "target.bury"), "lose_supervisor", {"spare_client": True}, lost=True),
+    Scenario("older_epoch", ("supervisor.discard",), "start_queued", prepare=_stale_epoch),
+    Scenario(
+        "compute",
+        ("journal.append",),
+        "compute",
+        skips=(0, 1, 2, 3, 4),
+        recovery="after_compute",
+    ),
+    Scenario("compute_commits", ("store.commit",), "compute", skips=(1, 3, 5, 7), recovery="after_compute"),
+    Scenario(
+        "change",
+        ("journal.append", "store.commit"),
+        "change",
+        {"spare_client": True},
+        skips=(0, 1, 2),
+        recovery="after_compute",
+    ),
+    Scenario("unfinished", ("store.backup", "store.migrate"), "script", prepare=_unfinished),
+    Scenario("migrate", ("store.backup", "store.migrate"), "script", prepare=_newer_package, after=_is_newer),
+    Scenario("no_room_for_identity", ("workspace.discard",), "open_without_room", {"room": 0}),
+    Scenario("no_room_for_values", ("submit.undo",), "submit_without_room", {"room": 500_000}, prepare=_ran_before),
+    Scenario("no_room", ("store.discard",), "open_without_room", {"room": 16384}),
+    Scenario(
+        "no_room_for_backup",
+        ("store.discard",),
+        "open_without_room",
+        {"room": 16384},
+        prepare=_newer_package,
+        after=_is_newer,
+    ),
+    Scenario(
+        "rebuild",
+        ("rebuild.discard", "rebuild.sync", "rebuild.aside", "rebuild.place"),
+        "rebuild",
+        {"broken": True},
+        prepare=_ran_before,
+        recovery="rebuild_and_recover",
+    ),
+    Scenario("secret", ("secrets.write", "secrets.remove"), "secret", prepare=_old_secrets, after=_secrets_are_whole),
+    Scenario("registry", ("registry.write",), "open_workspace", after=_is_listed),
+    Scenario("warm_parent", ("nurse.leave",), "leave"),
+)

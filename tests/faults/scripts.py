@@ -1,0 +1,118 @@
+"""The user's side of the fault tests: scripts that write into a ledger, line by line, who ran in which attempt."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+__all__ = ["make_project"]
+
+NOTE = """
+import os
+
+def note(what=""):
+    line = " ".join(filter(None, [os.environ["AML_RUN_ID"], os.environ["AML_ATTEMPT"], what])) + "\\n"
+    fd = os.open({ledger!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    os.write(fd, line.encode())
+    os.close(fd)
+"""
+
+SCRIPTS = {
+    "short.py": """
+from note import note
+note()
+""",
+    "train.py": """
+from azureml.core import Run
+from note import note
+note()
+run = Run.get_context()
+for step in range(20):
+    run.log("loss", 1 / (step + 1), step=step)
+run.tag("colour", "blue")
+run.upload_file("kept/model.txt", "note.py")
+os.makedirs("outputs", exist_ok=True)
+with open("outputs/model.txt", "w") as stream:
+    stream.write("the model")
+""".replace("from azureml", "import os\nfrom azureml"),
+    "load.py": """
+import os, sys, time
+from azureml.core import Run
+from note import note
+note()
+kind, points, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+run = Run.get_context()
+for number in range(points):
+    run.log("x", number, step=number)
+time.sleep(seconds)
+if kind == "retried" and os.environ["AML_ATTEMPT"] == "1":
+    sys.exit(3)
+""",
+    "broken_upload.py": """
+from azureml.core import Run
+from note import note
+note()
+
+class Torn:
+    def read(self, size=-1):
+        raise OSError(5, "the stream broke")
+
+try:
+    Run.get_context().upload_file("kept/torn.txt", Torn())
+except Exception as error:
+    print(type(error).__name__)
+""",
+    "parent.py": """
+from azureml.core import Run
+from note import note
+note()
+child = Run.get_context().submit_child({"script": "short.py"})
+assert child.wait_for_completion() == "Completed" or child.get_status() == "Completed"
+""",
+    "long.py": """
+import signal, sys, time
+from note import note
+if "--stubborn" in sys.argv:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if "--child" in sys.argv:
+    import subprocess
+    sleep = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+    subprocess.Popen([sys.executable, "-c", sleep], start_new_session=True)
+note()
+time.sleep(600)
+""",
+}
+
+
+def make_project(folder: Path, ledger: Path, git: bool = False, link: bool = False) -> None:
+    """Fill a source directory.
+
+    Parameters
+    ----------
+    ledger : Path
+        The file that the scripts append to.
+    git : bool
+        Make it a repository with changes that are not committed.
+    link : bool
+        Put a symbolic link into it.
+    """
+    folder.mkdir()
+    (folder / "note.py").write_text(NOTE.format(ledger=str(ledger)))
+    for name, text in SCRIPTS.items():
+        (folder / name).write_text(text)
+    cells = ["from note import note; note()", "x = 1"]
+    notebook = {
+        "cells": [
+            {"cell_type": "code", "execution_count": None, "id": f"c{n}", "metadata": {}, "outputs": [], "source": text}
+            for n, text in enumerate(cells)
+        ],
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    (folder / "train.ipynb").write_text(json.dumps(notebook))
+    if git:
+        subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    if link:
+        (folder / "link.txt").symlink_to("note.py")
