@@ -217,14 +217,13 @@ def _is_passing(error: BaseException, active: ActiveRun) -> bool:
 
 def _start_later(service: Reconciler, active: ActiveRun, error: BaseException) -> None:
     """Say what a run waits for, and start it again after a while."""
-    if _has_waited(active):
-        active.starting = None
-        return
     reason = f"waits to be started again: {error}"
     if active.run.reason != reason:
         with service.folder.store.transaction(epoch=service.lease.epoch) as tx:
             update_run(tx, active.run.id, reason=reason)
         active.run = replace(active.run, reason=reason)
+    if _has_waited(active):
+        active.starting = None
 
 
 def _has_waited(active: ActiveRun) -> bool:
