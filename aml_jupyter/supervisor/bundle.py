@@ -103,7 +103,11 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
 def _compile(source: bytes, name: str) -> bytes:
     """Return the module as ``.pyc``, marked as never to be checked against its source; other Pythons pass it over."""
     code = compile(source, name, "exec", dont_inherit=True)
-    return importlib.util.MAGIC_NUMBER + b"\1\0\0\0" + importlib.util.source_hash(source) + marshal.dumps(code)
+    try:
+        data = marshal.dumps(code, 2)  # later formats depend on what else the process has in memory
+    except ValueError:  # a constant that only they know: slices, from Python 3.14 on
+        data = marshal.dumps(code)
+    return importlib.util.MAGIC_NUMBER + b"\1\0\0\0" + importlib.util.source_hash(source) + data
 
 
 def _is_whole(bundle: Bundle, archive: bytes, site: List[Tuple[str, bytes]]) -> bool:

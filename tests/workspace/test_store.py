@@ -214,7 +214,7 @@ def test_a_read_only_mount_can_be_read(folder: WorkspaceFolder, definition: Defi
         subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-def test_another_user_can_read_what_it_may_not_write(definition: Definition) -> None:
+def test_another_user_enters_only_where_the_owner_lets_it_and_then_may_not_write(definition: Definition) -> None:
     if os.geteuid() != 0:
         pytest.skip("becoming another user needs root")
     import tempfile
@@ -224,6 +224,9 @@ def test_another_user_can_read_what_it_may_not_write(definition: Definition) -> 
         folder = WorkspaceFolder.open(Path(place) / "w", create=True)
         with folder.store.transaction() as tx:
             run = insert_run(tx, definition())
+        refused = as_user(65534, lambda: _read_but_not_write(folder.root, run.id))
+        assert "cannot be read" in refused and "True" not in refused
+        os.chmod(folder.root, 0o755)  # what its owner may decide
         beside = as_user(65534, lambda: _read_but_not_write(folder.root, run.id))
         folder.close()
         alone = as_user(65534, lambda: _read_but_not_write(folder.root, run.id))
