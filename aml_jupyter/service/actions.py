@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.service.client import ensure_service
-from aml_jupyter.service.submission import LONGEST_NAME, Submission, queue_again
+from aml_jupyter.service.submission import LONGEST_NAME, Submission, check_priority, queue_again
 from aml_jupyter.workspace import (
     RunRecord,
     WorkspaceFolder,
@@ -124,6 +124,7 @@ def rename_run(folder: WorkspaceFolder, run_id: str, name: str) -> RunRecord:
 
 def set_priority(folder: WorkspaceFolder, run_id: str, priority: int) -> RunRecord:
     """Move a waiting run: a higher number goes first."""
+    check_priority(priority)
     with folder.store.transaction() as tx:
         run = get_run(tx, run_id)
         if run.status not in WAITING:

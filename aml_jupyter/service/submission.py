@@ -50,6 +50,9 @@ __all__ = ["Submission", "SubmitRequest", "check_experiment_name", "find_target"
 LONGEST_NAME = 256
 """Characters that a display name may have."""
 
+LARGEST_NUMBER = 2**53
+"""More than that, JSON does not carry unharmed everywhere."""
+
 
 @dataclass(frozen=True)
 class SubmitRequest:
@@ -232,19 +235,33 @@ def ready_target(db: sqlite3.Connection, name: str | None) -> TargetRecord:
 
 def _check_numbers(request: SubmitRequest) -> None:
     """Refuse counts that make no sense."""
+    most = f" and at most {LARGEST_NUMBER:,}"
     for name, least in (("cores", 1), ("memory", 0), ("gpus", 0), ("max_retries", 0), ("grace_seconds", 0)):
         value = getattr(request, name)
         kinds = (int, float) if name == "grace_seconds" else (int,)
-        if isinstance(value, bool) or not isinstance(value, kinds) or value < least:
+        if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= LARGEST_NUMBER:
             what = {"memory": "a whole number of bytes", "grace_seconds": "a number"}.get(name, "a whole number")
-            raise UserErrorException(f"{name} is {value!r}; {what} of at least {least} was expected.", name)
+            raise UserErrorException(f"{name} is {value!r}; {what} of at least {least}{most} was expected.", name)
     if request.display_name is not None and len(request.display_name) > LONGEST_NAME:
         raise UserErrorException(
             f"A display name has 1 to {LONGEST_NAME} characters; this one has {len(request.display_name)}.",
             "display_name",
         )
-    if isinstance(request.priority, bool) or not isinstance(request.priority, int):
-        raise UserErrorException(f"priority is {request.priority!r}; a whole number was expected.", "priority")
+    check_priority(request.priority)
+
+
+def check_priority(priority: int) -> None:
+    """Refuse a priority that is no whole number, or that the database cannot hold.
+
+    Raises
+    ------
+    UserErrorException
+        Naming the field.
+    """
+    if isinstance(priority, bool) or not isinstance(priority, int) or abs(priority) > LARGEST_NUMBER:
+        raise UserErrorException(
+            f"priority is {priority!r}; a whole number of at most {LARGEST_NUMBER:,} was expected.", "priority"
+        )
 
 
 def _definition(

@@ -9,8 +9,16 @@ import pytest
 from support import Submit, until
 
 from aml_jupyter.config import ScriptRunConfig
-from aml_jupyter.errors import ComputeTargetException
-from aml_jupyter.service import SubmitRequest, create_target, submit, wait_for_run
+from aml_jupyter.errors import ComputeTargetException, UserErrorException
+from aml_jupyter.service import (
+    SubmitRequest,
+    cancel_run,
+    create_target,
+    set_priority,
+    stop_target,
+    submit,
+    wait_for_run,
+)
 from aml_jupyter.workspace import WorkspaceFolder, get_run
 
 WAITS = "import os, time\nwhile not os.path.exists({!r}): time.sleep(0.02)"
@@ -74,8 +82,30 @@ def test_what_the_machine_can_never_give_is_refused(
     for needs, said in (
         ({"cores": 2}, "asks for 2 cores, and ci-one has 1 slot"),
         ({"gpus": 99}, "asks for 99 GPUs"),
-        ({"memory": 10**18}, "asks for 1e[+]09 GB of memory"),
+        ({"memory": 10**15}, "asks for 1e[+]06 GB of memory"),
     ):
         with pytest.raises(ComputeTargetException, match=said):
             submit_script("print(1)", target="ci-one", **needs)
     assert list(folder.layout.runs.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("priority", 10**30), ("priority", 1.5), ("grace_seconds", float("nan")), ("max_retries", 10**30)],
+)
+def test_numbers_that_cannot_be_kept_are_refused(
+    folder: WorkspaceFolder, submit_script: Submit, name: str, value: float
+) -> None:
+    with pytest.raises(UserErrorException) as refused:
+        submit_script("print(1)", **{name: value})
+    assert refused.value.field == name
+    assert list(folder.layout.runs.iterdir()) == []
+
+
+def test_a_waiting_run_gets_no_priority_that_cannot_be_kept(folder: WorkspaceFolder, submit_script: Submit) -> None:
+    create_target(folder, "ci-one", "computeinstance")
+    stop_target(folder, "ci-one")
+    run = submit_script("print(1)", target="ci-one")
+    with pytest.raises(UserErrorException, match="priority"):
+        set_priority(folder, run.id, 10**30)
+    assert cancel_run(folder, run.id).priority == 0

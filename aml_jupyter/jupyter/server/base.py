@@ -13,7 +13,7 @@ import tornado.web as web
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 
-from aml_jupyter.errors import AmlError
+from aml_jupyter.errors import AmlError, UserErrorException
 from aml_jupyter.workspace import WorkspaceFolder
 
 from .decode import decode, decode_query
@@ -78,7 +78,10 @@ class Handler(APIHandler):  # type: ignore[misc]  # jupyter_server is untyped to
 
     def body(self, kind: type[T]) -> T:
         """Return the JSON body as the dataclass `kind`; no body is an empty object."""
-        given = self.get_json_body()
+        try:
+            given = self.get_json_body()
+        except web.HTTPError as error:
+            raise UserErrorException(str(error.log_message), "body") from error
         return decode(kind, {} if given is None else given)
 
     def answer(self, folder: WorkspaceFolder | None, code: int = 200, **payload: Any) -> None:

@@ -17,6 +17,9 @@ __all__ = ["decode", "decode_query"]
 
 T = TypeVar("T")
 
+LARGEST = 2**53
+"""The largest whole number that JSON carries unharmed everywhere; also keeps out infinity and not-a-number."""
+
 _WORDS = {
     str: "a string",
     int: "a whole number",
@@ -94,6 +97,8 @@ def _convert(name: str, value: Any, hint: Any) -> Any:
         if _fits(value, choice):
             return float(value) if choice is float else value
     expected = " or ".join(_phrase(choice) for choice in choices)
+    if isinstance(value, int | float) and abs(value) > LARGEST:
+        expected += f" of at most {LARGEST:,}"
     raise UserErrorException(f"The field '{name}' is {_shown(value)}; expected {expected}.", name)
 
 
@@ -107,9 +112,10 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, list) and all(any(_fits(v, c) for c in _choices(inner[0])) for v in value)
     if origin is dict:
         return isinstance(value, dict) and all(any(_fits(v, c) for c in _choices(inner[1])) for v in value.values())
-    if hint in (int, float):
-        numbers = (int,) if hint is int else (int, float)
-        return isinstance(value, numbers) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
     return isinstance(value, hint)
 
 
@@ -119,7 +125,9 @@ def _phrase(hint: Any) -> str:
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (list, dict):
         element = inner[-1]
-        return _WORDS[origin] + ("" if element is Any else f" of {' or '.join(_phrase(c) for c in _choices(element))}")
+        if element is Any:
+            return _WORDS[origin]
+        return f"{_WORDS[origin]} whose values are each {' or '.join(_phrase(c) for c in _choices(element))}"
     return _WORDS.get(hint, str(hint))
 
 

@@ -39,7 +39,8 @@ def answer_to(error: BaseException | None, status: int) -> tuple[int, dict[str, 
         return status, {"message": message, "field": None, "reason": error.reason or _phrase(status)}
     if isinstance(error, AmlError):
         status = _STATUS.get(type(error), 400 if isinstance(error, UserErrorException) else 503)
-        return status, {"message": str(error), "field": error.field, "reason": type(error).__name__}
+        field = error.field and error.field.removeprefix("RunConfiguration.")
+        return status, {"message": str(error), "field": field, "reason": type(error).__name__}
     if isinstance(error, sqlite3.Error) or (isinstance(error, OSError) and error.errno in _UNAVAILABLE):
         message = f"The workspace cannot be read or written now: {error}."
         return 503, {"message": message, "field": None, "reason": "WorkspaceException"}

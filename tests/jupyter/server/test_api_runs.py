@@ -104,6 +104,13 @@ async def test_a_run_is_canceled_tagged_and_resubmitted(api: Any, folder: Worksp
         ({"source_directory": "project", "script": "train.py", "arguments": "--lr"}, "arguments"),
         ({"source_directory": "project", "script": "train.py", "parameters": {"a": 1}}, "parameters"),
         ({"source_directory": "project", "script": "train.py", "tags": {"a": 1}}, "tags"),
+        ({"source_directory": "project", "script": "train.py", "priority": 10**30}, "priority"),
+        ({"source_directory": "project", "script": "train.py", "grace_seconds": float("nan")}, "grace_seconds"),
+        ({"source_directory": "project", "script": "train.py", "grace_seconds": float("inf")}, "grace_seconds"),
+        (
+            {"source_directory": "project", "script": "train.py", "max_run_duration_seconds": 0},
+            "max_run_duration_seconds",
+        ),
         ([1], "body"),
     ],
 )
@@ -121,6 +128,7 @@ async def test_a_bad_submit_is_refused_by_the_fields_name(api: Any, project: Pat
     [
         (RUNS, {"limit": "many"}, 400, "limit"),
         (RUNS, {"limit": 0}, 400, "limit"),
+        (RUNS, {"before": 10**30}, 400, "before"),
         (RUNS, {"status": "Runing"}, 400, "status"),
         (RUNS, {"colour": "red"}, 400, "colour"),
         (f"{RUNS}/nobody", {}, 404, "run"),
@@ -139,5 +147,5 @@ async def test_a_bad_question_gets_4xx_and_the_fields_name(
 
 async def test_a_body_that_is_no_json_is_a_bad_request(api: Any) -> None:
     code, answer = await api(RUNS, "POST", "{'script'")
-    assert code == 400
+    assert (code, answer["field"]) == (400, "body")
     assert "JSON" in answer["message"]
