@@ -11,7 +11,8 @@ import time
 from typing import Any
 
 from aml_jupyter.supervisor import identity, protocol
-from aml_jupyter.workspace import WorkspaceFolder, append_change, cursor, get_run, ingest_events, open_runs, transition
+from aml_jupyter.workspace import WorkspaceFolder, append_change, cursor, get_run, ingest_events, transition
+from aml_jupyter.workspace.queue import open_in_process_runs
 from aml_jupyter.workspace.states import FINAL
 
 __all__ = ["LOST", "describe_process", "end_lost_runs", "ingest_in_process"]
@@ -47,8 +48,8 @@ def end_lost_runs(folder: WorkspaceFolder) -> list[str]:
     A process of another host or pid namespace cannot be judged from here; its runs stay as they are.
     """
     ended = []
-    for run in open_runs(folder.store.read()):
-        if not run.in_process or not _is_lost(run.definition.get("process")):
+    for run in open_in_process_runs(folder.store.read()):
+        if not _is_lost(run.definition.get("process")):
             continue
         ingest_in_process(folder, run.id)
         now = time.time()

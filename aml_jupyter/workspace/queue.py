@@ -5,18 +5,22 @@ from __future__ import annotations
 import sqlite3
 
 from .records import RunRecord
-from .rows import load_runs
-from .states import ACTIVE, FINAL
+from .rows import OPEN, load_runs
+from .states import ACTIVE
 
-__all__ = ["active_runs", "count_open_runs", "next_in_line", "queued_targets"]
+__all__ = ["active_runs", "count_open_runs", "next_in_line", "open_in_process_runs", "queued_targets"]
 
 _ACTIVE = ", ".join(f"'{state}'" for state in sorted(ACTIVE))
-_FINAL = ", ".join(f"'{state}'" for state in sorted(FINAL))
 
 
 def active_runs(db: sqlite3.Connection) -> list[RunRecord]:
     """Return the runs that take up room on a target, oldest first, without their tags and properties."""
     return load_runs(db, f"WHERE r.status IN ({_ACTIVE}) AND r.in_process = 0 ORDER BY r.seq", labels=False)
+
+
+def open_in_process_runs(db: sqlite3.Connection) -> list[RunRecord]:
+    """Return the runs inside processes that have not ended, oldest first, without their tags and properties."""
+    return load_runs(db, f"WHERE {OPEN} AND r.in_process = 1 ORDER BY r.seq", labels=False)
 
 
 def queued_targets(db: sqlite3.Connection) -> list[str]:
@@ -42,5 +46,5 @@ def next_in_line(db: sqlite3.Connection, target: str, limit: int) -> list[RunRec
 
 def count_open_runs(db: sqlite3.Connection) -> int:
     """Return how many runs the service still has to bring to their end."""
-    row = db.execute(f"SELECT count(*) FROM runs WHERE status NOT IN ({_FINAL}) AND in_process = 0").fetchone()
+    row = db.execute(f"SELECT count(*) FROM runs AS r WHERE {OPEN} AND r.in_process = 0").fetchone()
     return int(row[0])

@@ -10,7 +10,10 @@ from typing import Any, Final
 
 from .records import RunRecord
 
-__all__ = ["RUN_COLUMNS", "load_runs", "to_json"]
+__all__ = ["OPEN", "RUN_COLUMNS", "load_runs", "to_json"]
+
+OPEN: Final = "r.status NOT IN ('Completed', 'Failed', 'Canceled')"
+"""The runs that have not ended; SQLite uses the index `runs_open` for these very words only."""
 
 RUN_COLUMNS: Final = (
     "r.id, r.seq, r.number, r.experiment, r.parent, r.display_name, r.kind, r.status, r.reason, r.target, r.attempt, "

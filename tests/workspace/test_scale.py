@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from aml_jupyter.workspace import WorkspaceFolder, find_runs, open_runs, place_in_line, set_tags
+from aml_jupyter.workspace.queue import count_open_runs, open_in_process_runs
 
 RUNS = 100_000
 
@@ -50,11 +51,14 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> WorkspaceFolder:
         lambda db: find_runs(db, tags={"best": None}, experiment="e0", last=50),
         lambda db: find_runs(db, experiment="nothing", last=50),
         open_runs,
+        open_in_process_runs,
+        count_open_runs,
         lambda db: place_in_line(db, f"r{RUNS + 99}"),
     ],
     ids=[
         "newest", "page", "experiment", "target", "queued", "none of two states", "children", "tag",
-        "tag and experiment", "no experiment", "open", "place in line",
+        "tag and experiment", "no experiment", "open", "open inside processes",
+        "how many are open", "place in line",
     ],
 )  # fmt: skip
 def test_questions_are_answered_at_once(big: WorkspaceFolder, ask: Callable[[object], object]) -> None:
