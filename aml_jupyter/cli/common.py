@@ -37,7 +37,7 @@ def wants_json(arguments: Arguments) -> bool:
 
 
 def open_workspace(arguments: Arguments) -> WorkspaceFolder:
-    """Return the workspace that ``--workspace``, AML_WORKSPACE or the registry names."""
+    """Return the workspace that ``--workspace``, AML_WORKSPACE, the project's ``config.json`` or the registry names."""
     from aml_jupyter.workspace import find_workspace
 
     return find_workspace(getattr(arguments, "workspace", None))

@@ -112,6 +112,6 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         "--workspace",
         metavar="FOLDER",
         default=argparse.SUPPRESS,
-        help="the workspace; else AML_WORKSPACE, else the default one",
+        help="the workspace; else AML_WORKSPACE, else the one of config.json here or above, else the default one",
     )
     group.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON with stable names")

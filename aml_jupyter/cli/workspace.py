@@ -134,14 +134,24 @@ def _runs_of(folder: WorkspaceFolder) -> Mapping[str, int]:
 def _root(arguments: Arguments) -> Path:
     """Return the folder to rebuild, without opening its database, which may be gone or damaged."""
     from aml_jupyter.workspace import find_workspace, list_workspaces
+    from aml_jupyter.workspace.project import find_config, read_config
 
     wanted = arguments.folder or getattr(arguments, "workspace", None) or os.environ.get("AML_WORKSPACE")
+    is_said = bool(wanted)
     if not wanted:
-        named = [entry.root for entry in list_workspaces() if entry.name == "default"]
-        return named[0] if named else Path(find_workspace().root)
-    if not Path(wanted).expanduser().is_dir():
-        named = [entry.root for entry in list_workspaces() if entry.name == wanted]
-        if named:
-            return named[0]
+        file = find_config()
+        config = read_config(file) if file else None
+        wanted = "default" if config is None else str(config.folder or config.name)
+    if Path(wanted).expanduser().is_dir() and (is_said or os.sep in wanted):
+        return Path(wanted).expanduser().absolute()
+    named = [entry.root for entry in list_workspaces() if entry.name == wanted]
+    if len(named) > 1:
+        folders = ", ".join(map(str, named))
+        raise UserErrorException(
+            f"{len(named)} workspaces are called {wanted!r}: {folders}; name the folder", "workspace"
+        )
+    if named:
+        return named[0]
+    if is_said:
         raise UserErrorException(f"{wanted} is neither a folder nor the name of a workspace", "workspace")
-    return Path(wanted).expanduser().absolute()
+    return Path(find_workspace().root)

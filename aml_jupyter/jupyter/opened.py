@@ -13,7 +13,7 @@ _open: dict[str, WorkspaceFolder] = {}
 
 
 def kernel_workspace(choice: str | None = None) -> WorkspaceFolder:
-    """Return the workspace that ``--workspace``, AML_WORKSPACE or the user's list names."""
+    """Return the workspace that ``--workspace``, AML_WORKSPACE, a ``config.json`` or the user's list names."""
     found = find_workspace(choice)
     kept = opened_once(found)
     if kept is not found:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from aml_jupyter.errors import UserErrorException, nearest
 from aml_jupyter.sdk.mapping import NamedObjects
 from aml_jupyter.sdk.unbuilt import refuse_attribute, unbuilt
-from aml_jupyter.sdk.workspace_config import WorkspaceConfig, find_config, read_config, write_config
 from aml_jupyter.workspace import (
     WorkspaceFolder,
     default_target,
@@ -20,6 +19,7 @@ from aml_jupyter.workspace import (
     list_workspaces,
     workspace_by_name,
 )
+from aml_jupyter.workspace.project import WorkspaceConfig, find_config, read_config, write_config
 
 if TYPE_CHECKING:
     from aml_jupyter.config import Environment
@@ -113,11 +113,9 @@ class Workspace:
         ConfigurationError
             When the file is broken.
         """
-        if os.environ.get("AML_WORKSPACE"):
-            return cls(find_workspace())
-        found = find_config(path, _file_name)
+        found = None if os.environ.get("AML_WORKSPACE") else find_config(path, _file_name)
         if found is None:
-            if path is None and _file_name is None:
+            if os.environ.get("AML_WORKSPACE") or (path is None and _file_name is None):
                 return cls(find_workspace())
             raise UserErrorException(
                 f"No {_file_name or 'config.json'} was found in {Path(path or '.').resolve()} or its parents (each with "

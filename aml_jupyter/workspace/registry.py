@@ -19,6 +19,7 @@ from aml_jupyter.supervisor.durable import write_json
 from .filelock import exclusive
 from .folder import WorkspaceFolder, check_workspace_name
 from .layout import Layout
+from .project import WorkspaceConfig, find_config, read_config
 
 __all__ = [
     "WorkspaceEntry",
@@ -28,6 +29,7 @@ __all__ = [
     "runtime_folder",
     "user_data_folder",
     "workspace_by_name",
+    "workspace_of_config",
 ]
 
 _DEFAULT: Final = "default"
@@ -148,19 +150,22 @@ def find_workspace(choice: str | os.PathLike[str] | None = None) -> WorkspaceFol
     ----------
     choice : str or path, optional
         A folder (made when it is missing or empty; ``./x`` where ``x`` alone is a name), or the name of a workspace in
-        the user's list. Without it ``AML_WORKSPACE`` says which, and without that it is the default one in the user's
-        data folder.
+        the user's list. Without it ``AML_WORKSPACE`` says which, without that the project's ``config.json`` (see
+        `find_config`), and without that it is the default one in the user's data folder.
 
     Raises
     ------
     UserErrorException
-        When it is a name that no workspace has; names the nearest.
+        When it is a name that no workspace has, or several have; names the nearest.
+    ConfigurationError
+        When the project's ``config.json`` is broken.
     WorkspaceException
         When the workspace cannot be opened.
     """
     wanted = os.fspath(choice) if choice else os.environ.get("AML_WORKSPACE", "")
     if not wanted:
-        return workspace_by_name(_DEFAULT, create=True)
+        named = find_config()
+        return workspace_of_config(read_config(named)) if named else workspace_by_name(_DEFAULT, create=True)
     path = Path(wanted).expanduser()
     is_path = wanted in (".", "..", "~") or os.sep in wanted or "/" in wanted or path.is_dir()
     if not is_path:
@@ -170,8 +175,16 @@ def find_workspace(choice: str | os.PathLike[str] | None = None) -> WorkspaceFol
     return folder
 
 
+def workspace_of_config(config: WorkspaceConfig) -> WorkspaceFolder:
+    """Open the workspace that a ``config.json`` names; one that is not known yet is made in the user's data folder."""
+    if config.folder is not None:
+        return find_workspace(config.folder)
+    facts = {"subscription_id": config.subscription_id, "resource_group": config.resource_group}
+    return workspace_by_name(config.name, create=True, **{key: value for key, value in facts.items() if value})
+
+
 def workspace_by_name(name: str, create: bool = False, **facts: str) -> WorkspaceFolder:
-    """Open the workspace called `name`.
+    """Open the workspace called `name`; of several the one in the user's data folder.
 
     Parameters
     ----------
@@ -185,15 +198,20 @@ def workspace_by_name(name: str, create: bool = False, **facts: str) -> Workspac
     Raises
     ------
     UserErrorException
-        When there is none; names the nearest.
+        When there is none; names the nearest. When there are several, and none of them in the user's data folder.
     """
     check_workspace_name(name)
     home = user_data_folder() / "workspaces" / name
     known = list_workspaces()
     named = [entry.root for entry in known if entry.exists and entry.name == name]
-    root = home if Layout(home).identity.exists() or not named else named[0]
+    is_home = Layout(home).identity.exists() or not named
+    if len(named) > 1 and not is_home:
+        raise UserErrorException(
+            f"{len(named)} workspaces are called {name!r}: {', '.join(map(str, named))}. Name the folder.", "workspace"
+        )
+    root = home if is_home else named[0]
     if not create and not Layout(root).identity.exists():
-        names = nearest(name, [entry.name for entry in known if entry.exists])
+        names = nearest(name, sorted({entry.name for entry in known if entry.exists}))
         raise UserErrorException(f"There is no workspace called {name!r}. {names}".rstrip(), "workspace")
     folder = WorkspaceFolder.open(root, create=create, name=name if create else None, **facts)
     register_workspace(folder)

@@ -129,3 +129,16 @@ def test_reading_verbs_work_on_a_read_only_workspace_without_a_service(aml: Aml,
     shown = ended.stdout.partition("as another user")[2]
     assert run_id in shown and "arguments []" in shown
     assert aml("serve", "--status").code == 1
+
+
+def test_a_projects_config_is_found_by_every_verb(aml: Aml, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from aml_jupyter import Workspace
+
+    monkeypatch.delenv("AML_WORKSPACE")
+    (project / "config.json").write_text('{"workspace_name": "team"}')
+    ws = Workspace.from_config()
+    assert aml("workspace", "show", "--json").json["id"] == ws.folder.id
+    assert aml("experiment", "create", "-n", "digits").code == 0
+    assert list(ws.experiments) == ["digits"]
+    assert aml("workspace", "rebuild").code == 0
+    assert (ws.folder.root / "aml.db").exists() and list(ws.folder.root.glob("aml.db.before-rebuild-*"))

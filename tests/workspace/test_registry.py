@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from workspace_support import run_python
 
-from aml_jupyter.errors import UserErrorException, WorkspaceException
+from aml_jupyter.errors import ConfigurationError, UserErrorException, WorkspaceException
 from aml_jupyter.workspace import (
     WorkspaceFolder,
     default_target,
@@ -155,3 +155,37 @@ def test_nobody_else_can_enter_a_workspace(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o750, "its owner's decision stands"
+
+
+def test_a_projects_config_names_its_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "project" / ".azureml").mkdir(parents=True)
+    (tmp_path / "project" / "notebooks").mkdir()
+    config = tmp_path / "project" / ".azureml" / "config.json"
+    config.write_text('{"workspace_name": "team", "resource_group": "rg"}')
+    monkeypatch.chdir(tmp_path / "project" / "notebooks")
+    team = find_workspace()
+    assert (team.name, team.resource_group) == ("team", "rg")
+    assert find_workspace(tmp_path / "other").name == "other"
+    monkeypatch.setenv("AML_WORKSPACE", str(tmp_path / "other"))
+    assert find_workspace().name == "other"
+    monkeypatch.delenv("AML_WORKSPACE")
+    config.write_text('{\n "workspace_name": "our team"\n}')
+    with pytest.raises(ConfigurationError, match=r"config\.json, line 2, workspace_name: .*'our team' cannot be used"):
+        find_workspace()
+    config.unlink()
+    os.rmdir(tmp_path / "project" / "notebooks")  # the current folder is gone
+    assert find_workspace().name == "default"
+
+
+def test_of_two_workspaces_with_one_name_neither_is_guessed(tmp_path: Path) -> None:
+    for place in ("mine", "theirs"):
+        find_workspace(tmp_path / place / "team").close()
+    with pytest.raises(
+        UserErrorException, match=r"2 workspaces are called 'team': .*mine/team, .*theirs/team\. Name the"
+    ):
+        find_workspace("team")
+    with pytest.raises(UserErrorException, match=r"Known: team$"):
+        find_workspace("stage")
+    home = WorkspaceFolder.open(user_data_folder() / "workspaces" / "team", create=True)
+    assert find_workspace("team").id == home.id
+    home.close()

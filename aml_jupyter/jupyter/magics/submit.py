@@ -62,7 +62,11 @@ def submit_parser() -> LineParser:
     add("--max-seconds", type=int, metavar="N", help="time limit of the run")
     add("--notebook", metavar="PATH", help="this notebook's path, where it cannot be found")
     add("--source-directory", metavar="FOLDER", help="folder to snapshot; the notebook's if left out")
-    add("--workspace", metavar="FOLDER", help="workspace; AML_WORKSPACE or the default one if left out")
+    add(
+        "--workspace",
+        metavar="FOLDER",
+        help="workspace; else AML_WORKSPACE, config.json, or the default one",
+    )
     add("--help", "-h", action="help", help="show this")
     return parser
 

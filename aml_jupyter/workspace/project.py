@@ -1,4 +1,4 @@
-"""Find, read and write ``config.json``, by SDK v1's rules of where it lies."""
+"""Own ``config.json``, by which a project's folder names its workspace; where it lies is SDK v1's rule."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aml_jupyter.errors import ConfigurationError, UserErrorException
+
+from .folder import check_workspace_name
 
 __all__ = ["WorkspaceConfig", "find_config", "read_config", "write_config"]
 
@@ -42,7 +44,10 @@ def find_config(path: str | os.PathLike[str] | None = None, file_name: str | Non
     UserErrorException
         When `path` does not exist.
     """
-    start = Path(path or ".").resolve()
+    try:
+        start = Path(path or ".").resolve()
+    except FileNotFoundError:  # the current folder has been deleted
+        return None
     if start.is_file():
         return start
     if not start.is_dir():
@@ -66,10 +71,18 @@ def read_config(path: Path) -> WorkspaceConfig:
     Raises
     ------
     ConfigurationError
-        When it is no JSON object, or names neither a workspace nor a folder.
+        When it is no JSON object, or names neither a workspace that can be nor a folder: with file, line and key.
     """
+    text = ""
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigurationError(
+            f"{path}, line {error.lineno}: expected a JSON object with 'workspace_name', found {error.msg!r} in column "
+            f"{error.colno}.",
+            "path",
+        ) from error
     except (ValueError, OSError) as error:
         raise ConfigurationError(f"{path}: {error}. Expected a JSON object with 'workspace_name'.", "path") from error
     if not isinstance(content, dict):
@@ -86,6 +99,12 @@ def read_config(path: Path) -> WorkspaceConfig:
             f"found {', '.join(map(repr, content)) or 'nothing'}.",
             "workspace_name",
         )
+    if not folder:
+        try:
+            check_workspace_name(str(name))
+        except UserErrorException as error:
+            key = "workspace_name" if content.get("workspace_name") else "Scope"
+            raise ConfigurationError(f"{path}{_line_of(text, key)}, {key}: {error.message}", key) from None
     return WorkspaceConfig(
         path=path,
         name=str(name),
@@ -114,7 +133,15 @@ def write_config(config: WorkspaceConfig) -> None:
     config.path.write_text(json.dumps(content, indent=4) + "\n", encoding="utf-8")
 
 
+def _line_of(text: str, key: str) -> str:
+    before, found, _ = text.partition(f'"{key}"')
+    return f", line {before.count(chr(10)) + 1}" if found else ""
+
+
 def _names_workspace(path: Path) -> bool:
     """Tell whether a ``config.json`` outside of SDK v1's folders is one of a workspace; many programs use that name."""
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError:  # nobody says that it is ours
+        return False
     return any(f'"{key}"' in text for key in ("workspace_name", "workspace_folder", "Scope"))
