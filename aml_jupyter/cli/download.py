@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from aml_jupyter.cli.common import emit_json, open_workspace, select_run, wants_json
 from aml_jupyter.cli.parser import Arguments, Nouns, add_verb
 from aml_jupyter.errors import UserErrorException, nearest
+from aml_jupyter.supervisor.plain import open_plain
 
 if TYPE_CHECKING:
     from aml_jupyter.cli.door import Door
@@ -113,7 +114,7 @@ def _copy(source: Path, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=place.parent, prefix=".aml-")
     try:
-        with open(source, "rb") as reading, os.fdopen(handle, "wb") as writing:
+        with open_plain(source) as reading, os.fdopen(handle, "wb") as writing:
             shutil.copyfileobj(reading, writing, 1 << 20)
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, place)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aml_jupyter.cli.common import emit_json, wants_json
 from aml_jupyter.cli.parser import Arguments
+from aml_jupyter.supervisor.plain import open_plain
 
 if TYPE_CHECKING:
     from aml_jupyter.cli.door import Door
@@ -35,7 +36,7 @@ class _LogReader:
     def read(self, write: Callable[[str], None]) -> None:
         """Pass on everything that the file has more than at the last call."""
         try:
-            with open(self.path, "rb") as stream:
+            with open_plain(self.path) as stream:
                 stream.seek(self._offset)
                 while data := stream.read(CHUNK_BYTES):
                     self._offset += len(data)

@@ -26,6 +26,7 @@ from aml_jupyter.supervisor.client.sinks import ControlSink
 from aml_jupyter.workspace import (
     WorkspaceFolder,
     append_change,
+    check_run_id,
     find_run,
     insert_run,
     new_run_id,
@@ -190,6 +191,7 @@ def start_interactive(
     folder = experiment.workspace.folder
     end_lost_runs(folder)
     wanted = run_id or new_run_id(experiment.name)
+    check_run_id(wanted)
     if find_run(folder.store.read(), wanted) is not None:
         raise UserErrorException(f"The run id {wanted!r} is taken; leave run_id out to get a new one.", "run_id")
     snapshot = take_snapshot(folder, Path(snapshot_directory).resolve()).id if snapshot_directory is not None else None

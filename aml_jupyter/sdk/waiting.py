@@ -11,6 +11,7 @@ from aml_jupyter.errors import ActivityFailedException, ExperimentExecutionExcep
 from aml_jupyter.sdk.run_files import USER_LOG
 from aml_jupyter.service import ensure_service, wait_for_run
 from aml_jupyter.supervisor import protocol
+from aml_jupyter.supervisor.plain import open_plain
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder
 from aml_jupyter.workspace.states import FINAL
 
@@ -97,7 +98,7 @@ class _LogPrinter:
                 self._said = waiting
                 print(waiting)
             return
-        with open(log, "rb") as stream:
+        with open_plain(log) as stream:
             stream.seek(self._offset)
             data = stream.read()
         if not data:

@@ -78,6 +78,7 @@ def _answer_one(folder: WorkspaceFolder, active: ActiveRun, name: str, epoch: in
     except Exception as error:
         log.exception("run %s: request %s failed", active.run.id, name)
         content = {"ok": False, "error": {"type": "AmlError", "message": f"{type(error).__name__}: {error}"}}
+    reply.parent.mkdir(exist_ok=True)
     durable.write_json(str(reply), content, point="service.reply")
     active.answered.add(name)
 

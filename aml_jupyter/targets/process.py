@@ -17,6 +17,7 @@ from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.supervisor import durable, identity, protocol
 from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.supervisor.slots import HeldSlots, SlotFolder
+from aml_jupyter.targets.control_files import DAMAGED, read_attempt, read_result
 from aml_jupyter.targets.protocol import Capacity, CheckReport, Handle, Launch, Needs, Observation, Paths
 from aml_jupyter.transports.this_machine import ThisMachine
 from aml_jupyter.workspace import TargetRecord, WorkspaceFolder, materialise
@@ -178,12 +179,13 @@ class ProcessTarget:
 
     def _observe(self, handle: Handle) -> Observation:
         control = self._place(handle, protocol.CONTROL)
-        result = protocol.read_json(f"{control}/{protocol.RESULT}")
-        attempt = protocol.read_json(f"{control}/{protocol.ATTEMPT}")
-        if result is not None:
+        result, attempt = read_result(control), read_attempt(control)
+        if result:
             return Observation("ended", attempt, result)
         if attempt is None:
             return Observation("absent")
+        if attempt is DAMAGED:
+            return Observation("lost", message="supervisor lost")
         if "refused" in attempt:
             return Observation("ended", attempt, _refusal(attempt))
         requests = _names(f"{control}/{protocol.REQUESTS}")
@@ -191,8 +193,8 @@ class ProcessTarget:
             return Observation("silent", attempt, message=f"runs on another host, {attempt.get('host')}")
         if not identity.is_alive(attempt):
             # It may have ended between the two looks.
-            result = protocol.read_json(f"{control}/{protocol.RESULT}")
-            if result is not None:
+            result = read_result(control)
+            if result:
                 return Observation("ended", attempt, result)
             rebooted = attempt.get("boot_id") != identity.boot_id()
             return Observation("lost", attempt, message="host rebooted" if rebooted else "supervisor lost")
@@ -213,7 +215,7 @@ class ProcessTarget:
         path = f"{control}/{protocol.ATTEMPT}"
         if durable.link_json(path, {"format": protocol.FORMAT, "refused": reason}, point="target.forbid"):
             return True
-        standing = protocol.read_json(path) or {}
+        standing = read_attempt(control) or {}
         return "refused" in standing
 
     def cancel(self, handle: Handle, grace_seconds: float, reason: str) -> None:
@@ -234,27 +236,28 @@ class ProcessTarget:
             raise ComputeTargetException(f"Processes {left} of run {handle.run_id} could not be ended.")
         control = self._place(handle, protocol.CONTROL)
         path = f"{control}/{protocol.RESULT}"
-        attempt = protocol.read_json(f"{control}/{protocol.ATTEMPT}") or {}
-        durable.link_json(
-            path,
-            {
-                "format": protocol.FORMAT,
-                "token": token,
-                "exit_code": None,
-                "signal": None,
-                "reason": reason,
-                "message": message,
-                "started": attempt.get("started"),
-                "ended": time.time(),
-                "peak_memory": None,
-                "cpu_time": None,
-                "leftovers": 0,
-            },
-            point="target.bury",
-        )
-        result = protocol.read_json(path)
-        assert result is not None, path
-        return result
+        attempt = read_attempt(control) or {}
+        written = {
+            "format": protocol.FORMAT,
+            "token": token,
+            "exit_code": None,
+            "signal": None,
+            "reason": reason,
+            "message": message,
+            "started": attempt.get("started"),
+            "ended": time.time(),
+            "peak_memory": None,
+            "cpu_time": None,
+            "leftovers": 0,
+        }
+        os.makedirs(control, exist_ok=True)  # the script may have removed it
+        if read_result(control) is DAMAGED:
+            if os.path.isdir(path):
+                raise ComputeTargetException(f"{path} is a folder; remove it, and the run can end.")
+            durable.write_json(path, written, point="target.bury")
+        else:
+            durable.link_json(path, written, point="target.bury")
+        return read_result(control) or written
 
     def collect(self, handle: Handle) -> None:
         """Do nothing: the files are in the workspace already."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import stat
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from aml_jupyter.supervisor import bundle, nurse
+from aml_jupyter.supervisor.plain import open_plain
 
 __all__ = ["ThisMachine"]
 
@@ -54,13 +54,7 @@ class ThisMachine:
 
     def read(self, path: Path, offset: int, size: int) -> bytes:
         """Return up to `size` bytes of `path` from `offset`; empty when it is not there, or is no file."""
-        with contextlib.suppress(FileNotFoundError), open(path, "rb", opener=_without_waiting) as stream:
-            if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                stream.seek(offset)
-                return stream.read(size)
+        with contextlib.suppress(FileNotFoundError), open_plain(path) as stream:
+            stream.seek(offset)
+            return stream.read(size)
         return b""
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open `path`, also when a script has put a pipe there that nobody writes to."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from aml_jupyter.supervisor.plain import open_plain
 from aml_jupyter.views.html import COLOURS, Html, element, join
 
 __all__ = ["LogTail", "coloured_html", "plain_line", "read_tail"]
@@ -55,7 +56,7 @@ def read_tail(path: Path, lines: int = 20, limit_bytes: int = TAIL_BYTES) -> Log
     if lines <= 0:
         return LogTail(path, (), _size(path), False)
     try:
-        with open(path, "rb") as stream:
+        with open_plain(path) as stream:
             size = stream.seek(0, 2)
             begin = max(0, size - limit_bytes)
             stream.seek(begin)

@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     )
     from .report import Report
     from .runs import (
+        check_run_id,
         find_run,
         find_runs,
         get_run,
@@ -138,6 +139,7 @@ __all__ = [
     "artifact_path",
     "attempts",
     "check_experiment_name",
+    "check_run_id",
     "create_experiment",
     "current_lease",
     "cursor",
@@ -220,7 +222,8 @@ _MODULES = {
     "TransitionRecord",
     "registry": "WorkspaceEntry find_workspace list_workspaces runtime_folder user_data_folder workspace_by_name",
     "report": "Report",
-    "runs": "find_run find_runs get_run insert_run new_run_id open_runs place_in_line places_in_line transition update_run",
+    "runs": "check_run_id find_run find_runs get_run insert_run new_run_id open_runs place_in_line places_in_line "
+    "transition update_run",
     "secrets": "delete_secret get_secret set_secret",
     "snapshots": "Snapshot diff_snapshots materialise preview_snapshot read_blob read_tree take_snapshot",
     "store": "Store",

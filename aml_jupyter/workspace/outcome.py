@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aml_jupyter.supervisor import protocol
+from aml_jupyter.supervisor.plain import open_plain
 
 from .layout import AttemptFolder
 
@@ -59,10 +60,10 @@ def failure(attempt: AttemptFolder, result: Mapping[str, Any], reason: str) -> d
 def log_tail(path: Path) -> str:
     """Return the last lines of a log, reading only its end."""
     try:
-        with open(path, "rb") as stream:
+        with open_plain(path) as stream:
             stream.seek(max(0, os.fstat(stream.fileno()).st_size - _TAIL_BYTES))
             text = stream.read().decode("utf-8", "replace")
-    except FileNotFoundError:
+    except OSError:  # gone, or the script took its rights away: a failure never hides behind its log
         return ""
     return "\n".join(text.splitlines()[-_TAIL_LINES:])
 

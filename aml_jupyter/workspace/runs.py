@@ -26,6 +26,7 @@ from .rows import load_runs, to_json
 from .states import FINAL, RUN_STATES, RUN_TRANSITIONS
 
 __all__ = [
+    "check_run_id",
     "end_inner_runs",
     "find_run",
     "find_runs",
@@ -39,7 +40,7 @@ __all__ = [
     "update_run",
 ]
 
-_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,255}")
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 _JSON_COLUMNS: Final = frozenset({"error", "progress"})
 _COLUMNS: Final = _JSON_COLUMNS | {
     "attempt", "cancel_requested", "cores", "display_name", "ended", "exit_code", "hidden", "priority", "queued",
@@ -54,6 +55,22 @@ def new_run_id(experiment: str) -> str:
     plain = unicodedata.normalize("NFKD", experiment).encode("ascii", "ignore").decode()
     head = re.sub(r"[^A-Za-z0-9_-]", "", plain)[:40].lstrip("_-") or "run"
     return f"{head}_{int(time.time())}_{uuid.uuid4().hex[:8]}"
+
+
+def check_run_id(run_id: str) -> None:
+    """Refuse an id that a run, and so its folder, cannot have.
+
+    Raises
+    ------
+    UserErrorException
+        Unless it has 1 to 200 of A-Z a-z 0-9 _ . -, the first a letter or a digit.
+    """
+    if not isinstance(run_id, str) or not _ID.fullmatch(run_id):
+        raise UserErrorException(
+            f"The run id {str(run_id)[:300]!r} cannot be used: expected 1 to 200 of A-Z a-z 0-9 _ . -, beginning with a "
+            f"letter or a digit.",
+            "run_id",
+        )
 
 
 def insert_run(
@@ -90,12 +107,7 @@ def insert_run(
     found = find_run(tx, run_id)
     if found is not None:
         return found
-    if not _ID.fullmatch(run_id):
-        raise UserErrorException(
-            f"The run id {run_id!r} cannot be used: expected 1 to 256 of A-Z a-z 0-9 _ . -, beginning with a letter "
-            f"or a digit.",
-            "id",
-        )
+    check_run_id(run_id)
     if status not in RUN_TRANSITIONS:
         raise UserErrorException(f"{status!r} is not a state of a run. {nearest(status, list(RUN_STATES))}", "status")
     experiment = str(definition["experiment"])

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from tornado.iostream import StreamClosedError
 
 from aml_jupyter.errors import UserErrorException, nearest
+from aml_jupyter.supervisor.plain import open_plain
 from aml_jupyter.views import log_path
 from aml_jupyter.views.formats import iso_time, json_value
 from aml_jupyter.workspace import WorkspaceFolder, artifact_path, list_artifacts, list_metrics, metric_chart
@@ -122,7 +123,7 @@ def _read_log(folder: WorkspaceFolder, run_id: str, query: LogQuery) -> dict[str
     path = log_path(folder, run, query.attempt) if query.file is None else _file(folder, run_id, query.file)
     data, size = b"", 0
     if path is not None and path.is_file():
-        with open(path, "rb") as stream:
+        with open_plain(path) as stream:
             size = stream.seek(0, 2)
             stream.seek(query.offset)
             data = _whole_characters(stream.read(query.limit))
