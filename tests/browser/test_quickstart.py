@@ -8,20 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_process import TOKEN, JupyterProcess
+from support import until
 
 from aml_jupyter.workspace import WorkspaceFolder, find_runs
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 
-def test_the_quickstart_runs_in_jupyterlab(
-    page: Any, lab: JupyterProcess, folder: WorkspaceFolder, project: Path
-) -> None:
+def test_quickstart(page: Any, lab: JupyterProcess, folder: WorkspaceFolder, project: Path) -> None:
     for name in ("quickstart.ipynb", "parameterised.ipynb"):
         shutil.copy(NOTEBOOKS / name, project)
-    page.set_viewport_size({"width": 1160, "height": 860})
+    tracker = lab.home / "lab-settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    tracker.parent.mkdir(parents=True)
+    tracker.write_text('{"windowingMode": "none"}')  # cells out of sight are there, too
+    page.set_viewport_size({"width": 1160, "height": 1320})
     page.goto(f"{lab.url}lab/workspaces/test/tree/quickstart.ipynb?token={TOKEN}&reset")
     panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    until(lambda: _kernels(page, lab), 60, "the notebook has its kernel")
     panel.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
     page.keyboard.press("Control+b")  # the notebook alone, without the list of files
     page.get_by_role("menuitem", name="Run", exact=True).click()
@@ -39,6 +42,12 @@ def test_the_quickstart_runs_in_jupyterlab(
     assert panel.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
     runs = {run.display_name: run.status for run in find_runs(folder.store.read())}
     assert runs == {"slow": "Completed", "fast": "Completed", "parameterised": "Completed"}
+
+
+def _kernels(page: Any, lab: JupyterProcess) -> bool:
+    """Tell whether the page is connected to a kernel; asked to run cells before, JupyterLab asks which one it shall be."""
+    sessions = page.request.get(f"{lab.url}api/sessions", headers={"Authorization": f"token {TOKEN}"}).json()
+    return any(session["kernel"]["connections"] for session in sessions)
 
 
 def _shoot(page: Any, panel: Any, cells: Any) -> None:
