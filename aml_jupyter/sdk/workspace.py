@@ -312,8 +312,8 @@ class Workspace:
             Always; it says which folder to remove by hand.
         """
         raise UserErrorException(
-            f"A workspace is not deleted by a call: it holds the only copy of its run history. Stop its service "
-            f"(aml workspace show) and remove the folder {self.folder.root}."
+            "A workspace is not deleted by a call: it holds the only copy of its run history. Stop its service (aml "
+            f"workspace show) and remove the folder {self.folder.root}."
         )
 
     def __getattr__(self, name: str) -> Any:

@@ -234,7 +234,7 @@ def artifact_path(folder: WorkspaceFolder, run_id: str, name: str) -> Path:
     if is_odd or (row is None and "\\" in name):
         raise UserErrorException(
             f"The file name {name!r} cannot be used: expected a relative one without '..', for example "
-            f"'outputs/model.pkl'.",
+            "'outputs/model.pkl'.",
             "name",
         )
     run_folder = folder.layout.run(_owner(folder, run).id).path

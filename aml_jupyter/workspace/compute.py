@@ -42,9 +42,8 @@ def insert_target(tx: sqlite3.Connection, target: TargetRecord) -> None:
     found = find_target(tx, target.name)
     if found is not None:
         raise ComputeTargetException(
-            f"The workspace has a compute target {found.name!r} (type {found.type}) already; names differ in more "
-            f"than case. "
-            "Choose another name, or delete that one first.",
+            f"The workspace has a compute target {found.name!r} (type {found.type}) already; names differ in more than "
+            "case. Choose another name, or delete that one first.",
             "name",
         )
     values = [

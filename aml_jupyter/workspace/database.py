@@ -58,8 +58,7 @@ def explain(error: sqlite3.DatabaseError, path: Path) -> Exception:
     if "locked" in text:
         return WorkspaceException(
             f"The workspace database {path} was locked by another process for more than {BUSY_SECONDS:.0f} s. Nothing "
-            f"was "
-            "changed. Try again, or end the process that holds it."
+            "was changed. Try again, or end the process that holds it."
         )
     if "not a database" in text or "malformed" in text:
         return WorkspaceException(
@@ -68,13 +67,13 @@ def explain(error: sqlite3.DatabaseError, path: Path) -> Exception:
         )
     if "unable to open" in text:
         return WorkspaceException(
-            f"The workspace database {path} cannot be opened. Check that the folder exists and that this user may "
-            f"read it."
+            f"The workspace database {path} cannot be opened. Check that the folder exists and that this user may read "
+            "it."
         )
     if "disk i/o error" in text:
         return WorkspaceException(
             f"The workspace database {path} could not be read or written (disk I/O error). Nothing was changed. Check "
-            f"the disk."
+            "the disk."
         )
     return error
 

@@ -33,8 +33,7 @@ def check_experiment_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise UserErrorException(
             f"The experiment name {name!r} cannot be used: expected 1 to 255 letters, digits, '_' or '-', beginning "
-            f"with a "
-            "letter or a digit.",
+            "with a letter or a digit.",
             "experiment",
         )
 

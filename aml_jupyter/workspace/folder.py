@@ -35,9 +35,8 @@ def check_workspace_name(name: str) -> None:
     """
     if not _NAME.fullmatch(name):
         raise UserErrorException(
-            f"The workspace name {name!r} cannot be used: expected 2 to 33 letters, digits, '_' or '-', beginning "
-            f"with a "
-            "letter or a digit.",
+            f"The workspace name {name!r} cannot be used: expected 2 to 33 letters, digits, '_' or '-', beginning with "
+            "a letter or a digit.",
             "workspace",
         )
 
@@ -129,9 +128,8 @@ class WorkspaceFolder:
         if identity is None:
             if not create:
                 raise WorkspaceException(
-                    f"There is no workspace in {path} (it has no workspace.json). Name another folder with "
-                    f"--workspace or "
-                    "AML_WORKSPACE, or leave both out for the default one."
+                    f"There is no workspace in {path} (it has no workspace.json). Name another folder with --workspace "
+                    "or AML_WORKSPACE, or leave both out for the default one."
                 )
             identity = _create(layout, name, facts)
         prepare_database(layout, identity["id"])
@@ -175,8 +173,7 @@ def _create(layout: Layout, name: str | None, facts: dict[str, str]) -> dict[str
                 layout.root.rmdir()
         raise WorkspaceException(
             f"The workspace {layout.root} cannot be made: {error.strerror}. Nothing was left behind. Free some space, "
-            f"make the "
-            "folder writable, or name another one."
+            "make the folder writable, or name another one."
         ) from error
     found = read_identity(layout)
     assert found is not None, "workspace.json was just written or was there"

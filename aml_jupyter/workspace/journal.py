@@ -82,8 +82,7 @@ def _append(path: Path, entry: dict[str, Any]) -> None:
     except OSError as error:
         raise WorkspaceException(
             f"{path} cannot be written: {error.strerror}. The change was not made. Free some space or make the folder "
-            f"writable, "
-            "and try again."
+            "writable, and try again."
         ) from error
 
 

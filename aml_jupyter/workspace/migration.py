@@ -67,8 +67,7 @@ def make_folders(layout: Layout) -> None:
     except OSError as error:
         raise WorkspaceException(
             f"The workspace {layout.root} cannot be written: {error.strerror}. Free some space, make the folder "
-            f"writable, or "
-            "name another one."
+            "writable, or name another one."
         ) from error
 
 
@@ -122,15 +121,15 @@ def _upgrade(layout: Layout, workspace_id: str, number: int) -> None:
     if not is_writable(layout.database):
         raise WorkspaceException(
             f"The workspace {layout.root} was written by an older aml-jupyter (format {number}, now {CURRENT}) and is "
-            f"read-only "
-            "for this user, so that it cannot be brought up to date. Open it once as a user who may write it."
+            "read-only for this user, so that it cannot be brought up to date. Open it once as a user who may write "
+            "it."
         )
     with exclusive(layout.creation_lock), try_exclusive(layout.service_lock) as free:
         if not free:
             raise WorkspaceException(
                 f"The workspace {layout.root} is served by an older aml-jupyter (format {number}, now {CURRENT}). Let "
-                f"it finish, "
-                "or end it with that version's 'aml serve --stop'; then this version brings the workspace up to date."
+                "it finish, or end it with that version's 'aml serve --stop'; then this version brings the workspace "
+                "up to date."
             )
         for left in layout.root.glob("aml.db.format-*.partial"):
             with fault_point("store.discard"):
@@ -163,6 +162,5 @@ def _back_up(source: Connection, destination: Path) -> None:
             partial.unlink(missing_ok=True)
         raise WorkspaceException(
             f"The workspace {destination.parent} could not be backed up before its database is brought up to date: "
-            f"{error}. "
-            "Nothing was changed. Free some space and try again."
+            f"{error}. Nothing was changed. Free some space and try again."
         ) from error

@@ -55,9 +55,8 @@ def rebuild_workspace(root: str | os.PathLike[str]) -> Report:
     with exclusive(layout.creation_lock), try_exclusive(layout.service_lock) as free:
         if not free:
             raise WorkspaceException(
-                f"A service is using the workspace {layout.root}. Wait until its runs have ended, or stop the "
-                f"service, and "
-                "try again."
+                f"A service is using the workspace {layout.root}. Wait until its runs have ended, or stop the service, "
+                "and try again."
             )
         with _old_database_held(layout.database) as known:
             return _rebuild(layout, identity, known)

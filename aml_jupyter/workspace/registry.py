@@ -228,7 +228,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
     except (OSError, json.JSONDecodeError, ValueError) as error:
         raise WorkspaceException(
             f"The list of workspaces {path} cannot be read: {error}. Remove it: workspaces are listed again when they "
-            f"are opened."
+            "are opened."
         ) from error
     listed: Iterable[Any] = content.get("workspaces", [])
     return [each for each in listed if isinstance(each, dict) and {"id", "name", "root"} <= set(each)]

@@ -22,7 +22,7 @@ from .events import record_event
 from .experiments import check_experiment_name, take_number
 from .labels import add_properties, set_tags
 from .records import RunRecord
-from .rows import load_runs, to_json
+from .rows import OPEN, load_runs, to_json
 from .states import FINAL, RUN_STATES, RUN_TRANSITIONS
 
 __all__ = [
@@ -47,7 +47,6 @@ _COLUMNS: Final = _JSON_COLUMNS | {
     "reason", "snapshot", "started", "target",
 }  # fmt: skip
 _EVENT_OF: Final = {"progress": "run.progress", "display_name": "run.name"}
-_OPEN: Final = "r.status NOT IN ('Completed', 'Failed', 'Canceled')"
 
 
 def new_run_id(experiment: str) -> str:
@@ -67,8 +66,8 @@ def check_run_id(run_id: str) -> None:
     """
     if not isinstance(run_id, str) or not _ID.fullmatch(run_id):
         raise UserErrorException(
-            f"The run id {str(run_id)[:300]!r} cannot be used: expected 1 to 200 of A-Z a-z 0-9 _ . -, beginning with a "
-            f"letter or a digit.",
+            f"The run id {str(run_id)[:300]!r} cannot be used: expected 1 to 200 of A-Z a-z 0-9 _ . -, beginning with "
+            "a letter or a digit.",
             "run_id",
         )
 
@@ -237,7 +236,7 @@ def find_runs(
 
 def open_runs(db: sqlite3.Connection) -> list[RunRecord]:
     """Return the runs that have not ended, in the order they were submitted. No others are read."""
-    return load_runs(db, f"WHERE {_OPEN} ORDER BY r.seq")
+    return load_runs(db, f"WHERE {OPEN} ORDER BY r.seq")
 
 
 def place_in_line(db: sqlite3.Connection, run_id: str) -> int | None:
@@ -250,8 +249,8 @@ def place_in_line(db: sqlite3.Connection, run_id: str) -> int | None:
         return None
     target, priority, seq = row
     ahead = db.execute(
-        "SELECT count(*) FROM runs WHERE status = 'Queued' AND target = ? AND (priority > ? OR (priority = ? AND seq "
-        "< ?))",
+        "SELECT count(*) FROM runs WHERE status = 'Queued' AND target = ? "
+        "AND (priority > ? OR (priority = ? AND seq < ?))",
         (target, priority, priority, seq),
     ).fetchone()[0]
     return int(ahead) + 1
@@ -334,7 +333,7 @@ def end_inner_runs(tx: sqlite3.Connection, parent: RunRecord, after: str, at: fl
     """End the runs that lived inside the process of `parent`, which is not there any more."""
     inner = load_runs(
         tx,
-        f"WHERE r.parent = ? AND r.in_process = 1 AND r.attempt <= ? AND {_OPEN} ORDER BY r.seq",
+        f"WHERE r.parent = ? AND r.in_process = 1 AND r.attempt <= ? AND {OPEN} ORDER BY r.seq",
         (parent.id, parent.attempt),
     )
     for child in inner:

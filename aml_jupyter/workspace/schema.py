@@ -150,6 +150,6 @@ def _check(db: Connection, key: str, verb: str) -> None:
     newer = package[0] if package else "a newer version"
     raise WorkspaceException(
         f"The workspace {db.path.parent} can only be {verb} by aml-jupyter {newer} or newer: its database has format "
-        f"{row[0]}, "
-        f"and this is aml-jupyter {__version__} with format {CURRENT}. Upgrade: pip install -U 'aml-jupyter>={newer}'"
+        f"{row[0]}, and this is aml-jupyter {__version__} with format {CURRENT}. Upgrade: pip install -U "
+        f"'aml-jupyter>={newer}'"
     )

@@ -212,6 +212,5 @@ def _check_epoch(tx: Connection, epoch: int) -> None:
     if row is None or row[0] != epoch:
         raise LeaseLost(
             f"Another service owns the workspace {tx.path.parent} now (epoch {row[0] if row else 0}, this one had "
-            f"{epoch}). "
-            "This service ends; nothing is lost."
+            f"{epoch}). This service ends; nothing is lost."
         )

@@ -138,8 +138,8 @@ def read_rules(source: str, exclude_defaults: bool = True) -> IgnoreRules:
                 content = file.read()
         except OSError as error:
             raise SnapshotException(
-                f"The ignore file {shown(path)} cannot be read ({error.strerror}), so it is not known what must stay out of"
-                f" the snapshot. Make it readable or remove it."
+                f"The ignore file {shown(path)} cannot be read ({error.strerror}), so it is not known what must stay "
+                "out of the snapshot. Make it readable or remove it."
             ) from error
         lines = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").split("\n")
         parsed = (_parse(line.removesuffix("\r"), name, number) for number, line in enumerate(lines, 1))

@@ -238,7 +238,7 @@ def _same(before: os.stat_result, after: os.stat_result) -> bool:
 
 def _changing(item: Pending) -> SnapshotException:
     return SnapshotException(
-        f"The file {shown(item.path)} changed each of the {_TRIES} times that it was read, so there is no state of it to"
-        f" snapshot. Submit again when nothing writes to it, or add it to .amlignore.",
+        f"The file {shown(item.path)} changed each of the {_TRIES} times that it was read, so there is no state of it "
+        "to snapshot. Submit again when nothing writes to it, or add it to .amlignore.",
         field="source_directory",
     )

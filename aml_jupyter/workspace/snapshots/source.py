@@ -62,8 +62,8 @@ def look_at(
     workspace = os.path.realpath(folder.root)
     if path == workspace:
         raise SnapshotException(
-            f"The source directory {shown(path)} is the workspace itself, which would grow with each of its own snapshots."
-            f" Put the scripts into a folder of their own.",
+            f"The source directory {shown(path)} is the workspace itself, which would grow with each of its own "
+            "snapshots. Put the scripts into a folder of their own.",
             "source_directory",
         )
     known = load_known(store, path)

@@ -131,8 +131,8 @@ class ContentStore:
             data = file.read(location.length)
         if hashlib.sha256(data).digest() != digest:
             raise WorkspaceException(
-                f"The blob {digest.hex()} in {file.name} is damaged. Restore the workspace from a backup, or submit again"
-                f" after moving that pack away."
+                f"The blob {digest.hex()} in {file.name} is damaged. Restore the workspace from a backup, or submit "
+                "again after moving that pack away."
             )
         return data
 
@@ -150,8 +150,8 @@ class ContentStore:
             location = self.find(digest)
         if location is None:
             raise SnapshotException(
-                f"There is no snapshot or content {digest.hex()} in {self.content}. `aml run show RUN` names the snapshot"
-                f" of a run, `aml workspace verify` what is damaged."
+                f"There is no snapshot or content {digest.hex()} in {self.content}. `aml run show RUN` names the "
+                "snapshot of a run, `aml workspace verify` what is damaged."
             )
         return location
 
