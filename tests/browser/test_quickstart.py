@@ -21,7 +21,7 @@ def test_quickstart(page: Any, lab: JupyterProcess, folder: WorkspaceFolder, pro
     tracker = lab.home / "lab-settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
     tracker.parent.mkdir(parents=True)
     tracker.write_text('{"windowingMode": "none"}')  # cells out of sight are there, too
-    page.set_viewport_size({"width": 1160, "height": 1320})
+    page.set_viewport_size({"width": 1160, "height": 1056})
     page.goto(f"{lab.url}lab/workspaces/test/tree/quickstart.ipynb?token={TOKEN}&reset")
     panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
     until(lambda: _kernels(page, lab), 60, "the notebook has its kernel")
