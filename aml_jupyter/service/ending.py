@@ -159,9 +159,9 @@ def _write_end(folder: WorkspaceFolder, active: ActiveRun, ending: Ending, tx: s
     after, reason = outcome(result, run.reason if run.cancel_requested is not None else "")
     if after == "Failed" and run.attempt <= run.max_retries and run.cancel_requested is None:
         again = f"attempt {run.attempt} of {run.max_retries + 1} ended: {reason}; trying again"
-        transition(tx, run, "Queued", again)
+        transition(tx, run, "Queued", again, error=None)
         return True
-    error = failure(folder.layout.run(run.id).attempt(active.handle.attempt), result, reason)
+    error = failure(folder.layout.run(run.id).attempt(active.handle.attempt), result, reason, run.error)
     transition(
         tx,
         run,

@@ -51,10 +51,22 @@ def outcome(result: Mapping[str, Any], cancel_reason: str = "") -> tuple[str, st
     return "Failed", f"{text}: {message}" if message and reason != "exit" else text
 
 
-def failure(attempt: AttemptFolder, result: Mapping[str, Any], reason: str) -> dict[str, Any]:
-    """Return the `error` of a failed run: what happened, the end of its log, and where the log is."""
+def failure(
+    attempt: AttemptFolder, result: Mapping[str, Any], reason: str, told: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the `error` of a failed run: what happened, the end of its log, and where the log is.
+
+    Parameters
+    ----------
+    told : mapping, optional
+        The error that the run itself has reported: a notebook's failing cell, ``run.fail(...)``. It explains an exit code,
+        and nothing else.
+    """
     path = attempt.control / protocol.LOG
-    return {"type": result["reason"], "log_tail": log_tail(path), "log_path": str(path), "message": reason}
+    error = {"type": result["reason"], "log_tail": log_tail(path), "log_path": str(path), "message": reason}
+    if result["reason"] == "exit" and told and told.get("message"):
+        error |= {"type": told.get("type"), "message": f"{told['message']} ({reason})", "trace": told.get("trace")}
+    return error
 
 
 def log_tail(path: Path) -> str:

@@ -231,9 +231,9 @@ def _end(
     after, reason = outcome(result, _cancel_reason(place))
     if not is_last or (after == "Failed" and number <= run.max_retries):
         again = f"attempt {number} of {run.max_retries + 1} ended: {reason}; trying again"
-        transition(tx, run.id, "Queued", again, at=ended)
+        transition(tx, run.id, "Queued", again, at=ended, error=None)
         return
-    error = failure(place, result, reason) if after == "Failed" else None
+    error = failure(place, result, reason, run.error) if after == "Failed" else None
     started = run.started or result.get("started")
     transition(tx, run.id, after, reason, at=ended, started=started, exit_code=result.get("exit_code"), error=error)
 

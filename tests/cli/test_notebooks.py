@@ -97,3 +97,14 @@ def test_options_may_follow_a_notebook(aml: Aml, train: Path) -> None:
 @pytest.mark.parametrize("words", [["stray"], ["-p", "novalue"], ["--parametr", "a=1"]])
 def test_a_notebook_takes_no_arguments(aml: Aml, train: Path, words: list[str]) -> None:
     assert aml("submit", "train.ipynb", *words).code == 2
+
+
+def test_a_failing_cell_is_the_runs_error(aml: Aml, project: Path) -> None:
+    failing = notebook(PARAMETERS, ([], "raise ValueError('boom')"), ([], "print('never')"))
+    (project / "train.ipynb").write_text(json.dumps(failing))
+    outcome = aml("submit", "train.ipynb", "--wait", "--json")
+    assert outcome.code == 1
+    error = outcome.json["error"]
+    assert error["message"].startswith("cell 2 of the notebook failed: ValueError: boom")
+    assert "ValueError: boom" in error["trace"] and "ValueError: boom" in error["log_tail"]
+    assert "outputs/train.ipynb" in [entry["name"] for entry in outcome.json["outputs"]]

@@ -128,7 +128,7 @@ class Life:
                     tx, run.id, "Queued", f"attempt {number} of {run.max_retries + 1} ended: {reason}; trying again"
                 )
                 return
-            error = failure(place, result, reason) if after == "Failed" else None
+            error = failure(place, result, reason, get_run(tx, run.id).error) if after == "Failed" else None
             transition(tx, run.id, after, reason, ended=result["ended"], exit_code=result["exit_code"], error=error)
 
 
