@@ -186,7 +186,7 @@ def cancel_starting(client: Client) -> None:
 
 def lose_supervisor(client: Client) -> None:
     """Kill the supervisor of a run whose child has a session of its own."""
-    run = client.submit("long.py", "--child")
+    run = client.submit("lost.py", "--child")
     client.running(run)
     attempt = protocol.read_json(str(client.attempt(run) / protocol.ATTEMPT)) or {}
     os.kill(attempt["supervisor"]["pid"], signal.SIGKILL)
@@ -296,6 +296,12 @@ def processes_with(words: bytes) -> list[int]:
     return found
 
 
+def services(root: str | Path) -> list[int]:
+    """Return the service processes of the workspace in `root`."""
+    command = b"\0%s\0--until-idle" % str(root).encode()
+    return processes_with(command)
+
+
 def queue(client: Client) -> None:
     """Leave a run in the queue of a stopped instance."""
     create_target(client.folder, "ci-one", "computeinstance", {"max_parallel": 1})
@@ -326,10 +332,15 @@ def recover(client: Client) -> None:
 
 
 def end(client: Client) -> None:
-    """Stop the service."""
-    status = service_status(client.folder)
-    if status is not None and status.alive:
-        stop_service(client.folder)
+    """Stop the service, also one that is only starting."""
+
+    def is_gone() -> bool:
+        status = service_status(client.folder, 0.2)
+        if status is not None and status.answers:
+            stop_service(client.folder)
+        return not services(client.root)
+
+    client.until(is_gone, "the end of the service")
 
 
 def rebuild_and_recover(client: Client) -> None:

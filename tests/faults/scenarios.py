@@ -277,7 +277,7 @@ SCENARIOS = (
         "no_room_for_backup",
         ("store.discard",),
         "open_without_room",
-        {"room": 16384},
+        {"room": 40_000},
         prepare=_newer_package,
         after=_is_newer,
     ),

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from faults.acts import processes_with
+from faults.acts import processes_with, services
 from faults.world import World
 from support import until
 
@@ -52,8 +52,8 @@ class Killer:
     def strike(self, client: subprocess.Popen[bytes], supervisors: bool) -> None:
         """Do harm to somebody, chosen by chance."""
         chances: list[tuple[str, Act]] = [
-            ("service killed", lambda: self._each(self._services(), signal.SIGKILL)),
-            ("service killed", lambda: self._each(self._services(), signal.SIGKILL)),
+            ("service killed", lambda: self._each(services(self._world.root), signal.SIGKILL)),
+            ("service killed", lambda: self._each(services(self._world.root), signal.SIGKILL)),
             ("service stopped", self._stop_service),
             ("warm parent killed", lambda: self._each(self._warm_parents(), signal.SIGKILL)),
             ("client killed", client.kill),
@@ -77,11 +77,8 @@ class Killer:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    def _services(self) -> list[int]:
-        return [pid for pid in processes_with(str(self._world.root).encode()) if _words(pid, b"--until-idle")]
-
     def _stop_service(self) -> None:
-        for pid in self._services():
+        for pid in services(self._world.root):
             self._each([pid], signal.SIGSTOP)
             self._stopped.append((time.monotonic() + self._dice.uniform(0.05, 0.6), pid))
 
@@ -99,12 +96,6 @@ class Killer:
                 alive.append(int(attempt["supervisor"]["pid"]))
         if alive:
             self._each([self._dice.choice(alive)], signal.SIGKILL)
-
-
-def _words(pid: int, words: bytes) -> bool:
-    with suppress(OSError):
-        return words in Path(f"/proc/{pid}/cmdline").read_bytes()
-    return False
 
 
 def _holds(pid: int, ending: str) -> bool:
@@ -127,7 +118,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
     made.linger = "20"
     yield made
-    for pid in processes_with(str(made.root).encode()):
+    for pid in services(made.root):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
 

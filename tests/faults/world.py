@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from faults.acts import STALE, processes_with
+from faults.acts import STALE, processes_with, services
 from faults.scripts import make_project
 from support import until
 
@@ -101,12 +101,13 @@ class World:
             assert not self.token.exists(), f"{acts!r} does not come to {point} ({side})\n{self.story()}"
         except BaseException:
             process.kill()
+            process.wait()
             raise
         finally:
             self._client = process
 
     def _served(self) -> bool:
-        return bool(processes_with(str(self.root).encode()))
+        return bool(services(self.root))
 
     def client_end(self) -> int:
         """Return how the armed client ended; it goes on waiting while others recover."""
@@ -211,9 +212,9 @@ class World:
                 try:
                     variables = Path(f"/proc/{process.pid}/environ").read_bytes()
                     ours = marker in variables and str(self.root).encode() in variables
-                    if ours or (runtime in variables.split(b"\0") and process.pid != os.getpid()):
-                        if process.status() != psutil.STATUS_ZOMBIE:
-                            found.append([str(process.pid), *process.cmdline()])
+                    ours = ours or runtime in variables.split(b"\0")
+                    if ours and process.status() != psutil.STATUS_ZOMBIE:
+                        found.append([str(process.pid), *process.cmdline()])
                 except (OSError, psutil.Error):
                     continue
             return found
