@@ -81,16 +81,9 @@ def ask(folder: WorkspaceFolder, request: dict[str, Any], timeout: float = 1.0) 
 def service_status(folder: WorkspaceFolder, timeout: float = 1.0) -> ServiceStatus | None:
     """Return who serves `folder`, or None when nobody has, since its database was made."""
     holder = current_lease(folder.store.read())
-    if holder is None or "pid" not in holder:  # a rebuilt database knows the epoch alone
+    if holder is None:
         return None
-    alive = holder["host"] == socket.gethostname() and identity.is_alive(
-        {
-            "host": holder["host"],
-            "boot_id": holder["boot_id"],
-            "pid_namespace": holder.get("pid_namespace", identity.pid_namespace()),
-            "supervisor": {"pid": holder["pid"], "start_time": holder["start_time"]},
-        }
-    )
+    alive = _is_alive(holder)
     answers = alive and ask(folder, {"op": "status"}, timeout) is not None
     return ServiceStatus(
         pid=int(holder["pid"]),
@@ -157,12 +150,12 @@ def stop_service(folder: WorkspaceFolder, timeout: float = 10.0) -> bool:
 def _is_busy(folder: WorkspaceFolder) -> bool:
     """Tell whether a living service did not answer, and has not said that it leaves: it will look by itself."""
     holder = current_lease(folder.store.read())
-    if holder is None or "pid" not in holder or holder.get("left") or holder["host"] != socket.gethostname():
-        return False
-    if holder["boot_id"] != identity.boot_id():
-        return False
-    started = identity.start_time(int(holder["pid"]))
-    return started is not None and started == holder["start_time"] and socket_path(folder).exists()
+    return holder is not None and not holder.get("left") and _is_alive(holder) and socket_path(folder).exists()
+
+
+def _is_alive(holder: dict[str, Any]) -> bool:
+    """Tell whether the service that took the lease is a process of this place, and has not ended."""
+    return identity.is_alive({**holder, "supervisor": holder})
 
 
 def _start(folder: WorkspaceFolder) -> None:

@@ -22,12 +22,7 @@ LOST = "the process that it ran in ended without run.complete() or run.fail()"
 
 def describe_process() -> dict[str, Any]:
     """Return what `end_lost_runs` needs to know about this process; it is kept in the run's definition."""
-    return {
-        "host": socket.gethostname(),
-        "boot_id": identity.boot_id(),
-        "pid_namespace": identity.pid_namespace(),
-        "supervisor": identity.describe(os.getpid()),
-    }
+    return {**identity.here(), "supervisor": identity.describe(os.getpid())}
 
 
 def ingest_in_process(folder: WorkspaceFolder, run_id: str) -> None:

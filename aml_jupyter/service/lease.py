@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import socket
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +38,7 @@ class Lease:
             self.descriptor = -1
 
 
-def acquire(folder: WorkspaceFolder, socket_path: str, wait_seconds: float = 10.0) -> Lease | None:
+def acquire(folder: WorkspaceFolder, socket_path: str, wait_seconds: float = 60.0) -> Lease | None:
     """Take the lease of `folder`, or return None when another service keeps it.
 
     Parameters
@@ -49,7 +48,7 @@ def acquire(folder: WorkspaceFolder, socket_path: str, wait_seconds: float = 10.
     socket_path : str
         Where this service will listen; written down for clients.
     wait_seconds : float
-        How long to wait for a service that is on its way out.
+        How long to wait for a service that is on its way out; it may have to end what a lost run left behind first.
 
     Raises
     ------
@@ -96,10 +95,8 @@ def _is_served(folder: WorkspaceFolder) -> bool:
 
 def _holder(socket_path: str) -> dict[str, Any]:
     return {
-        "pid": os.getpid(),
-        "start_time": identity.start_time(os.getpid()),
-        "host": socket.gethostname(),
-        "boot_id": identity.boot_id(),
+        **identity.describe(os.getpid()),
+        **identity.here(),
         "version": aml_jupyter.__version__,
         "socket": socket_path,
         "started": time.time(),

@@ -22,6 +22,7 @@ __all__ = [
     "boot_id",
     "describe",
     "end_survivors",
+    "here",
     "is_alive",
     "pid_namespace",
     "start_time",
@@ -70,24 +71,25 @@ def describe(pid: int) -> Dict[str, Any]:
     return {"pid": pid, "start_time": start_time(pid)}
 
 
+def here() -> Dict[str, Any]:
+    """Return the place that this process runs in: a process id means something in the same place only."""
+    return {"host": socket.gethostname(), "boot_id": boot_id(), "pid_namespace": pid_namespace()}
+
+
 def is_alive(attempt: Dict[str, Any]) -> bool:
     """Tell whether the supervisor that wrote `attempt` is alive in this place.
 
     Parameters
     ----------
     attempt : dict
-        The content of ``attempt.json``.
+        The content of ``attempt.json``: what `here` returned, and ``supervisor`` as `describe` returned it.
 
     Returns
     -------
     bool
         False also when host, boot or pid namespace is another one: what runs there cannot be judged from here.
     """
-    if (attempt.get("host"), attempt.get("boot_id"), attempt.get("pid_namespace")) != (
-        socket.gethostname(),
-        boot_id(),
-        pid_namespace(),
-    ):
+    if any(attempt.get(name) != value for name, value in here().items()):
         return False
     process = attempt.get("supervisor") or {}
     pid, started = process.get("pid"), process.get("start_time")

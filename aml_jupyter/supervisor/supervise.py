@@ -7,7 +7,6 @@ forked and held back, ``attempt.json`` is linked into place, and who finds that 
 
 import contextlib
 import os
-import socket
 import time
 from typing import Any, Dict, NamedTuple, Optional, Sequence
 
@@ -131,15 +130,13 @@ class _Supervision:
             "format": FORMAT,
             "epoch": self._launch.epoch,
             "token": self._launch.token,
-            "host": socket.gethostname(),
-            "boot_id": identity.boot_id(),
-            "pid_namespace": identity.pid_namespace(),
             "supervisor": identity.describe(os.getpid()),
             "process": identity.describe(held.pid) if held else None,
             "process_group": held.pid if held else None,
             "started": self._started,
             "command": self._launch.command,
         }
+        attempt.update(identity.here())
         return link_json(self._files.attempt, attempt, point="supervisor.attempt")
 
     def refuse(self, reason: str, message: str) -> int:
