@@ -24,6 +24,7 @@ from aml_jupyter.config.reading import (
     read_text,
     read_variables,
 )
+from aml_jupyter.config.shapes import OPTIONAL_TEXT, PLAIN_MAP, TEXT, TRUTH, one_of, whole
 from aml_jupyter.errors import ConfigurationError, nearest
 
 T = TypeVar("T")
@@ -49,6 +50,10 @@ class Field(Generic[T]):
         The value is kept in memory only: it is never written and never shown.
     write : callable, optional
         Turns the value into plain data, where that takes more than writing nested sections.
+    aliases : tuple of str
+        Other keys that files have had for the same thing.
+    schema : dict or Section class, optional
+        What files may say here, as JSON Schema; a class stands for the schema of its own fields.
     """
 
     def __init__(
@@ -60,6 +65,8 @@ class Field(Generic[T]):
         omit: Callable[[T], bool] | None = None,
         secret: bool = False,
         write: Callable[[T], Any] | None = None,
+        aliases: tuple[str, ...] = (),
+        schema: Mapping[str, Any] | type[Section] | None = None,
     ) -> None:
         self.read = read
         self.default = default
@@ -68,6 +75,8 @@ class Field(Generic[T]):
         self.omit = omit
         self.secret = secret
         self.write = write
+        self.aliases = aliases
+        self.schema = schema if schema is not None else {}
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -171,7 +180,7 @@ class Section:
         return section
 
     def _fill(self, mapping: Mapping[Any, Any], place: Place) -> None:
-        known = {folded(entry.key): entry for entry in self._fields}
+        known = {folded(key): entry for entry in self._fields for key in (entry.key, *entry.aliases)}
         taken: dict[str, str] = {}
         for raw, value in mapping.items():
             key = str(raw)
@@ -181,6 +190,8 @@ class Section:
                 self._keep_unknown(key, value, there, [field.key for field in self._fields])
                 continue
             if entry.key in taken:
+                if folded(taken[entry.key]) != folded(key) and entry.read(value, there) == self.__dict__[entry.name]:
+                    continue  # two names of one thing, and they agree
                 raise ConfigurationError(
                     f"{there}: the same key stands here twice, also as {taken[entry.key]!r}. Keep one of them.",
                     field=there.key,
@@ -220,46 +231,75 @@ def text(
         absent,
         key,
         secret=secret,
+        schema=OPTIONAL_TEXT,
     )
 
 
 def boolean(default: bool) -> Field[bool]:
     """Declare a truth value; an empty one in a file means the default."""
-    return Field(lambda value, place: default if value is None else read_boolean(value, place), lambda: default)
+    return Field(
+        lambda value, place: default if value is None else read_boolean(value, place), lambda: default, schema=TRUTH
+    )
 
 
 def number(default: int, minimum: int | None = None) -> Field[int]:
     """Declare a whole number; an empty one in a file means the default."""
-    return Field(lambda value, place: default if value is None else read_number(value, place, minimum), lambda: default)
+    return Field(
+        lambda value, place: default if value is None else read_number(value, place, minimum),
+        lambda: default,
+        schema=whole(minimum),
+    )
 
 
 def optional_number(minimum: int | None = None) -> Field[int | None]:
     """Declare a whole number that may be missing."""
-    return Field(lambda value, place: None if value is None else read_number(value, place, minimum), lambda: None)
+    return Field(
+        lambda value, place: None if value is None else read_number(value, place, minimum),
+        lambda: None,
+        schema=whole(minimum),
+    )
 
 
-def optional_boolean(omit_none: bool = False) -> Field[bool | None]:
+def optional_boolean(
+    omit_none: bool = False, key: str | None = None, aliases: tuple[str, ...] = ()
+) -> Field[bool | None]:
     """Declare a truth value that may be missing."""
     return Field(
         lambda value, place: None if value is None else read_boolean(value, place),
         lambda: None,
+        key=key,
         omit=(lambda value: value is None) if omit_none else None,
+        aliases=aliases,
+        schema=TRUTH,
     )
 
 
 def optional_decimal() -> Field[float | None]:
     """Declare a number with a fraction that may be missing."""
-    return Field(lambda value, place: None if value is None else read_decimal(value, place), lambda: None)
+    return Field(
+        lambda value, place: None if value is None else read_decimal(value, place),
+        lambda: None,
+        schema={"type": ["number", "string", "null"]},
+    )
 
 
 def choice(names: tuple[str, ...], default: str) -> Field[str]:
     """Declare one of some names, matched whatever its case; an empty one means the default."""
-    return Field(lambda value, place: default if value is None else read_choice(value, place, names), lambda: default)
+    return Field(
+        lambda value, place: default if value is None else read_choice(value, place, names),
+        lambda: default,
+        schema=one_of(names),
+    )
 
 
-def optional_choice(names: tuple[str, ...]) -> Field[str | None]:
+def optional_choice(names: tuple[str, ...], key: str | None = None) -> Field[str | None]:
     """Declare one of some names that may be missing."""
-    return Field(lambda value, place: None if value is None else read_choice(value, place, names), lambda: None)
+    return Field(
+        lambda value, place: None if value is None else read_choice(value, place, names),
+        lambda: None,
+        key=key,
+        schema=one_of(names),
+    )
 
 
 def strings(default: Sequence[str] = (), key: str | None = None) -> Field[list[str]]:
@@ -268,7 +308,7 @@ def strings(default: Sequence[str] = (), key: str | None = None) -> Field[list[s
     def read(value: Any, place: Place) -> list[str]:
         return read_strings([] if value is None else value, place)
 
-    return Field(read, lambda: list(default), key=key)
+    return Field(read, lambda: list(default), key=key, schema={"type": ["array", "null"], "items": TEXT})
 
 
 def optional_plain() -> Field[Any]:
@@ -283,10 +323,11 @@ def variables(default: Mapping[str, str] | None = None, key: str | None = None) 
         lambda: OwnNames(default or {}),
         lambda: OwnNames(),
         key,
+        schema={**PLAIN_MAP, "additionalProperties": OPTIONAL_TEXT},
     )
 
 
-def plain_map(default: Mapping[str, Any] | None = None) -> Field[dict[str, Any]]:
+def plain_map(default: Mapping[str, Any] | None = None, key: str | None = None) -> Field[dict[str, Any]]:
     """Declare a mapping of the user's own names to plain data."""
 
     def read(value: Any, place: Place) -> dict[str, Any]:
@@ -295,7 +336,7 @@ def plain_map(default: Mapping[str, Any] | None = None) -> Field[dict[str, Any]]
             for name, entry, there in own_entries({} if value is None else value, place)
         )
 
-    return Field(read, lambda: OwnNames(default or {}))
+    return Field(read, lambda: OwnNames(default or {}), key=key, schema=PLAIN_MAP)
 
 
 def section(kind: type[S], omit_default: bool = False) -> Field[S]:
@@ -305,6 +346,7 @@ def section(kind: type[S], omit_default: bool = False) -> Field[S]:
         kind,
         lambda: kind._read({}, Place()),
         omit=(lambda value: value == kind()) if omit_default else None,
+        schema=kind,
     )
 
 
@@ -314,6 +356,7 @@ def optional_section(kind: type[S], omit_none: bool = False) -> Field[S | None]:
         lambda value, place: None if value is None else kind._read(value, place),
         lambda: None,
         omit=(lambda value: value is None) if omit_none else None,
+        schema=kind,
     )
 
 
@@ -325,7 +368,7 @@ def section_list(kind: type[S]) -> Field[list[S]]:
             raise place.refusal("a list", value)
         return [kind._read(entry, place.item(index, value)) for index, entry in enumerate(value or [])]
 
-    return Field(read, list)
+    return Field(read, list, schema={"type": ["array", "null"], "items": kind})
 
 
 def section_map(kind: type[S], key: str | None = None) -> Field[dict[str, S]]:
@@ -337,4 +380,4 @@ def section_map(kind: type[S], key: str | None = None) -> Field[dict[str, S]]:
             for name, entry, there in own_entries({} if value is None else value, place)
         )
 
-    return Field(read, lambda: OwnNames(), key=key)
+    return Field(read, lambda: OwnNames(), key=key, schema={**PLAIN_MAP, "additionalProperties": kind})

@@ -16,6 +16,7 @@ from aml_jupyter.errors import ConfigurationError, UserErrorException, nearest
 
 if TYPE_CHECKING:
     from aml_jupyter.config.environment import Environment
+    from aml_jupyter.config.previews import FileForm
     from aml_jupyter.config.run_configuration import RunConfiguration
 
 FOLDERS = ("aml_config", ".azureml")
@@ -97,7 +98,7 @@ def _from_text(text: str, file: Path, is_project: bool) -> RunConfiguration:
     if document is None:
         raise ConfigurationError(f"{source}: expected a run configuration, found an empty file.")
     config = RunConfiguration._read(document, Place(source, folders=reference_folders(file, is_project)))
-    config._original = (text, _as_file(config, unknown=False))
+    config._original = (text, _as_file(config, unknown=False, form=config._form))
     return config
 
 
@@ -134,20 +135,22 @@ def _write(config: RunConfiguration, file: Path, is_project: bool, separate: boo
 
     present = _from_text(read_file(file, "run configuration"), file, is_project) if file.exists() else None
     text, before = (present or config)._original or (None, None)
+    form = (present or config)._form if text is not None else None
     _write_dependencies(config, present, file, is_project)
     if separate and not config._environment_file:
         config._environment_file = _beside(file, "environment.yml", is_project)
-    after = _as_file(config, unknown=text is None)
+    after = _as_file(config, unknown=text is None, form=form)
     if config._environment_file:
         _write_environment(config, config._environment_file, file, is_project)
-    config._original = (_write_yaml(file, text, before, after), _as_file(config, unknown=False))
+    config._form = form
+    config._original = (_write_yaml(file, text, before, after), _as_file(config, unknown=False, form=form))
 
 
-def _as_file(config: RunConfiguration, unknown: bool) -> dict[str, Any]:
+def _as_file(config: RunConfiguration, unknown: bool, form: FileForm | None) -> dict[str, Any]:
     """Return what the file says of a configuration; environment and packages may stand in files of their own."""
     written = config._write(unknown)
     written["environment"] = config._environment_file or _environment_as_file(config.environment, unknown)
-    return written
+    return written if form is None else form.as_file(config, written)
 
 
 def _environment_as_file(environment: Environment, unknown: bool) -> dict[str, Any]:

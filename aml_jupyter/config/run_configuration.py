@@ -27,10 +27,20 @@ from aml_jupyter.config.fields import (
     variables,
 )
 from aml_jupyter.config.keys import folded
-from aml_jupyter.config.reading import Place, read_strings, read_text
+from aml_jupyter.config.previews import (
+    COMMUNICATORS,
+    FRAMEWORKS,
+    PREVIEW_FRAMEWORKS,
+    FileForm,
+    read_framework,
+    read_preview,
+    settle_framework,
+)
+from aml_jupyter.config.reading import Place, read_boolean, read_strings
 from aml_jupyter.config.sections import (
     AmlComputeConfiguration,
     ApplicationEndpointConfiguration,
+    BatchAiConfiguration,
     ContainerInstanceConfiguration,
     DockerConfiguration,
     HdiConfiguration,
@@ -42,12 +52,18 @@ from aml_jupyter.config.sections import (
     SparkConfiguration,
     TensorflowConfiguration,
 )
-from aml_jupyter.errors import ConfigurationError
+from aml_jupyter.config.shapes import COMMAND, OPTIONAL_TEXT, TRUTH, one_of
+from aml_jupyter.config.workbench import WORKBENCH_KEYS, is_workbench, read_workbench
 
-FRAMEWORKS = ("Python", "PySpark", "CNTK", "TensorFlow", "PyTorch")
-COMMUNICATORS = ("None", "ParameterServer", "OpenMpi", "IntelMpi", "Mpi", "Gloo", "Nccl")
 LOCAL = "local"
-_WORKBENCH_KEYS = {"argumentvector", "condadependenciesfile", "sparkdependenciesfile", "trackedrun", "usesampling"}
+
+
+class _Framework(Field[str]):
+    """The framework; those of the 2018 previews say the communicator, too."""
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        super().__set__(instance, value)
+        settle_framework(instance)
 
 
 def _read_target(value: Any, place: Place) -> str:
@@ -105,13 +121,13 @@ class RunConfiguration(Section):
 
     script = text()
     arguments = strings()
-    _target = Field(_read_target, lambda: LOCAL, key="target")
-    framework = choice(FRAMEWORKS, "Python")
+    _target = Field(_read_target, lambda: LOCAL, key="target", schema=OPTIONAL_TEXT)
+    framework = _Framework(read_framework, lambda: "Python", schema=one_of((*FRAMEWORKS, *PREVIEW_FRAMEWORKS)))
     communicator = choice(COMMUNICATORS, "None")
     max_run_duration_seconds = optional_number(minimum=1)
     node_count = number(1, minimum=1)
     priority = optional_number()
-    environment = Field(_read_environment, lambda: Environment(DEFAULT_NAME))
+    environment = Field(_read_environment, lambda: Environment(DEFAULT_NAME), schema=Environment)
     history = section(HistoryConfiguration)
     spark = section(SparkConfiguration)
     docker = section(DockerConfiguration)
@@ -129,12 +145,18 @@ class RunConfiguration(Section):
     auto_cluster_compute_specification = optional_plain()
     kubernetescompute = section(KubernetesComputeConfiguration)
     credential_passthrough = boolean(False)
-    command: Field[str | list[str]] = Field(_read_command, lambda: "")
+    command: Field[str | list[str]] = Field(_read_command, lambda: "", schema=COMMAND)
     environment_variables = variables()
     services = section_map(ApplicationEndpointConfiguration, key="applicationEndpoints")
     container_instance = section(ContainerInstanceConfiguration, omit_default=True)
-    prepare_environment = optional_boolean(omit_none=True)
-    auto_prepare_environment = optional_boolean(omit_none=True)
+    batchai = section(BatchAiConfiguration, omit_default=True)
+    prepare_environment = optional_boolean(omit_none=True, aliases=("autoPrepareEnvironment",))
+    tracked_run = Field(
+        lambda value, place: True if value is None else read_boolean(value, place),
+        lambda: True,
+        omit=lambda value: value,
+        schema=TRUTH,
+    )
 
     def __init__(
         self,
@@ -167,6 +189,8 @@ class RunConfiguration(Section):
         self._notes: list[str] = []
         self._original: tuple[str, dict[str, Any]] | None = None
         self._environment_file: str | None = None
+        self._form: FileForm | None = None
+        self._known_also: tuple[str, ...] = ()
 
     @property
     def target(self) -> str:
@@ -182,6 +206,15 @@ class RunConfiguration(Section):
     def target_is_set(self) -> bool:
         """Say whether somebody chose the target; else the workspace's default target is meant."""
         return self._target_is_set
+
+    @property
+    def auto_prepare_environment(self) -> bool | None:
+        """Return `prepare_environment`, which 2018's previews called so."""
+        return self.prepare_environment
+
+    @auto_prepare_environment.setter
+    def auto_prepare_environment(self, value: bool | None) -> None:
+        self.prepare_environment = value
 
     def declared_variables(self) -> dict[str, str]:
         """Return the variables that a run of this configuration gets: the environment's, and over them its own.
@@ -226,13 +259,22 @@ class RunConfiguration(Section):
 
     def _fill(self, mapping: Mapping[Any, Any], place: Place) -> None:
         self._remember(None, None)
+        if is_workbench(mapping):
+            self._known_also = WORKBENCH_KEYS
+            self._form = read_workbench(self, mapping, place, super()._fill)
+            return
         keys = {folded(str(key)): str(key) for key in mapping}
-        if "environment" not in keys:
-            _refuse_workbench(keys, mapping, place)
         super()._fill(mapping, place)
+        self._form = read_preview(self, keys)
         self._target_is_set = "target" in keys and mapping[keys["target"]] not in (None, "")
         written = mapping.get(keys.get("environment", "environment"))
         self._environment_file = written if isinstance(written, str) else None
+
+    def _keep_unknown(self, key: str, value: Any, place: Place, known: list[str]) -> None:
+        also = {folded(name) for name in self._known_also}
+        super()._keep_unknown(
+            key, value, place, [*self._known_also, *(name for name in known if folded(name) not in also)]
+        )
 
     def save(
         self,
@@ -284,15 +326,3 @@ class RunConfiguration(Section):
         from aml_jupyter.config.run_config_files import delete
 
         delete(path, name)
-
-
-def _refuse_workbench(keys: dict[str, str], mapping: Mapping[Any, Any], place: Place) -> None:
-    found = sorted(_WORKBENCH_KEYS & set(keys))
-    if found:
-        key = keys[found[0]]
-        raise ConfigurationError(
-            f"{place.child(key, mapping)}: expected a run configuration of SDK v1 (keys such as script, target and "
-            f"environment), found {read_text(key, place)}, a key of Azure ML Workbench (2017), whose files are not read "
-            "yet. Write script, arguments and target in SDK v1's form.",
-            field=key,
-        )

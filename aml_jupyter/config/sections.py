@@ -10,6 +10,7 @@ from aml_jupyter.config.fields import (
     boolean,
     choice,
     number,
+    optional_choice,
     optional_decimal,
     optional_number,
     optional_plain,
@@ -21,6 +22,7 @@ from aml_jupyter.config.fields import (
 from aml_jupyter.config.reading import Place, read_number, read_strings
 
 DEFAULT_SHARED_MEMORY = "2g"
+VM_PRIORITIES = ("dedicated", "lowpriority")
 PYTORCH_BACKENDS = ("nccl", "gloo")
 ENDPOINT_TYPES = ("Jupyter", "JupyterLab", "SSH", "TensorBoard", "VSCode", "Grafana", "Custom")
 
@@ -137,7 +139,7 @@ class AmlComputeConfiguration(Section):
     """Describe the cluster that a run on the target ``amlcompute`` creates for itself."""
 
     vm_size = text()
-    vm_priority = text()
+    vm_priority = optional_choice(VM_PRIORITIES)
     retain_cluster = boolean(False)
     name = text()
     cluster_max_node_count = optional_number(minimum=0)
@@ -147,6 +149,12 @@ class KubernetesComputeConfiguration(Section):
     """Hold the settings of a Kubernetes cluster."""
 
     instance_type = text()
+
+
+class BatchAiConfiguration(Section):
+    """Say on how many nodes of a Batch AI cluster a run executes (2018); `node_count` of the run is the same."""
+
+    node_count = optional_number(minimum=1)
 
 
 class ContainerInstanceConfiguration(Section):
@@ -160,7 +168,7 @@ class ContainerInstanceConfiguration(Section):
 class ApplicationEndpointConfiguration(Section):
     """Describe a service of a job that a person connects to, such as TensorBoard."""
 
-    type = text()
+    type = optional_choice(ENDPOINT_TYPES)
     port = optional_number(minimum=0)
     properties = optional_plain()
 

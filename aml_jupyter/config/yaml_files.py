@@ -157,10 +157,35 @@ def edit(text: str, source: str, before: Any, after: Any) -> str:
     yaml.explicit_start = text.removeprefix("\ufeff").lstrip().startswith("---") or None
     stream = io.StringIO()
     yaml.dump(document, stream)
-    changed = stream.getvalue()
+    changed = _with_written_nulls(text, stream.getvalue(), source)
     if "\r\n" in text:
         changed = changed.replace("\r\n", "\n").replace("\n", "\r\n")
     return ("\ufeff" if text.startswith("\ufeff") else "") + changed
+
+
+def _with_written_nulls(text: str, changed: str, source: str) -> str:
+    """Return the changed text with each ``null`` and ``~`` as the person wrote it; the writer leaves them out."""
+    found = re.findall(r"^([ ]*[\w.\-\"']+:) (null|Null|NULL|~)[ \t]*(#.*)?\r?$", text, re.MULTILINE)
+    if not found:
+        return changed
+    words = {key: word for key, word, _ in found}
+    restored = re.sub(
+        r"^([ ]*[\w.\-\"']+:)([ \t]*(?:#.*)?)$",
+        lambda line: f"{line[1]} {words[line[1]]}{_narrower(line[2], words[line[1]])}" if line[1] in words else line[0],
+        changed,
+        flags=re.MULTILINE,
+    )
+    try:
+        same = parse(restored, source) == parse(changed, source)
+    except ConfigurationError:  # a key of that name has a mapping elsewhere
+        return changed
+    return restored if same else changed
+
+
+def _narrower(comment: str, word: str) -> str:
+    """Return a comment with its space, less what a word and a space before it take up."""
+    space = len(comment) - len(comment.lstrip())
+    return " " * max(space - len(word) - 1, 1) + comment.lstrip() if comment.strip() else ""
 
 
 def _indentation(yaml: Any, text: str) -> None:

@@ -74,6 +74,23 @@ def test_a_targets_name_stands_for_its_run_configuration(aml: Aml) -> None:
     assert outcome.code == 0 and "arguments ['1']" in outcome.out
 
 
+def test_a_project_of_2017_runs_as_it_stands(aml: Aml, project: Path, folder: WorkspaceFolder) -> None:
+    settings = project / "aml_config"
+    settings.mkdir()
+    (project / "myscript.py").write_text("import os, sys\nprint(sys.argv[1:], os.environ['EXAMPLE_ENV_VAR1'])\n")
+    (settings / "local.compute").write_text("type: local\npythonLocation: python\nuserManagedEnvironment: true\n")
+    (settings / "local.runconfig").write_text(
+        'ArgumentVector:\n- "$file"\nTarget: local\nFramework: Python\nEnvironmentVariables:\n'
+        '"EXAMPLE_ENV_VAR1": "Example Value1"\nCondaDependenciesFile: aml_config/conda_dependencies.yml\n'
+    )
+    (settings / "conda_dependencies.yml").write_text("dependencies:\n- python=3.5.2\n- scikit-learn\n")
+    outcome = aml("experiment", "submit", "-c", "local", "myscript.py", "7")
+    assert outcome.code == 0, outcome.err
+    assert "['7'] Example Value1" in outcome.out
+    assert "not used on local" in outcome.err and "not indented" in outcome.err
+    assert find_runs(folder.store.read())[0].status == "Completed"
+
+
 def test_submit_script_as_in_sdk_v1(aml: Aml, tmp_path: Path) -> None:
     metadata = tmp_path / "run.json"
     outcome = aml(

@@ -97,12 +97,6 @@ def test_a_value_that_contains_itself_is_refused() -> None:
         RunConfiguration.from_dict({"team": team})
 
 
-def test_a_file_of_workbench_is_named_as_such(tmp_path: Path) -> None:
-    message = _refusal(tmp_path, "Framework: Python\nArgumentVector:\n- train.py\nTarget: local\n")
-    assert message.startswith(", line 2, ArgumentVector: expected a run configuration of SDK v1")
-    assert "Workbench (2017)" in message
-
-
 def test_a_missing_environment_file_is_named(tmp_path: Path) -> None:
     message = _refusal(tmp_path, "environment: env.yml\n")
     assert message.startswith(", line 1, environment: expected the path of an environment file, found no file ")

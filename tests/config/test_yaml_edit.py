@@ -145,3 +145,14 @@ def _plain(value: Any) -> Any:
 def test_any_document_becomes_any_other(before: OwnNames, after: OwnNames) -> None:
     text = _commented(dump(before))
     assert _plain(parse(edit(text, "f", before, after), "f")) == _plain(after)
+
+
+def test_a_written_null_stays_written() -> None:
+    text = "a: null\nb: ~  # none\nc:\nd: 1\n"
+    before = {"a": None, "b": None, "c": None, "d": 1}
+    assert edit(text, "f", before, {**before, "d": 2}) == text.replace("d: 1", "d: 2")
+    nested = "a: null\nb:\n  c: 1\n  a:\n    c: 1\n"
+    inner = {"a": None, "b": {"c": 1, "a": {"c": 1}}}
+    assert edit(nested, "f", inner, {"a": None, "b": {"c": 2, "a": {"c": 1}}}) == nested.replace(
+        "  c: 1\n  a", "  c: 2\n  a"
+    )

@@ -124,6 +124,9 @@ class Reader:
         elif how == "command":
             for line in text.splitlines():
                 self._command(line.removeprefix("$").strip())
+        elif how == "run configuration":
+            Path("mine.runconfig").write_text(f"ArgumentVector: [train.py]\nTarget: local\nFramework: Python\n{text}")
+            self.names["configuration"] = self.names["RunConfiguration"].load("mine.runconfig")
         else:
             self._script(text)
 
