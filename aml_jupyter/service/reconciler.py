@@ -7,6 +7,7 @@ repeated, so the process may be killed between any two lines and the next servic
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,9 @@ LOOK_EVERY = 1.0
 
 IDLE_LOOK_EVERY = 2.0
 """Seconds between two looks at the database while nothing is open."""
+
+GONE_AFTER = 5.0
+"""Seconds without a ``workspace.json`` after which a service believes that its workspace was removed."""
 
 LOST_LOOK_EVERY = 5.0
 """Seconds between two looks for interactive runs whose process is gone."""
@@ -83,15 +87,20 @@ class Reconciler:
 
     def run(self, until_idle: bool) -> None:
         """Turn until told to stop, or until nothing has been open for the linger time."""
+        well = time.monotonic()
         while not self.stopping:
             try:
                 self.tick()
+                well = time.monotonic()
                 if until_idle and self._leave_if_idle():
                     return
             except LeaseLost:
                 log.warning("another service owns this workspace now; leaving it to that one")
                 return
             except WorkspaceException as error:
+                if time.monotonic() - well > GONE_AFTER and not os.path.exists(self.folder.layout.identity):
+                    log.warning("the workspace %s was removed; leaving", self.folder.root)
+                    return
                 log.error("the workspace cannot be written at the moment, trying again: %s", error)
                 self._version = None
                 self.wakeup.wait(1.0)
