@@ -63,8 +63,9 @@ def _find(room: str, dotted: str) -> Any:
 
 
 def _written(parameter: inspect.Parameter) -> str:
-    stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
-    return stars + parameter.name + ("" if parameter.default is inspect.Parameter.empty else "=")
+    stars = "**" if parameter.kind is inspect.Parameter.VAR_KEYWORD else ""
+    is_needed = parameter.default is inspect.Parameter.empty
+    return f"{stars}{parameter.name}{'' if is_needed else '='}"
 
 
 @pytest.mark.parametrize(("room", "name", "parameters"), CALLS, ids=lambda value: value)
