@@ -135,6 +135,7 @@ def _of_processes(run_config: RunConfiguration) -> Iterator[Demand]:
         yield Demand("communicator", run_config.communicator, _ONE_PROCESS)
     counts = {
         "node_count": run_config.node_count,
+        "batchai.node_count": run_config.batchai.node_count or 1,
         "mpi.process_count_per_node": run_config.mpi.process_count_per_node,
         "mpi.node_count": run_config.mpi.node_count,
         "pytorch.process_count": run_config.pytorch.process_count or 1,
@@ -166,9 +167,6 @@ def _of_frameworks(run_config: RunConfiguration) -> Iterator[Demand]:
         yield Demand("framework", "PySpark", instead)
     elif run_config.spark != SparkConfiguration():
         yield Demand("spark.configuration", dict(run_config.spark.configuration), "Set it in the script's SparkSession")
-    for field in ("output_collection", "snapshot_project"):
-        if not getattr(run_config.history, field):
-            yield Demand(f"history.{field}", False, "Set it to true: every run keeps its snapshot and its outputs")
     for folder in run_config.history.directories_to_watch:
         if PurePosixPath(folder.replace("\\", "/")).is_absolute() or ".." in folder.replace("\\", "/").split("/"):
             instead = "A run's files lie in its working directory: name folders in it, such as logs"

@@ -120,8 +120,7 @@ def _libraries() -> DatabricksSection:
         (_set("spark.configuration", {"spark.executor.memory": "2g"}), "spark.configuration", "spark.executor.memory"),
         (_set("auto_cluster_compute_specification", {"a": 1}), "auto_cluster_compute_specification", "a"),
         (_set("services", {"tb": ApplicationEndpointConfiguration("TensorBoard")}), "services", "tb"),
-        (_set("history.snapshot_project", False), "history.snapshot_project", "False"),
-        (_set("history.output_collection", False), "history.output_collection", "False"),
+        (_set("batchai.node_count", 2), "batchai.node_count", "2"),
         (_set("credential_passthrough", True), "credential_passthrough", "True"),
     ],
 )
