@@ -6,6 +6,7 @@ import os
 import sqlite3
 import urllib.parse
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,11 @@ class Connection(sqlite3.Connection):
     """A connection whose `execute` raises a WorkspaceException that names the file and what to do."""
 
     path: Path
+
+    def __del__(self) -> None:
+        """Close what nobody uses any more: SDK v1's objects, which hold connections, have no method for it."""
+        with suppress(sqlite3.Error):
+            self.close()
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         """Run one statement.

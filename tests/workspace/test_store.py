@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
 import subprocess
@@ -212,6 +213,20 @@ def test_a_read_only_mount_can_be_read(folder: WorkspaceFolder, definition: Defi
         assert said.startswith(f"True False The workspace database {place}/aml.db is read-only for this user"), said
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_workspace_that_nobody_uses_any_more_is_closed(folder: WorkspaceFolder) -> None:
+    forgotten = WorkspaceFolder.open(folder.root)
+    assert find_runs(forgotten.store.read()) == []
+    before = _open_files(folder.root)
+    del forgotten
+    gc.collect()  # from Python 3.13 on, SQLite warns of a connection that is not closed, and warnings are errors here
+    assert len(_open_files(folder.root)) < len(before)
+
+
+def _open_files(root: Path) -> list[str]:
+    links = [Path(entry) for entry in Path("/proc/self/fd").iterdir()]
+    return [os.readlink(link) for link in links if link.is_symlink() and os.readlink(link).startswith(f"{root}/aml.db")]
 
 
 def test_another_user_enters_only_where_the_owner_lets_it_and_then_may_not_write(definition: Definition) -> None:
