@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -110,4 +111,8 @@ Run.get_context().submit_child({"script": "fold.py"}).wait_for_completion()
 
 def _python(version: str) -> str | None:
     found = next(iter(sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))), None)
-    return str(found) if found else shutil.which(f"python{version}")
+    python = str(found) if found else shutil.which(f"python{version}")
+    works = (
+        python is not None and subprocess.run([python, "-c", ""], capture_output=True).returncode == 0
+    )  # pyenv's shims
+    return python if works and not sys.version.startswith(f"{version}.") else None

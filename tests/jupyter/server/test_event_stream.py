@@ -59,9 +59,7 @@ async def test_events_arrive_in_order_and_a_client_resumes_where_it_was(
     assert [event["seq"] for event in first + rest] == list(range(hello["seq"] + 1, hello["seq"] + 1204))
     again.close()
     feed = jp_serverapp.web_app.settings["aml"].feeds[folder.id]
-    async with asyncio.timeout(10):
-        while feed.is_running:  # the polling thread ends with its last client
-            await asyncio.sleep(0.01)
+    await asyncio.wait_for(_end_of(feed), 10)
 
 
 async def test_another_generation_a_strange_position_and_a_long_absence_mean_read_again(
@@ -83,3 +81,8 @@ async def test_a_bad_query_is_refused_before_the_upgrade(jp_ws_fetch: Any) -> No
     with pytest.raises(HTTPClientError) as refused:
         await jp_ws_fetch(*URL, params={"since": "yesterday"})
     assert refused.value.code == 400
+
+
+async def _end_of(feed: Any) -> None:
+    while feed.is_running:  # the polling thread ends with its last client
+        await asyncio.sleep(0.01)
