@@ -22,6 +22,7 @@ from .compute import (
 )
 from .experiment import Experiment
 from .interactive import InteractiveRun
+from .keyvault import Keyvault
 from .run import Run, get_run
 from .workspace import Workspace
 
@@ -38,6 +39,7 @@ __all__ = [
     "Experiment",
     "HDInsightCompute",
     "InteractiveRun",
+    "Keyvault",
     "KubernetesCompute",
     "LocalCompute",
     "RemoteCompute",

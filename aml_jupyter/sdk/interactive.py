@@ -8,7 +8,7 @@ import getpass
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from aml_jupyter.sdk.run import Run
 from aml_jupyter.service.in_process import LOST, describe_process, end_lost_runs, ingest_in_process
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.supervisor.client.errors import AmlError as ClientError
+from aml_jupyter.supervisor.client.own import children_tags
 from aml_jupyter.supervisor.client.recorder import Recorder
 from aml_jupyter.supervisor.client.sinks import ControlSink
 from aml_jupyter.workspace import (
@@ -73,6 +74,10 @@ class InteractiveRun(Run):
     log_row = _recorded("log_row")
     log_table = _recorded("log_table")
     log_image = _recorded("log_image")
+    log_confusion_matrix = _recorded("log_confusion_matrix")
+    log_accuracy_table = _recorded("log_accuracy_table")
+    log_residuals = _recorded("log_residuals")
+    log_predictions = _recorded("log_predictions")
     upload_file = _recorded("upload_file")
     upload_files = _recorded("upload_files")
     upload_folder = _recorded("upload_folder")
@@ -118,6 +123,23 @@ class InteractiveRun(Run):
         """Start a child run in this process."""
         self._refuse_ended("child_run")
         return start_interactive(self.experiment, name, outputs, None, run_id, None, parent=self.id)
+
+    def create_children(
+        self, count: int | None = None, tag_key: str | None = None, tag_values: Sequence[str] | None = None
+    ) -> Sequence[InteractiveRun]:
+        """Start several child runs: `count` of them, or one for each of `tag_values` with the tag `tag_key`.
+
+        Raises
+        ------
+        UserErrorException
+            When both or none are asked for, or more than 100.
+        """
+        with _own_errors():
+            wanted = children_tags(count, tag_key, tag_values)
+        children = [self.child_run() for _ in wanted]
+        for child, tags in zip(children, wanted, strict=True):
+            child.set_tags(tags)
+        return children
 
     def __enter__(self) -> InteractiveRun:
         return self

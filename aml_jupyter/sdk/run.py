@@ -13,6 +13,7 @@ from aml_jupyter.errors import RunEnvironmentException, UserErrorException
 from aml_jupyter.sdk import run_details, run_files
 from aml_jupyter.sdk.mapping import texts_by_name
 from aml_jupyter.sdk.outputs import load_outputs
+from aml_jupyter.sdk.run_assets import RunAssets, default_workspace
 from aml_jupyter.sdk.unbuilt import refuse_attribute
 from aml_jupyter.sdk.waiting import wait_for_completion
 from aml_jupyter.service import cancel_run, rename_run, resubmit_run, tag_run
@@ -28,11 +29,8 @@ __all__ = ["Run", "get_run"]
 
 UNBUILT = {
     "clean": "",
-    "create_children": "",
     "get_diagnostics": "run.get_all_logs fetches the logs.",
     "get_environment": "run.get_details()['runDefinition']['environment'] holds it.",
-    "get_secret": "Declare what the run needs in environment_variables.",
-    "get_secrets": "Declare what the run needs in environment_variables.",
     "input_datasets": "",
     "output_datasets": "",
     "register_model": "run.download_file fetches a model that the run left in ./outputs.",
@@ -41,13 +39,13 @@ UNBUILT = {
 """Attributes of SDK v1's Run that are still to come, and what works instead."""
 
 INSIDE = frozenset({
-    "child_run", "complete", "fail", "flush", "log", "log_accuracy_table", "log_confusion_matrix", "log_image", "log_list",
-    "log_predictions", "log_residuals", "log_row", "log_table", "upload_file", "upload_files", "upload_folder",
+    "child_run", "complete", "create_children", "fail", "flush", "log", "log_accuracy_table", "log_confusion_matrix", "log_image",
+    "log_list", "log_predictions", "log_residuals", "log_row", "log_table", "upload_file", "upload_files", "upload_folder",
 })  # fmt: skip
 """What only the run itself can do: the script (`Run.get_context`), or the notebook that started an interactive run."""
 
 
-class Run:
+class Run(RunAssets):
     """Stand for one run.
 
     Parameters
@@ -81,6 +79,7 @@ class Run:
         """
         from aml_jupyter.supervisor import client
 
+        client.offline.workspace_factory[:] = [default_workspace]
         try:
             return client.get_context(allow_offline=allow_offline)
         except client.RunEnvironmentException as error:
@@ -210,10 +209,13 @@ class Run:
             Only this metric; ``{}`` when there is none of that name.
         recursive : bool
             The metrics of this run and of all below it, by run id.
-        run_type, populate
-            SDK v1's; they change nothing.
+        populate : bool
+            A typed chart is its body, in place of the address of its file.
+        run_type
+            SDK v1's; it changes nothing.
         """
-        return get_metrics(self._folder.store.read(), self.id, name=name, recursive=recursive)
+        found = get_metrics(self._folder.store.read(), self.id, name=name, recursive=recursive)
+        return run_files.populated(self._folder, self.id, found, recursive) if populate else found
 
     def get_children(
         self,

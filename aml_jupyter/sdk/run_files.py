@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from aml_jupyter.errors import UserErrorException, nearest
 from aml_jupyter.supervisor import protocol
@@ -19,6 +21,7 @@ __all__ = [
     "download_snapshot",
     "file_names",
     "log_files",
+    "populated",
     "restore_snapshot",
 ]
 
@@ -103,6 +106,25 @@ def download_logs(folder: WorkspaceFolder, run_id: str, destination: str | os.Pa
         _copy(path, root / name)
         paths.append(str(root / name))
     return paths
+
+
+def populated(folder: WorkspaceFolder, run_id: str, metrics: dict[str, Any], recursive: bool) -> dict[str, Any]:
+    """Return `metrics` with the body of each typed chart in place of its file's address."""
+    if recursive:
+        return {each: populated(folder, each, found, False) for each, found in metrics.items()}
+    addresses = f"aml://artifactId/ExperimentRun/dcid.{run_id}/"
+
+    def body(value: Any) -> Any:
+        if isinstance(value, list):
+            return [body(item) for item in value]
+        if not isinstance(value, str) or not value.startswith(addresses):
+            return value
+        try:
+            return json.loads(artifact_path(folder, run_id, value.removeprefix(addresses)).read_bytes())
+        except (UserErrorException, OSError, ValueError):  # an image, or a file that has gone
+            return value
+
+    return {name: body(value) for name, value in metrics.items()}
 
 
 def download_snapshot(folder: WorkspaceFolder, record: RunRecord, destination: str | os.PathLike[str]) -> str:

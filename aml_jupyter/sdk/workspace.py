@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from aml_jupyter.config import Environment
     from aml_jupyter.sdk.compute import ComputeTarget
     from aml_jupyter.sdk.experiment import Experiment
+    from aml_jupyter.sdk.keyvault import Keyvault
 
 __all__ = ["Workspace"]
 
@@ -33,7 +34,6 @@ UNBUILT = {
     "datastores": "Pass a path as an argument of the script.",
     "get_default_datastore": "Pass a path as an argument of the script.",
     "set_default_datastore": "Pass a path as an argument of the script.",
-    "get_default_keyvault": "Declare what the run needs in environment_variables.",
     "get_mlflow_tracking_uri": "Log with Run.get_context().log.",
     "get_run": "Use Run.get(workspace, run_id).",
     "images": "",
@@ -302,6 +302,12 @@ class Workspace:
         from aml_jupyter.sdk.compute import ComputeTarget
 
         return ComputeTarget(self, default_target(self.folder.store.read()))
+
+    def get_default_keyvault(self) -> Keyvault:
+        """Return what keeps the workspace's secrets; a run reads them with ``run.get_secret``."""
+        from aml_jupyter.sdk.keyvault import Keyvault
+
+        return Keyvault(self)
 
     def delete(self, *_ignored: Any, **_also: Any) -> None:
         """Refuse: a workspace holds the only copy of its run history.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.errors import AmlError
 from aml_jupyter.service.active import ActiveRun, Ending
+from aml_jupyter.service.asked import discard_answers
 from aml_jupyter.service.ingestion import ingest_all
 from aml_jupyter.workspace import WorkspaceFolder, get_run, index_files, transition, update_attempt, update_run
 from aml_jupyter.workspace.outcome import failure, outcome, watched_folders
@@ -86,6 +87,7 @@ def _end(folder: WorkspaceFolder, active: ActiveRun, epoch: int, index: bool) ->
     if result is None:
         result = active.backend.bury(active.handle, seen.message, _loss(seen.message, seen.attempt or {}))
     active.backend.collect(active.handle)
+    discard_answers(folder, active.run.id, active.handle.attempt)
     ingest_all(folder, active, epoch)
     if index:
         watch = watched_folders(active.run.definition)

@@ -16,9 +16,11 @@ from aml_jupyter.config import RunConfiguration, ScriptRunConfig
 from aml_jupyter.errors import AmlError, UserErrorException
 from aml_jupyter.service.actions import cancel_run, tag_run
 from aml_jupyter.service.active import ActiveRun
+from aml_jupyter.service.asked import log_files, secrets_for
 from aml_jupyter.service.ingestion import ingest_all
 from aml_jupyter.service.submission import SubmitRequest, submit
 from aml_jupyter.supervisor import durable, protocol
+from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.workspace import (
     RunRecord,
     WorkspaceFolder,
@@ -79,8 +81,11 @@ def _answer_one(folder: WorkspaceFolder, active: ActiveRun, name: str, epoch: in
         log.exception("run %s: request %s failed", active.run.id, name)
         content = {"ok": False, "error": {"type": "AmlError", "message": f"{type(error).__name__}: {error}"}}
     reply.parent.mkdir(exist_ok=True)
-    durable.write_json(str(reply), content, point="service.reply")
+    durable.write_json(str(reply), content, point="service.reply", mode=0o600)
     active.answered.add(name)
+    if not (control / protocol.REQUESTS / name).exists():  # who asked is gone, or has read it already
+        with fault_point("service.withdraw"):
+            reply.unlink(missing_ok=True)
 
 
 def _perform(folder: WorkspaceFolder, active: ActiveRun, request: dict[str, Any], epoch: int) -> Any:
@@ -105,7 +110,10 @@ def _perform(folder: WorkspaceFolder, active: ActiveRun, request: dict[str, Any]
     if operation == "submit_child":
         return as_run(_submit_child(folder, active, arguments))
     if operation == "get_run":
-        return as_run(get_run(db, subject))
+        run = get_run(db, subject)
+        return {**as_run(run), "log_files": log_files(folder, run)}
+    if operation == "get_secrets":
+        return secrets_for(folder, arguments)
     if operation == "wait":
         run = get_run(db, subject)
         waited = time.time() - float(request.get("time") or 0)

@@ -46,8 +46,9 @@ A number that is not finite is written as Python's ``json`` writes it: ``NaN``, 
 
 ``requests/<id>.json`` is ``{"op": ..., "args": {...}, "time": ...}``; ``replies/<id>.json`` is
 ``{"ok": true, "value": ...}`` or ``{"ok": false, "error": {"type": ..., "message": ...}}``, where ``type`` names a
-class of ``errors.py``. The service writes a reply (temporary name, then rename) where none is, and removes nothing; the
-client removes the request, then the reply. Where ``args`` has ``after`` ({events file: bytes}), the service first takes
+class of ``errors.py``. The service writes a reply (temporary name, then rename, mode 0600) where none is; the client
+removes the request, then the reply. A reply whose request is gone, and what is left when the attempt has ended, the
+service removes: it may hold a secret. Where ``args`` has ``after`` ({events file: bytes}), the service first takes
 in those files of the asking attempt that far.
 
 ================  ===============================================================================================
@@ -55,7 +56,7 @@ in those files of the asking attempt that far.
                   ``config`` {source_directory, script, command, arguments, target, run_config, environment,
                   environment_variables, max_run_duration_seconds: those that are set},
                   ``tags``, ``display_name``, ``submitter`` {python, version, cwd} -> RUN
-``get_run``       ``id`` -> RUN
+``get_run``       ``id`` -> RUN, and ``log_files`` {name: path as of ``fetch_file``}
 ``get_metrics``   ``id, name, recursive`` -> SDK v1's shape (``workspace.metrics.get_metrics``)
 ``get_children``  ``id, recursive, tags, properties, type, status`` (null: any) -> [RUN]
 ``wait``          ``id, seconds`` -> RUN, when it is in a final state or that time has passed since ``time``
@@ -63,6 +64,7 @@ in those files of the asking attempt that far.
 ``set_tags``      ``id, tags`` {key: text, or null to remove} -> RUN
 ``list_files``    ``id`` -> [artifact name]
 ``fetch_file``    ``id, name`` -> ``{"path": absolute, or relative to control/}``; the client copies it from there
+``get_secrets``   ``names`` -> {name: value, or null where there is none}
 ``get_workspace`` ``{"id", "name", "location", "resource_group", "subscription_id"}``
 ================  ===============================================================================================
 

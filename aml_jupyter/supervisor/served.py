@@ -9,9 +9,16 @@ VERSION = "0.1.0"
 
 SERVED: Dict[str, Dict[str, str]] = {
     "azureml": {},
-    "azureml.core": {"Experiment": "Experiment", "Run": "Run", "Workspace": "Workspace", "get_run": "get_run"},
+    "azureml.core": {
+        "Experiment": "Experiment",
+        "Keyvault": "Keyvault",
+        "Run": "Run",
+        "Workspace": "Workspace",
+        "get_run": "get_run",
+    },
     "azureml.core.workspace": {"Workspace": "Workspace"},
     "azureml.core.experiment": {"Experiment": "Experiment"},
+    "azureml.core.keyvault": {"Keyvault": "Keyvault"},
     "azureml.core.run": {
         "Run": "Run",
         "get_run": "get_run",
@@ -23,8 +30,12 @@ SERVED: Dict[str, Dict[str, str]] = {
         "AzureMLException": "AmlError",
         "ExperimentExecutionException": "ExperimentExecutionException",
         "RunEnvironmentException": "RunEnvironmentException",
+        "ServiceException": "ServiceException",
         "UserErrorException": "UserErrorException",
     },
+    "azureml.logging": {"get_azureml_logger": "get_azureml_logger"},
+    "azureml.telemetry": {"set_diagnostics_collection": "set_diagnostics_collection"},
+    "azureml.widgets": {"RunDetails": "RunDetails"},
     "aml_jupyter": {
         name: name
         for name in (
@@ -52,24 +63,21 @@ _MODULES = {
     "azureml.core.dataset": _UNBUILT,
     "azureml.core.datastore": _UNBUILT,
     "azureml.core.environment": _INSTALL,
-    "azureml.core.keyvault": _UNBUILT,
     "azureml.core.model": _UNBUILT,
     "azureml.core.runconfig": _INSTALL,
     "azureml.core.script_run_config": _INSTALL,
     "azureml.core.webservice": _UNBUILT,
     "azureml.data": _UNBUILT,
     "azureml.dataprep": _UNBUILT,
-    "azureml.logging": _UNBUILT,
     "azureml.mlflow": _UNBUILT,
     "azureml.pipeline": _UNBUILT,
     "azureml.train": _UNBUILT,
-    "azureml.widgets": _INSTALL,
 }
 _CLASSES = {
     "azureml.core.%s" % name: reason
     for reason, names in (
         (_INSTALL, "ComputeTarget ContainerRegistry Environment RunConfiguration ScriptRunConfig"),
-        (_UNBUILT, "Dataset Datastore Image Keyvault LinkedService Model Webservice"),
+        (_UNBUILT, "Dataset Datastore Image LinkedService Model Webservice"),
     )
     for name in names.split()
 }

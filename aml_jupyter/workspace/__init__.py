@@ -99,6 +99,7 @@ if TYPE_CHECKING:
         update_run,
     )
     from .secrets import (
+        check_secret_name,
         delete_secret,
         get_secret,
         set_secret,
@@ -140,6 +141,7 @@ __all__ = [
     "attempts",
     "check_experiment_name",
     "check_run_id",
+    "check_secret_name",
     "create_experiment",
     "current_lease",
     "cursor",
@@ -224,7 +226,7 @@ _MODULES = {
     "report": "Report",
     "runs": "check_run_id find_run find_runs get_run insert_run new_run_id open_runs place_in_line places_in_line "
     "transition update_run",
-    "secrets": "delete_secret get_secret set_secret",
+    "secrets": "check_secret_name delete_secret get_secret set_secret",
     "snapshots": "Snapshot diff_snapshots materialise preview_snapshot read_blob read_tree take_snapshot",
     "store": "Store",
     "verify": "verify_workspace",

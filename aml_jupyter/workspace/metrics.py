@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
+from aml_jupyter.supervisor.shapes import columns_of, single
+
 from .chunks import BUCKET, LEVEL_WIDTH, Points, extent, read_levels, read_points
 from .records import MetricRecord
 from .rows import load_runs
@@ -218,7 +220,7 @@ def _shape(db: sqlite3.Connection, run_id: str, metric: _Metric, newest: int | N
     first = 0 if newest is None else max(0, metric.count - newest)
     if metric.is_series:
         points = read_points(db, metric.id, first, metric.count)
-        return _single(_values(db, metric, points, first, metric.count))
+        return single(_values(db, metric, points, first, metric.count))
     rows = [
         json.loads(value)
         for (value,) in db.execute(
@@ -226,13 +228,5 @@ def _shape(db: sqlite3.Connection, run_id: str, metric: _Metric, newest: int | N
         )
     ]
     if metric.kind in ("image", "chart"):
-        return _single([f"aml://artifactId/ExperimentRun/dcid.{run_id}/{row['artifact']}" for row in rows])
-    columns: dict[str, list[Any]] = {}
-    for row in rows:
-        for column, value in row.items():
-            columns.setdefault(column, []).extend(value if isinstance(value, list) else [value])
-    return {column: _single(values) for column, values in columns.items()}
-
-
-def _single(values: list[Any]) -> Any:
-    return values[0] if len(values) == 1 else values
+        return single([f"aml://artifactId/ExperimentRun/dcid.{run_id}/{row['artifact']}" for row in rows])
+    return columns_of(rows)

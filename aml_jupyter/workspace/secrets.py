@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import urllib.parse
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,24 @@ from aml_jupyter.supervisor.faults import fault_point
 from .filelock import exclusive
 from .folder import WorkspaceFolder
 
-__all__ = ["delete_secret", "get_secret", "set_secret"]
+__all__ = ["check_secret_name", "delete_secret", "get_secret", "set_secret"]
+
+
+def check_secret_name(name: object) -> str:
+    """Return `name` when a person's secret can be called so, as in the key vault of SDK v1.
+
+    The workspace's own passwords have names with other characters in them, so that no run can ask for those.
+
+    Raises
+    ------
+    UserErrorException
+        When it is not 1 to 127 letters, digits and hyphens.
+    """
+    if not isinstance(name, str) or not re.fullmatch(r"[0-9a-zA-Z-]{1,127}", name):
+        raise UserErrorException(
+            f"The secret name {name!r:.160} cannot be used: expected 1 to 127 letters, digits and hyphens.", "name"
+        )
+    return name
 
 
 def set_secret(folder: WorkspaceFolder, name: str, value: str) -> None:

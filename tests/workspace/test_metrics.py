@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from workspace_support import NewRun
 
-from aml_jupyter.workspace import WorkspaceFolder, ingest_events, metric_chart, metric_values
+from aml_jupyter.workspace import WorkspaceFolder, get_metrics, ingest_events, metric_chart, metric_values
 from aml_jupyter.workspace.chunks import CHUNK
 
 
@@ -44,6 +44,19 @@ def test_points_are_the_same_however_they_arrive(folder: WorkspaceFolder, new_ru
     small = db.execute("SELECT count(*) FROM metric_chunks WHERE count < ?", (CHUNK,)).fetchone()[0]
     runs = db.execute("SELECT count(*) FROM runs").fetchone()[0]
     assert small <= 14 * runs
+
+
+def test_a_table_has_columns_of_one_length(folder: WorkspaceFolder, new_run: NewRun) -> None:
+    run = new_run()
+    rows = [{"a": 1}, {"a": 2, "b": "x"}, {"b": "y"}]
+    lines = [json.dumps({"t": 1.0, "e": "row", "n": "t", "v": row}) for row in rows]
+    lines.append(json.dumps({"t": 2.0, "e": "table", "n": "t", "v": {"a": [3, 4], "c": [5, 6]}}))
+    ingest_events(folder.store, run.id, 1, "f", 0, "".join(line + "\n" for line in lines).encode())
+    assert get_metrics(folder.store.read(), run.id)["t"] == {
+        "a": [1, 2, None, 3, 4],
+        "b": [None, "x", "y", None, None],
+        "c": [None, None, None, 5, 6],
+    }
 
 
 def test_a_chart_keeps_every_extreme(folder: WorkspaceFolder, new_run: NewRun) -> None:

@@ -13,23 +13,28 @@ from .errors import (
     ServiceException,
     UserErrorException,
 )
+from .legacy import RunDetails, get_azureml_logger, set_diagnostics_collection
 from .offline import OfflineRun
 from .own import SubmittedRun
 from .run import Run, get_run
-from .workspace import Experiment, Workspace
+from .workspace import Experiment, Keyvault, Workspace
 
 __all__ = [
     "ActivityFailedException",
     "AmlError",
     "Experiment",
     "ExperimentExecutionException",
+    "Keyvault",
     "OfflineRun",
     "Run",
+    "RunDetails",
     "RunEnvironmentException",
     "ServiceException",
     "SubmittedRun",
     "UserErrorException",
     "Workspace",
+    "get_azureml_logger",
     "get_context",
     "get_run",
+    "set_diagnostics_collection",
 ]

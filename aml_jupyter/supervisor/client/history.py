@@ -5,6 +5,7 @@ import os
 from typing import Any, Dict, List, Optional
 
 from .. import protocol
+from ..shapes import columns_of, series_of, single
 
 __all__ = ["History", "RunHistory", "read_history"]
 
@@ -24,18 +25,18 @@ class RunHistory:
         self.errors: List[str] = []
         self.progress: Optional[Dict[str, Any]] = None
         self._vectors: Dict[str, List[Any]] = {}
-        self._tables: Dict[str, Dict[str, List[Any]]] = {}
+        self._tables: Dict[str, List[Dict[str, Any]]] = {}
         self._artifacts: Dict[str, List[Any]] = {}
 
     def metrics(self, name: Optional[str] = None) -> Dict[str, Any]:
         """Return metrics in SDK v1's shape: a single value as a scalar, several as a list, a table as its columns."""
         found: Dict[str, Any] = {}
         for key, values in self._vectors.items():
-            found[key] = _single(values)
-        for key, columns in self._tables.items():
-            found[key] = {column: _single(values) for column, values in columns.items()}
+            found[key] = single(series_of(values))
+        for key, pieces in self._tables.items():
+            found[key] = columns_of(pieces)
         for key, names in self._artifacts.items():
-            found[key] = _single(["aml://artifactId/ExperimentRun/dcid.%s/%s" % (self.run_id, item) for item in names])
+            found[key] = single(["aml://artifactId/ExperimentRun/dcid.%s/%s" % (self.run_id, item) for item in names])
         if name is None:
             return found
         return {name: found[name]} if name in found else {}
@@ -48,9 +49,7 @@ class RunHistory:
         elif kind == "list":
             self._vectors.setdefault(event["n"], []).extend(event["v"])
         elif kind in ("row", "table"):
-            columns = self._tables.setdefault(event["n"], {})
-            for column, value in event["v"].items():
-                columns.setdefault(column, []).extend(value if isinstance(value, list) else [value])
+            self._tables.setdefault(event["n"], []).append(event["v"])
         elif kind in ("image", "chart"):
             self._artifacts.setdefault(event["n"], []).append(event["a"])
         elif kind == "tag":
@@ -128,7 +127,3 @@ def read_history(control: str, run_id: str) -> History:
 
 def _time_of(event: Dict[str, Any]) -> float:
     return float(event.get("t", 0.0))
-
-
-def _single(values: List[Any]) -> Any:
-    return values[0] if len(values) == 1 else values

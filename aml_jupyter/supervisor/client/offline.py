@@ -64,10 +64,18 @@ class OfflineRun(InProcessRun):
         populate: bool = False,
     ) -> Dict[str, Any]:
         """Return what was logged (see `Run.get_metrics`)."""
-        history = self._sink.history()
-        if not recursive:
-            return history.of(self._id).metrics(name)
-        return {run_id: history.of(run_id).metrics(name) for run_id in history.subtree(self._id)}
+        return self._own_metrics(name, recursive, populate)
+
+    def get_secrets(self, secrets: List[str]) -> Dict[str, Optional[str]]:
+        """Return secrets of the default workspace of an installed aml-jupyter."""
+        workspace = self.experiment.workspace
+        if isinstance(workspace, OfflineWorkspace):
+            raise RunEnvironmentException(
+                "there is no workspace to ask for secrets: this process is not a submitted run, and aml-jupyter is not "
+                "loaded in it. Submit the script, or import Run from aml_jupyter"
+            )
+        found: Dict[str, Optional[str]] = workspace.get_default_keyvault().get_secrets(list(secrets))
+        return found
 
     def get_file_names(self) -> List[str]:
         """Return the names of the files that were uploaded."""
@@ -80,7 +88,9 @@ class OfflineRun(InProcessRun):
         ids = history.subtree(self._id)[1:] if recursive else history.of(self._id).children
         return [OfflineRun(run_id, self, self._sink) for run_id in ids]
 
-    def submit_child(self, config: Any, tags: Optional[Dict[str, str]] = None, **kwargs: Any) -> Run:
+    def submit_child(
+        self, config: Any, tags: Optional[Dict[str, str]] = None, display_name: Optional[str] = None, **kwargs: Any
+    ) -> Run:
         """Refuse: nothing drives a child of an offline run."""
         raise RunEnvironmentException(
             "submit_child works only inside a submitted run, and this process is none. "

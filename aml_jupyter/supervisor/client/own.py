@@ -5,8 +5,9 @@ import sys
 import traceback
 import warnings
 from types import TracebackType
-from typing import Any, Dict, List, Optional, Type
+from typing import Any, Dict, List, Optional, Sequence, Type
 
+from . import reading
 from .artifacts import artifact_name, copy_to
 from .errors import UserErrorException
 from .recorder import Recorder
@@ -16,7 +17,7 @@ from .sinks import ControlSink, Sink
 from .submission import config_fields, new_run_id, refuse_unknown, submitter
 from .workspace import Experiment
 
-__all__ = ["InProcessRun", "SubmittedRun"]
+__all__ = ["InProcessRun", "SubmittedRun", "children_tags"]
 
 _CHILDREN_LIMIT = 100  # SDK v1's
 
@@ -62,18 +63,10 @@ class InProcessRun(Recorder):
         UserErrorException
             When both or none are asked for, or more than 100.
         """
-        if (count is None) == (tag_key is None or tag_values is None):
-            raise UserErrorException("run.create_children: give either count, or tag_key and tag_values")
-        key, values = (tag_key or "azureml.batch_child_number", [str(number) for number in range(count or 0)])
-        if tag_values is not None:
-            values = [str(value) for value in tag_values]
-        if not 0 < len(values) <= _CHILDREN_LIMIT:
-            raise UserErrorException(
-                "run.create_children: %d children were asked for, 1 to %d are possible" % (len(values), _CHILDREN_LIMIT)
-            )
-        children = [self.child_run() for _ in values]
-        for child, value in zip(children, values):
-            child.tag(key, value)
+        wanted = children_tags(count, tag_key, tag_values)
+        children = [self.child_run() for _ in wanted]
+        for child, tags in zip(children, wanted):
+            child.set_tags(tags)
         return children
 
     def complete(self, _set_status: bool = True) -> None:
@@ -116,13 +109,19 @@ class InProcessRun(Recorder):
         """Return the run's metrics, those of its other processes included (see `Run.get_metrics`)."""
         self.flush()
         try:
-            return Run.get_metrics(self, name, recursive)
+            return Run.get_metrics(self, name, recursive, run_type, populate)
         except NoAnswer:
             _say_local("metrics")
+        return self._own_metrics(name, recursive, populate)
+
+    def _own_metrics(self, name: Optional[str], recursive: bool, populate: bool) -> Dict[str, Any]:
+        """Return the metrics that this attempt itself knows of."""
         history = self._sink.history()
-        if not recursive:
-            return history.of(self._id).metrics(name)
-        return {run_id: history.of(run_id).metrics(name) for run_id in history.subtree(self._id)}
+        if recursive:
+            found = {run_id: history.of(run_id).metrics(name) for run_id in history.subtree(self._id)}
+        else:
+            found = history.of(self._id).metrics(name)
+        return reading.populated(self, found, recursive) if populate else found
 
     def get_file_names(self) -> List[str]:
         """Return the names of the run's files."""
@@ -194,6 +193,7 @@ class InProcessRun(Recorder):
             "tags": own.tags,
             "properties": own.properties,
             "error": "\n".join(own.errors) or None,
+            "log_files": reading.own_logs(self._sink.control) if isinstance(self._sink, ControlSink) else {},
         }
 
     def _fetch(self, name: str, target: str) -> None:
@@ -237,6 +237,22 @@ class SubmittedRun(InProcessRun):
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
         self.complete()
+
+
+def children_tags(
+    count: Optional[int], tag_key: Optional[str], tag_values: Optional[Sequence[Any]]
+) -> List[Dict[str, str]]:
+    """Return the tags of each child that ``create_children`` is asked for; raises as it does."""
+    if (count is None) == (tag_key is None or tag_values is None):
+        raise UserErrorException("run.create_children: give either count, or tag_key and tag_values")
+    number = len(tag_values or ()) if count is None else count
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= _CHILDREN_LIMIT:
+        raise UserErrorException(
+            "run.create_children: %r children were asked for, 1 to %d are possible" % (number, _CHILDREN_LIMIT)
+        )
+    if count is None:
+        return [{str(tag_key): str(value)} for value in tag_values or ()]
+    return [{"azureml.batch_child_number": str(place)} for place in range(number)]
 
 
 def _ending(run_id: str, status: str) -> Dict[str, Any]:

@@ -8,13 +8,14 @@ import os
 import time
 import warnings
 from io import BytesIO
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Union
 
 from .artifacts import Source, artifact_name, check_file, files_below, image_kind
+from .charts import chart_body
 from .errors import UserErrorException
 from .run import Run
 from .sinks import Sink
-from .values import column_lengths, is_list, refuse_list, scalar, scalars
+from .values import column_lengths, is_list, metric_name, refuse_list, scalar, scalars, text_of
 
 __all__ = ["Recorder"]
 
@@ -54,7 +55,7 @@ class Recorder(Run):
         """Log the items of the iterable `value` as values of the metric `name`; an empty one logs nothing."""
         items = scalars(name, value)
         if items:
-            self._event("list", n=str(name), v=items)
+            self._event("list", n=metric_name(name), v=items)
 
     def log_row(self, name: str, description: Optional[str] = None, **kwargs: Any) -> None:
         """Add a row, one scalar for each column, to the table `name`."""
@@ -65,7 +66,7 @@ class Recorder(Run):
                     % (name, column)
                 )
         if kwargs:
-            self._event("row", n=str(name), v={column: scalar(value) for column, value in kwargs.items()})
+            self._event("row", n=metric_name(name), v={column: scalar(value) for column, value in kwargs.items()})
 
     def log_table(self, name: str, value: Dict[str, Any], description: str = "") -> None:
         """Log the table `value`, a mapping of column names to scalars or to lists of one length."""
@@ -84,7 +85,7 @@ class Recorder(Run):
                 % (name, ", ".join("%s: %d" % item for item in sorted(lengths.items())))
             )
         if columns:
-            self._event("table", n=str(name), v=columns)
+            self._event("table", n=metric_name(name), v=columns)
 
     def log_image(self, name: str, path: Optional[str] = None, plot: Any = None, description: str = "") -> None:
         """Log an image: the file at `path`, or what ``plot.savefig`` draws (matplotlib's pyplot or a figure).
@@ -96,6 +97,7 @@ class Recorder(Run):
         """
         if (path is None) == (plot is None):
             raise UserErrorException("run.log_image(%r, ...): give either path or plot" % (name,))
+        metric_name(name)
         if path is not None:
             text = check_file(path)
             image_kind(text)
@@ -112,7 +114,35 @@ class Recorder(Run):
             drawn.seek(0)
             artifact = self._free_name(artifact_name("%s_%d.png" % (name, time.time())))
             self._upload(artifact, drawn)
-        self._event("image", n=str(name), a=artifact)
+        self._event("image", n=metric_name(name), a=artifact)
+
+    def log_confusion_matrix(self, name: str, value: Union[str, Dict[str, Any]], description: str = "") -> None:
+        """Log a confusion matrix: a dict, or its JSON, with ``class_labels`` and ``matrix`` in its ``data``.
+
+        Raises
+        ------
+        UserErrorException
+            When `value` is not JSON, or not a whole chart of this kind (see `charts.chart_body`).
+        """
+        self._log_chart("confusion_matrix", name, value)
+
+    def log_accuracy_table(self, name: str, value: Union[str, Dict[str, Any]], description: str = "") -> None:
+        """Log the counts behind ROC and precision-recall curves; `value` is checked as `log_confusion_matrix` does."""
+        self._log_chart("accuracy_table", name, value)
+
+    def log_residuals(self, name: str, value: Union[str, Dict[str, Any]], description: str = "") -> None:
+        """Log a histogram of residuals; `value` is checked as `log_confusion_matrix` does."""
+        self._log_chart("residuals", name, value)
+
+    def log_predictions(self, name: str, value: Union[str, Dict[str, Any]], description: str = "") -> None:
+        """Log binned predictions with their errors; `value` is checked as `log_confusion_matrix` does."""
+        self._log_chart("predictions", name, value)
+
+    def _log_chart(self, kind: str, name: str, value: Any) -> None:
+        body = chart_body(kind, name, value)
+        artifact = artifact_name(metric_name(name))
+        self._upload(artifact, BytesIO(text_of(body).encode("utf-8")))
+        self._event("chart", n=metric_name(name), type=kind, a=artifact)
 
     def tag(self, key: str, value: Any = None) -> None:
         """Set the tag `key`; without a value it is empty."""

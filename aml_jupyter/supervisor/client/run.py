@@ -7,6 +7,7 @@ import os
 import time
 from typing import Any, Dict, List, Optional, Union
 
+from . import reading
 from .artifacts import copy_to
 from .errors import RunEnvironmentException, UserErrorException
 from .requests import Requests
@@ -153,8 +154,11 @@ class Run:
             This metric only; an unknown name gives an empty dict.
         recursive : bool
             Whether to return {run id: metrics} for the run and all runs below it.
+        populate : bool
+            Whether a typed chart is its body, in place of the address of its file.
         """
-        return dict(self._ask("get_metrics", name=name, recursive=recursive))
+        found = dict(self._ask("get_metrics", name=name, recursive=recursive))
+        return reading.populated(self, found, recursive) if populate else found
 
     def get_details(self) -> Dict[str, Any]:
         """Return what is known about the run under SDK v1's keys."""
@@ -170,9 +174,47 @@ class Run:
             "inputDatasets": [],
             "outputDatasets": [],
             "runDefinition": fields.get("definition"),
-            "logFiles": {},
+            "logFiles": {name: self._place(path) for name, path in (fields.get("log_files") or {}).items()},
             "error": fields.get("error"),
         }
+
+    def get_details_with_logs(self) -> Dict[str, Any]:
+        """Return `get_details` with the text of each log in place of its path."""
+        return reading.with_logs(self.get_details())
+
+    def get_all_logs(self, destination: Optional[str] = None) -> List[str]:
+        """Copy the run's logs below `destination` (``./assets/<run id>``) and return their paths."""
+        return reading.copy_logs(self.get_details(), destination or os.path.join("assets", self._id))
+
+    def get_secret(self, name: str) -> str:
+        """Return the workspace's secret called `name`.
+
+        Raises
+        ------
+        UserErrorException
+            When there is none.
+        """
+        value = self.get_secrets([name])[name]
+        if value is None:
+            raise UserErrorException(
+                "the workspace has no secret %r. Outside the run, Workspace.get_default_keyvault().set_secret(name, value) "
+                "keeps one" % (name,)
+            )
+        return value
+
+    def get_secrets(self, secrets: List[str]) -> Dict[str, Optional[str]]:
+        """Return the workspace's secrets by name; None for one that there is not."""
+        return dict(self._requests().ask("get_secrets", {"names": [str(name) for name in secrets]}))
+
+    @property
+    def input_datasets(self) -> Dict[str, Any]:
+        """Return the run's input datasets: none, until datasets are built; a missing one says so."""
+        return reading.NoDatasets()
+
+    @property
+    def output_datasets(self) -> Dict[str, Any]:
+        """Return the run's output datasets: none, until datasets are built; a missing one says so."""
+        return reading.NoDatasets()
 
     def get_children(
         self,
@@ -298,10 +340,13 @@ class Run:
 
     def _fetch(self, name: str, target: str) -> None:
         """Copy the run's file `name` to the path `target`."""
-        requests = self._requests()
-        where = os.path.join(requests.control, str(self._ask("fetch_file", name=name)["path"]))
+        where = self._place(str(self._ask("fetch_file", name=name)["path"]))
         with open(target, "wb") as stream:
             copy_to(where, stream)
+
+    def _place(self, path: str) -> str:
+        """Return a path that the service gave, which may be relative to the control folder."""
+        return path if os.path.isabs(path) else os.path.join(self._requests().control, path)
 
     def __getattr__(self, name: str) -> Any:
         refuse_attribute("Run", name, type(self))

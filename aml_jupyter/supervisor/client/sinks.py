@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional, Union
 from .. import protocol
 from .artifacts import Source, store_artifact
 from .history import History, read_history
-from .values import scalar
+from .values import metric_name, scalar
 from .writer import EventsWriter
 
 __all__ = ["ControlSink", "MemorySink", "Sink"]
@@ -53,7 +53,7 @@ class MemorySink:
 
     def metric(self, name: str, value: Any, step: Optional[float], owner: Optional[str]) -> None:
         """Keep one value of the metric `name`."""
-        self._history.add({"e": "metric", "n": str(name), "v": scalar(value), "s": step, "r": owner})
+        self._history.add({"e": "metric", "n": metric_name(name), "v": scalar(value), "s": step, "r": owner})
 
     def event(self, kind: str, owner: Optional[str], fields: Dict[str, Any]) -> None:
         """Keep an event of any kind (see ``protocol``)."""

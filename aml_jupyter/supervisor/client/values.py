@@ -6,10 +6,29 @@ from typing import Any, Dict, List
 
 from .errors import UserErrorException
 
-__all__ = ["column_lengths", "refuse_list", "scalar", "scalars", "text_of"]
+__all__ = ["column_lengths", "is_list", "metric_name", "refuse_list", "scalar", "scalars", "text_of"]
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: it is on the way of every logged string
 _PLAIN = (float, int, str, bool, type(None))
+
+
+_NAME_LENGTH = 255  # SDK v1's
+
+
+def metric_name(name: Any) -> str:
+    """Return `name` as the name of a metric.
+
+    Raises
+    ------
+    UserErrorException
+        When it is empty or longer than SDK v1's 255 characters: such a value would be lost, or never found again.
+    """
+    text = name if isinstance(name, str) else str(name)
+    if not 0 < len(text) <= _NAME_LENGTH:
+        raise UserErrorException(
+            "a metric's name has 1 to %d characters, and %.40r has %d" % (_NAME_LENGTH, text, len(text))
+        )
+    return text
 
 
 def scalar(value: Any) -> Any:

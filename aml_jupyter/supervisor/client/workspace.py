@@ -1,12 +1,12 @@
 """Stand in for the workspace and the experiment inside a run: handles that ask the service."""
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from .errors import RunEnvironmentException, UserErrorException
 from .requests import Requests
 from .unbuilt import refuse_attribute
 
-__all__ = ["Experiment", "Workspace"]
+__all__ = ["Experiment", "Keyvault", "Workspace"]
 
 
 class Workspace:
@@ -76,6 +76,10 @@ class Workspace:
         self._get("id")
         return dict(self._fields or {})
 
+    def get_default_keyvault(self) -> "Keyvault":
+        """Return what reads the workspace's secrets."""
+        return Keyvault()
+
     def _get(self, field: str) -> str:
         if self._fields is None:
             if self._requests is None:
@@ -91,6 +95,28 @@ class Workspace:
 
     def __repr__(self) -> str:
         return "Workspace(the one of this run)"
+
+
+class Keyvault:
+    """Read the workspace's secrets from inside a run; they are set outside."""
+
+    def __init__(self, workspace: Any = None) -> None:
+        pass
+
+    def get_secret(self, name: str) -> str:
+        """Return the secret called `name` (see `Run.get_secret`)."""
+        from .context import get_context
+
+        return get_context(allow_offline=False).get_secret(name)
+
+    def get_secrets(self, secrets: List[str]) -> Dict[str, Optional[str]]:
+        """Return secrets by name; None for one that there is not."""
+        from .context import get_context
+
+        return get_context(allow_offline=False).get_secrets(secrets)
+
+    def __getattr__(self, name: str) -> Any:
+        refuse_attribute("Keyvault", name, type(self))
 
 
 class Experiment:

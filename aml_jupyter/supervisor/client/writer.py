@@ -7,7 +7,7 @@ from time import time
 from typing import Any, Dict, List, Optional
 
 from .. import protocol
-from .values import scalar, text_of
+from .values import metric_name, scalar, text_of
 
 __all__ = ["EventsWriter"]
 
@@ -109,7 +109,7 @@ class EventsWriter:
             )
 
     def _shown(self, name: Any) -> str:
-        text = text_of(str(name))
+        text = text_of(metric_name(name))
         if isinstance(name, str) and len(self._names) < 10_000:
             self._names[name] = text
         return text

@@ -106,7 +106,7 @@ def test_what_is_missing_says_so(attempt: Attempt, bare: str) -> None:
         bare,
     )
     lines = out.splitlines()
-    there = "What there is in azureml.core: Experiment, Run, Workspace, get_run"
+    there = "What there is in azureml.core: Experiment, Keyvault, Run, Workspace, get_run"
     assert lines[0] == (
         "azureml.core.Dataset cannot be imported inside this run: it is not built yet in aml-jupyter. " + there
     )
