@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from faults.acts import processes_with, services
 from faults.world import World
-from support import until
 
 from aml_jupyter.service import cancel_run, ensure_service
 from aml_jupyter.supervisor import identity, protocol
@@ -152,7 +151,10 @@ def _round(world: World, folder: WorkspaceFolder, seed: int, supervisors: bool) 
             strikes.pop(0)
             killer.strike(client, supervisors)
         time.sleep(0.005)
-    until(lambda: killer.resume() or client.poll() is not None, message="the client's end")
+    while client.poll() is None:
+        assert time.monotonic() < started + 40, f"the client of seed {seed} does not end\n{world.story()}"
+        killer.resume()
+        time.sleep(0.005)
     killer.resume(everyone=True)
     assert client.returncode in (0, -signal.SIGKILL), f"seed {seed}: {killer.story}\n{world.story()}"
     looked = 0.0

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -220,5 +221,12 @@ class World:
             return found
 
         until(lambda: not left(), message=f"the end of {left()}\n{self.story()}")
-        nurses = os.path.join(os.environ["AML_RUNTIME"], "nurse-").encode()
-        until(lambda: len(processes_with(nurses)) <= 1, message="the end of the supervisors")
+        until(lambda: not self._supervisors(), message=f"the end of the supervisors\n{self.story()}")
+
+    def _supervisors(self) -> list[int]:
+        """Return the processes that share the command line of a warm parent, which are its supervisors."""
+        shared: dict[bytes, list[int]] = {}
+        for pid in processes_with(os.path.join(os.environ["AML_RUNTIME"], "nurse-").encode()):
+            with suppress(OSError):
+                shared.setdefault(Path(f"/proc/{pid}/cmdline").read_bytes(), []).append(pid)
+        return [pid for pids in shared.values() if len(pids) > 1 for pid in pids]
