@@ -67,6 +67,7 @@ def add_verbs(nouns: Nouns) -> None:
     add("--memory", default="0", metavar="SIZE", help="memory that the run takes up, for example 4GB")
     add("--max-retries", type=int, default=0, metavar="N", help="how often to start again after a failure")
     add("--max-seconds", type=int, metavar="N", help="time limit of the run")
+    add("--grace-seconds", type=float, default=10, metavar="N", help="how long it may go on after TERM (10)")
     add_line(parser)
 
 
@@ -103,6 +104,7 @@ def submit_line(arguments: Arguments, door: Door) -> tuple[WorkspaceFolder, Subm
                 memory=size_of(getattr(arguments, "memory", "0")),
                 gpus=getattr(arguments, "gpus", 0),
                 max_retries=getattr(arguments, "max_retries", 0),
+                grace_seconds=getattr(arguments, "grace_seconds", 10),
                 progress=progress,
             ),
         )
@@ -265,9 +267,11 @@ def _script_run_config(given: _Given, configuration: RunConfiguration) -> Script
     if given.command:
         return ScriptRunConfig(**options, command=given.command)
     script = given.script or configuration.script
+    if not script and configuration.command:
+        return ScriptRunConfig(**options, command=configuration.command)
     if not script:
         raise UserErrorException(
-            f"the run configuration {given.configuration!r} names no script, and neither does the line", "script"
+            f"the run configuration {given.configuration!r} names neither script nor command, and the line no script", "script"
         )
     arguments = list(given.arguments) if given.script else list(configuration.arguments or [])
     return ScriptRunConfig(**options, script=script, arguments=arguments)

@@ -41,6 +41,7 @@ class CellOptions:
     priority: int = 0
     max_retries: int = 0
     max_seconds: int | None = None
+    grace_seconds: float = 10
 
 
 def submit_cell(
@@ -92,6 +93,7 @@ def submit_cell(
         memory=options.memory,
         gpus=options.gpus,
         max_retries=options.max_retries,
+        grace_seconds=options.grace_seconds,
         progress=progress,
     )
     return submit(folder, request)

@@ -1,7 +1,8 @@
 """Keep the outputs of submitted runs up to date in place, while the kernel is idle or busy.
 
 One daemon thread per kernel looks at the workspaces' stores four times a second at the most and sends an output anew
-only when its run has changed. It ends with the last run that is not in a final state.
+when its run has changed, and every few seconds, so that its times are true. It ends with the last run that is not in a
+final state.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +25,8 @@ from aml_jupyter.workspace.states import FINAL, WAITING
 __all__ = ["LiveOutput", "LiveOutputs", "outputs"]
 
 INTERVAL = 0.25
+AT_LEAST_EVERY = 5.0
+"""Seconds after which an output is sent anew though nothing has happened: its times would stand still."""
 PAGE = 1000
 EVERYTHING = "*"
 """Stands for every run; no id has this character."""
@@ -44,6 +48,7 @@ class LiveOutput:
     waiting: bool = True
     log: str = ""
     log_size: int = -1
+    sent_at: float = 0.0
 
     def refresh(self) -> bool:
         """Send the output as it is now; return whether the run is in a final state."""
@@ -51,6 +56,7 @@ class LiveOutput:
         self.waiting = run.status in WAITING
         self.log = str(log_path(self.folder, run) or "")
         self.log_size = _size(self.log)
+        self.sent_at = time.monotonic()
         self.send(self.render(), self.display_id)
         return run.status in FINAL
 
@@ -110,7 +116,8 @@ class LiveOutputs:
         for output in live:
             subjects = changed.get(output.folder.id, set())
             named = output.run_id in subjects or EVERYTHING in subjects or (output.waiting and bool(subjects))
-            if (named or _size(output.log) != output.log_size) and self._refresh(output):
+            is_old = time.monotonic() - output.sent_at >= AT_LEAST_EVERY
+            if (named or is_old or _size(output.log) != output.log_size) and self._refresh(output):
                 with self._lock:
                     self._live.remove(output)
 

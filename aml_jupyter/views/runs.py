@@ -137,7 +137,10 @@ def progress_text(run: RunRecord) -> str:
     unit = progress.get("unit") or "step"
     total = progress.get("total")
     said = f"{unit} {progress['done']} of {total}" if total else f"{unit} {progress['done']}"
-    return said + (f": {progress['message']}" if progress.get("message") else "")
+    message = str(progress.get("message") or "")
+    if message.startswith(f"{unit} "):
+        return message  # it counts by itself
+    return said + (f": {message}" if message else "")
 
 
 def state_text(run: RunRecord, place: int | None) -> str:

@@ -6,7 +6,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from aml_jupyter.config import ScriptRunConfig
+from aml_jupyter.jupyter import live
 from aml_jupyter.jupyter.live import LiveOutput, LiveOutputs
 from aml_jupyter.service import SubmitRequest, submit, wait_for_run
 from aml_jupyter.views import as_text, run_view
@@ -61,6 +64,21 @@ def test_a_settled_run_is_shown_a_last_time_from_the_callers_thread(folder: Work
     outputs.settle(run.id)
     assert "Completed" in screen.shown[output.display_id][-1]
     assert outputs.count == 0
+
+
+def test_the_time_of_a_silent_run_goes_on(
+    folder: WorkspaceFolder, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "AT_LEAST_EVERY", 0.5)
+    (project / "train.py").write_text("import time; print('up', flush=True); time.sleep(60)")
+    run = submit(folder, SubmitRequest(ScriptRunConfig(str(project), "train.py"), "tests")).run
+    outputs, screen = LiveOutputs(), Screen()
+    output = follow(outputs, folder, run.id, screen)
+    screen.wait_for(output.display_id, "node")
+    screen.wait_for(output.display_id, " 2.")
+    _cancel(folder, run.id)
+    screen.wait_for(output.display_id, "Canceled")
+    _ends(outputs)
 
 
 def test_nothing_is_sent_while_nothing_happens(folder: WorkspaceFolder, project: Path) -> None:

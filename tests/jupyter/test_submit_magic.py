@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from IPython.core.error import UsageError
 
+from aml_jupyter.jupyter import progress
 from aml_jupyter.jupyter.handle import RunFailed, RunHandle
 from aml_jupyter.workspace import WorkspaceFolder, find_runs, get_run
 
@@ -61,6 +62,25 @@ def test_a_failing_cell_fails_with_the_end_of_its_log(shell: Any) -> None:
         submit(shell, "--wait", "raise RuntimeError('no such luck')")
     assert "std_log.txt" in str(failed.value)
     assert failed.value._render_traceback_() == [str(failed.value)]
+
+
+def test_help_is_printed_and_is_no_mistake(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert submit(shell, "--help", "pass") is None
+    assert "--max-retries" in capsys.readouterr().out
+
+
+def test_the_snapshot_shows_its_progress_as_sizes(shell: Any, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "DELAY_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "INTERVAL_SECONDS", 0.0)
+    (project / "data.bin").write_bytes(bytes(3_000_000))
+    submit(shell, "--wait", "pass")
+    shown = [output["data"]["text/plain"] for output in shell.display_pub.outputs]
+    assert any(text.startswith("snapshot of ") and text.rstrip().endswith("of 3.0 MB") for text in shown), shown
+
+
+def test_the_grace_time_travels(shell: Any, folder: WorkspaceFolder) -> None:
+    handle = submit(shell, "--grace-seconds 2.5 --wait --name job", "pass") or shell.user_ns["job"]
+    assert get_run(folder.store.read(), handle.id).definition["grace_seconds"] == 2.5
 
 
 def test_a_canceled_run_says_so(shell: Any) -> None:

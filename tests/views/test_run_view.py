@@ -78,6 +78,14 @@ def test_a_running_run_shows_where_it_is(folder: WorkspaceFolder, make_run: Make
     assert "<progress" in as_html(view)
 
 
+def test_a_message_that_counts_is_not_counted_twice(folder: WorkspaceFolder, make_run: MakeRun) -> None:
+    notebook = {"e": "progress", "v": 6, "of": 12, "u": "cell", "m": "cell 7 of 12"}
+    text = as_text(run_view(folder, make_run(events=[notebook]).id))
+    assert "cell 7 of 12" in text and "cell 6" not in text
+    training = {"e": "progress", "v": 6, "of": 12, "u": "epoch", "m": "saving"}
+    assert "epoch 6 of 12: saving" in as_text(run_view(folder, make_run(events=[training]).id))
+
+
 def test_a_failed_run_shows_the_cause_and_the_log(folder: WorkspaceFolder, make_run: MakeRun) -> None:
     error = {
         "type": "exit",

@@ -22,10 +22,6 @@ class LineParser(argparse.ArgumentParser):
         """Raise what is wrong."""
         raise UserErrorException(f"{self.prog}: {message}. {self.format_usage().strip()}")
 
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """Raise what argparse would have said on its way out."""
-        raise UserErrorException(message or "")
-
 
 def split_line(line: str, namespace: Mapping[str, Any]) -> list[str]:
     """Split `line` as a shell would and replace ``$name`` and ``${name}`` by variables of the notebook.

@@ -60,6 +60,7 @@ def submit_parser() -> LineParser:
     add("--priority", type=int, default=0, metavar="N", help="higher goes first")
     add("--max-retries", type=int, default=0, metavar="N", help="how often to start again after a failure")
     add("--max-seconds", type=int, metavar="N", help="time limit of the run")
+    add("--grace-seconds", type=float, default=10, metavar="N", help="how long it may go on after TERM (10)")
     add("--notebook", metavar="PATH", help="this notebook's path, where it cannot be found")
     add("--source-directory", metavar="FOLDER", help="folder to snapshot; the notebook's if left out")
     add(
@@ -67,7 +68,7 @@ def submit_parser() -> LineParser:
         metavar="FOLDER",
         help="workspace; else AML_WORKSPACE, config.json, or the default one",
     )
-    add("--help", "-h", action="help", help="show this")
+    add("--help", "-h", action="store_true", help="show this")
     return parser
 
 
@@ -81,7 +82,11 @@ class SubmitMagics(Magics):  # type: ignore[misc]  # IPython is untyped to mypy
         """Run this cell's text as a script on a compute target. ``%%aml_submit --help`` lists the options."""
         namespace = self.shell.user_ns
         try:
-            options = submit_parser().parse_args(split_line(line, namespace))
+            parser = submit_parser()
+            options = parser.parse_args(split_line(line, namespace))
+            if options.help:
+                print(parser.format_help())
+                return None
             return self._submit(options, cell, namespace)
         except AmlError as error:
             if hasattr(error, "_render_traceback_"):
@@ -99,7 +104,7 @@ class SubmitMagics(Magics):  # type: ignore[misc]  # IPython is untyped to mypy
         source, notebook, remarks = _source_of(options, cell, namespace)
         folder = kernel_workspace(options.workspace)
         wanted = _cell_options(options, source, notebook)
-        with notebook_progress(f"snapshot of {source}", "files") as progress:
+        with notebook_progress(f"snapshot of {source}", "bytes") as progress:
             submission = submit_cell(folder, cell, self.shell.execution_count, wanted, namespace, progress)
         for remark in [*remarks, *_snapshot_remarks(submission)]:
             print(remark)
@@ -144,6 +149,7 @@ def _cell_options(options: Namespace, source: Path, notebook: Path | None) -> An
         priority=options.priority,
         max_retries=options.max_retries,
         max_seconds=options.max_seconds,
+        grace_seconds=options.grace_seconds,
     )
 
 
