@@ -31,6 +31,7 @@ def add_verbs(nouns: Nouns) -> None:
 def _snapshot(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.views import difference_view, snapshot_view
     from aml_jupyter.workspace import diff_snapshots, preview_snapshot
+    from aml_jupyter.workspace.outcome import check_snapshot_kept
 
     source = Path(arguments.folder).expanduser().absolute()
     if not source.is_dir():
@@ -39,6 +40,6 @@ def _snapshot(arguments: Arguments, door: Door) -> int:
     if arguments.diff is None:
         return emit(arguments, door, snapshot_view(preview_snapshot(folder, source)))
     run = select_run(folder, arguments.diff)
-    if run.snapshot is None:
-        raise UserErrorException(f"run {run.id} has no snapshot", "diff")
+    check_snapshot_kept(run)
+    assert run.snapshot is not None
     return emit(arguments, door, difference_view(run.id, diff_snapshots(folder, run.snapshot, source)))

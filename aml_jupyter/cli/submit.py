@@ -120,7 +120,7 @@ def tell(arguments: Arguments, door: Door, folder: WorkspaceFolder, submission: 
     if not wants_json(arguments):
         shown = door.submitted(folder, submission)
         if not shown:
-            for note in notes:
+            for note in _unsaid(notes):
                 door.remark(f"note: {note}")
             door.write(f"{run.id}\n")
         if not shown and not wait:
@@ -130,6 +130,13 @@ def tell(arguments: Arguments, door: Door, folder: WorkspaceFolder, submission: 
 
         return emit_json(door, {**run_view(folder, run.id).as_json(), **extra})
     return wait_for_runs(folder, [run.id], arguments, door, show_log=not shown, extra=extra) if wait else 0
+
+
+def _unsaid(notes: Sequence[str]) -> list[str]:
+    """Return the notes that were not logged already when the run configuration was read."""
+    from aml_jupyter.config.run_config_files import was_reported
+
+    return [note for note in notes if not was_reported(note)]
 
 
 def experiment_name(source: Path) -> str:
@@ -271,7 +278,8 @@ def _script_run_config(given: _Given, configuration: RunConfiguration) -> Script
         return ScriptRunConfig(**options, command=configuration.command)
     if not script:
         raise UserErrorException(
-            f"the run configuration {given.configuration!r} names neither script nor command, and the line no script", "script"
+            f"the run configuration {given.configuration!r} names neither script nor command, and the line no script",
+            "script",
         )
     arguments = list(given.arguments) if given.script else list(configuration.arguments or [])
     return ScriptRunConfig(**options, script=script, arguments=arguments)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -134,3 +136,18 @@ def test_sizes(text: str, size: int) -> None:
 def test_a_wrong_size_is_refused() -> None:
     with pytest.raises(UserErrorException, match="a size such as"):
         size_of("4 apples")
+
+
+def test_a_run_configuration_may_name_a_command_alone(aml: Aml, project: Path) -> None:
+    (project / ".azureml").mkdir()
+    (project / ".azureml" / "say.runconfig").write_text("command: echo from the command\ncolour: blue\n")
+    outcome = aml("submit", "--wait", "-c", "say")
+    assert outcome.code == 0 and "from the command" in outcome.out
+
+
+def test_a_note_is_said_once(project: Path) -> None:
+    (project / ".azureml").mkdir()
+    (project / ".azureml" / "odd.runconfig").write_text("script: train.py\ncolour: blue\n")
+    entry = "import sys; from aml_jupyter.cli.main import entry; sys.exit(entry())"
+    words = [sys.executable, "-c", entry, "submit", "-c", "odd"]
+    assert subprocess.run(words, stderr=subprocess.PIPE, text=True, check=True).stderr.count("colour") == 1
