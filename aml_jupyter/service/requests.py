@@ -84,7 +84,7 @@ def _answer_one(folder: WorkspaceFolder, active: ActiveRun, name: str, epoch: in
     durable.write_json(str(reply), content, point="service.reply", mode=0o600)
     active.answered.add(name)
     if not (control / protocol.REQUESTS / name).exists():  # who asked is gone, or has read it already
-        with fault_point("service.withdraw"):
+        with fault_point("service.discard_answer"):
             reply.unlink(missing_ok=True)
 
 

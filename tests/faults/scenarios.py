@@ -223,6 +223,7 @@ SCENARIOS = (
         {"script": "parent.py", "declare": True, "spare_client": True, "retries": 1},
     ),
     Scenario("child_answered", ("service.reply",), "script", {"script": "parent.py"}, skips=(0, 1)),
+    Scenario("answer_left", ("service.discard_answer",), "script", {"script": "left.py"}),
     Scenario("cell", ("submit.inputs", "target.control_file"), "cell"),
     Scenario(
         "cell_outputs",

@@ -70,6 +70,14 @@ note()
 child = Run.get_context().submit_child({"script": "short.py"})
 assert child.wait_for_completion() == "Completed" or child.get_status() == "Completed"
 """,
+    "left.py": """
+import aml_supervisor.client.requests as requests
+from azureml.core import Run
+from note import note
+note()
+requests._remove = lambda path: None
+Run.get_context().get_secrets(["token"])
+""",
     "long.py": """
 import signal, sys, time
 from note import note
