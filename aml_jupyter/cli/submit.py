@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import re
 from collections.abc import Sequence
@@ -120,7 +121,7 @@ def tell(arguments: Arguments, door: Door, folder: WorkspaceFolder, submission: 
     if not wants_json(arguments):
         shown = door.submitted(folder, submission)
         if not shown:
-            for note in _unsaid(notes):
+            for note in notes:
                 door.remark(f"note: {note}")
             door.write(f"{run.id}\n")
         if not shown and not wait:
@@ -130,13 +131,6 @@ def tell(arguments: Arguments, door: Door, folder: WorkspaceFolder, submission: 
 
         return emit_json(door, {**run_view(folder, run.id).as_json(), **extra})
     return wait_for_runs(folder, [run.id], arguments, door, show_log=not shown, extra=extra) if wait else 0
-
-
-def _unsaid(notes: Sequence[str]) -> list[str]:
-    """Return the notes that were not logged already when the run configuration was read."""
-    from aml_jupyter.config.run_config_files import was_reported
-
-    return [note for note in notes if not was_reported(note)]
 
 
 def experiment_name(source: Path) -> str:
@@ -254,6 +248,8 @@ def _load(name: str, source: Path, folder: WorkspaceFolder) -> RunConfiguration:
     from aml_jupyter.workspace import list_targets
 
     place = os.path.expanduser(name)
+    log = logging.getLogger("aml_jupyter.config")
+    was_silent, log.disabled = log.disabled, True  # what it says comes with the submission's notes
     try:
         return RunConfiguration.load(place) if os.path.isfile(place) else RunConfiguration.load(str(source), name)
     except ConfigurationError:
@@ -264,6 +260,8 @@ def _load(name: str, source: Path, folder: WorkspaceFolder) -> RunConfiguration:
         configuration = RunConfiguration()
         configuration.target = name
         return configuration
+    finally:
+        log.disabled = was_silent
 
 
 def _script_run_config(given: _Given, configuration: RunConfiguration) -> ScriptRunConfig:

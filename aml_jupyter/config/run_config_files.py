@@ -89,11 +89,6 @@ def load(path: str | os.PathLike[str] | None, name: str | None) -> RunConfigurat
     return config
 
 
-def was_reported(note: str) -> bool:
-    """Tell whether `load` has logged this note in this process."""
-    return note in _reported
-
-
 def _from_text(text: str, file: Path, is_project: bool) -> RunConfiguration:
     from aml_jupyter.config.run_configuration import RunConfiguration
     from aml_jupyter.config.yaml_files import parse
