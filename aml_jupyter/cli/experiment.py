@@ -37,19 +37,15 @@ def _list(arguments: Arguments, door: Door) -> int:
 
 
 def _create(arguments: Arguments, door: Door) -> int:
-    from aml_jupyter.service import check_experiment_name
+    from aml_jupyter.service import create_experiment
     from aml_jupyter.views import experiment_table
-    from aml_jupyter.workspace import append_journal, create_experiment
+    from aml_jupyter.workspace import check_experiment_name
 
     name = arguments.name or arguments.word
     if name is None:
         arguments.parser.error("the experiment's name is missing: aml experiment create -n NAME")
     check_experiment_name(name)
-    folder = open_workspace(arguments)
-    with folder.store.transaction() as tx:
-        record = create_experiment(tx, name)
-    append_journal(folder, {"op": "experiment", "name": record.name})
-    view = experiment_table(record)
+    view = experiment_table(create_experiment(open_workspace(arguments), name))
     if wants_json(arguments):
         return emit_json(door, view.as_json()[0])
     return emit(arguments, door, view)

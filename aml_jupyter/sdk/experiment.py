@@ -10,8 +10,8 @@ from aml_jupyter.errors import UserErrorException, nearest
 from aml_jupyter.sdk.mapping import texts_by_name
 from aml_jupyter.sdk.run import Run
 from aml_jupyter.sdk.unbuilt import unbuilt
-from aml_jupyter.service import SubmitRequest, submit
-from aml_jupyter.workspace import append_journal, create_experiment, find_experiment, list_experiments
+from aml_jupyter.service import SubmitRequest, create_experiment, submit
+from aml_jupyter.workspace import list_experiments
 
 if TYPE_CHECKING:
     from aml_jupyter.sdk.interactive import InteractiveRun
@@ -55,13 +55,7 @@ class Experiment:
             raise UserErrorException(f"The experiment name {name!r} cannot be used: expected a text.", "name")
         self.workspace = workspace
         self.name = name
-        store = workspace.folder.store
-        record = find_experiment(store.read(), name)
-        if record is None:
-            with store.transaction() as tx:
-                record = create_experiment(tx, name)
-            append_journal(workspace.folder, {"op": "experiment", "name": name})
-        self.id = str(record.id)
+        self.id = str(create_experiment(workspace.folder, name).id)
 
     @staticmethod
     def list(workspace: Workspace, experiment_name: str | None = None, **_ignored: Any) -> Sequence[Experiment]:

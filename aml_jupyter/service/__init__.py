@@ -21,19 +21,19 @@ from aml_jupyter.service.compute import (
     stop_target,
     update_target,
 )
-from aml_jupyter.service.submission import Submission, SubmitRequest, check_experiment_name, find_target, submit
+from aml_jupyter.service.experiments import create_experiment
+from aml_jupyter.service.submission import Submission, SubmitRequest, submit
 
 __all__ = [
     "ServiceStatus",
     "Submission",
     "SubmitRequest",
     "cancel_run",
-    "check_experiment_name",
+    "create_experiment",
     "create_target",
     "delete_target",
     "detach_target",
     "ensure_service",
-    "find_target",
     "rename_run",
     "restart_target",
     "resubmit_run",

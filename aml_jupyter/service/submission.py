@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import re
 import shutil
 import socket
 import sqlite3
@@ -20,7 +19,7 @@ from typing import Any
 
 from aml_jupyter import environments
 from aml_jupyter.config import ScriptRunConfig, refuse_unbuilt, source_folder
-from aml_jupyter.errors import ComputeTargetException, UserErrorException, nearest
+from aml_jupyter.errors import ComputeTargetException, UserErrorException
 from aml_jupyter.service.client import ensure_service
 from aml_jupyter.service.launch import needs_of
 from aml_jupyter.supervisor import durable
@@ -32,10 +31,12 @@ from aml_jupyter.workspace import (
     TargetRecord,
     WorkspaceFolder,
     add_properties,
+    check_experiment_name,
     check_run_id,
     default_target,
     find_run,
     get_run,
+    get_target,
     git_properties,
     insert_run,
     list_targets,
@@ -44,7 +45,7 @@ from aml_jupyter.workspace import (
     write_definition,
 )
 
-__all__ = ["Submission", "SubmitRequest", "check_experiment_name", "find_target", "submit"]
+__all__ = ["LONGEST_NAME", "Submission", "SubmitRequest", "queue_again", "submit"]
 
 
 LONGEST_NAME = 256
@@ -110,7 +111,7 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     config = request.config
     run_config = config.run_config
     check_experiment_name(request.experiment)
-    target = find_target(folder, run_config.target if run_config.target_is_set else None)
+    target = target_for_runs(folder.store.read(), run_config.target if run_config.target_is_set else None)
     submitter = dict(request.submitter) if request.submitter is not None else environments.submitter()
     refuse_unbuilt(run_config)
     environments.check(run_config, submitter)
@@ -151,7 +152,7 @@ def _queue(
         write_definition(folder.layout, definition)
         durable.sync_folder(str(place.path.parent))
         with folder.store.transaction() as tx:
-            ready_target(tx, definition["target"])  # it may have been deleted while the snapshot was taken
+            target_for_runs(tx, definition["target"])  # it may have been deleted while the snapshot was taken
             insert_run(tx, definition, status="Queued", reason="")
             if definition["properties"]:
                 add_properties(tx, definition["id"], definition["properties"])
@@ -182,22 +183,7 @@ def _write_inputs(inputs: Path, values: bytes) -> None:
     )
 
 
-def check_experiment_name(name: str) -> None:
-    """Refuse an experiment name that SDK v1 would refuse.
-
-    Raises
-    ------
-    UserErrorException
-        When it is empty, longer than 255 characters, or has other characters than letters, digits, ``_`` and ``-``.
-    """
-    if not re.fullmatch(r"[^\W_][\w-]{0,254}", name):
-        raise UserErrorException(
-            f"The experiment name {name!r} is not allowed: 1 to 255 letters, digits, '_' or '-', a letter or digit first.",
-            "experiment",
-        )
-
-
-def find_target(folder: WorkspaceFolder, name: str | None) -> TargetRecord:
+def target_for_runs(db: sqlite3.Connection, name: str | None) -> TargetRecord:
     """Return the compute target called `name` (None: the workspace's default), ready to take runs.
 
     Raises
@@ -205,23 +191,10 @@ def find_target(folder: WorkspaceFolder, name: str | None) -> TargetRecord:
     ComputeTargetException
         When it is unknown, is being deleted, or its type cannot take plain runs.
     """
-    return ready_target(folder.store.read(), name)
-
-
-def ready_target(db: sqlite3.Connection, name: str | None) -> TargetRecord:
-    """Do what `find_target` does, inside a transaction too."""
-    wanted = name or default_target(db)
-    known = {record.name.lower(): record for record in list_targets(db)}
-    record = known.get(wanted.lower())
-    if record is None:
-        raise ComputeTargetException(
-            f"ComputeTargetNotFound: Compute Target with name {wanted} not found in provided workspace; "
-            + nearest(wanted, sorted(entry.name for entry in known.values())),
-            "target",
-        )
+    record = get_target(db, name or default_target(db))
     kind = kind_of(record.type)
     if not kind.plain_runs:
-        able = ", ".join(entry.name for entry in known.values() if kind_of(entry.type).plain_runs)
+        able = ", ".join(entry.name for entry in list_targets(db) if kind_of(entry.type).plain_runs)
         raise ComputeTargetException(
             f"{record.name!r} is of type {kind.type!r}, which runs only pipeline steps. Targets for plain runs: {able}.",
             "target",

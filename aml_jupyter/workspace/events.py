@@ -26,7 +26,7 @@ def record_event(tx: sqlite3.Connection, kind: str, subject: str, data: dict[str
         The open transaction.
     kind : str
         ``run.state``, ``run.metric``, ``run.progress``, ``run.tags``, ``run.artifact``, ``run.child``, ``run.name``,
-        ``run.note``, ``target.state`` or ``service.state``.
+        ``run.note`` or ``target.state``.
     subject : str
         The run's id, the target's name, or empty.
     data : dict
