@@ -19,6 +19,7 @@ from aml_jupyter.views.metrics import MetricView, artifact_names, brief_metrics,
 from aml_jupyter.views.run_html import run_html
 from aml_jupyter.views.run_text import run_text
 from aml_jupyter.views.runs import RunRow, run_fields
+from aml_jupyter.views.typed_charts import TypedChart, typed_charts
 from aml_jupyter.workspace import (
     artifact_path,
     attempts,
@@ -53,6 +54,8 @@ class RunView:
     metric_values: dict[str, Any]
     images: tuple[tuple[str, Path], ...]
     """The images that the run logged: metric and file."""
+    charts: tuple[TypedChart, ...]
+    """The typed charts that the run logged and whose files are there."""
     outputs: tuple[ArtifactRecord, ...]
     children: tuple[RunRow, ...]
 
@@ -151,6 +154,7 @@ def run_view(folder: WorkspaceFolder, run_id: str, log_lines: int = 20) -> RunVi
         metrics=metrics,
         metric_values=brief_metrics(db, run_id),
         images=tuple(_images(folder, metrics)),
+        charts=typed_charts(folder, metrics),
         outputs=tuple(list_artifacts(db, run_id)),
         children=tuple(RunRow(child, {}) for child in children),
     )

@@ -13,6 +13,7 @@ from aml_jupyter.views.logs import coloured_html
 from aml_jupyter.views.metrics import metrics_html
 from aml_jupyter.views.run_text import LISTED, facts_of
 from aml_jupyter.views.runs import state_text
+from aml_jupyter.views.typed_charts import charts_html
 
 if TYPE_CHECKING:
     from aml_jupyter.views.run import RunView
@@ -34,6 +35,7 @@ def run_html(view: RunView, files_url: str | None) -> Html:
         _header(view, colour),
         _error(view) if run.error else None,
         metrics_html(view.metrics),
+        charts_html(view.charts),
         _images(view),
         _log(view),
         _outputs(view, files_url),

@@ -8,6 +8,7 @@ from aml_jupyter.views.formats import clock_text, duration_text, size_text
 from aml_jupyter.views.metrics import metrics_text
 from aml_jupyter.views.runs import progress_text, state_text
 from aml_jupyter.views.text import Column, clip, printable, table_text, wrap
+from aml_jupyter.views.typed_charts import charts_text
 
 if TYPE_CHECKING:
     from aml_jupyter.views.run import RunView
@@ -27,6 +28,8 @@ def run_text(view: RunView, width: int) -> str:
         parts.append(_error(view, wide))
     if view.metrics:
         parts.append("metrics\n" + _indent(metrics_text(view.metrics, wide - 2)))
+    if view.charts:
+        parts.append(_indent(charts_text(view.charts, wide - 2)))
     if view.log is not None and view.log.lines:
         head = f"log, last {len(view.log.lines)} lines" if not view.log.whole else "log"
         parts.append(
