@@ -11,6 +11,12 @@ from typing import Any
 
 __all__ = ["notebook_path", "server_url"]
 
+RUNNERS = {"papermill", "jupyter-execute", "jupyter-nbconvert", "nbconvert"}
+"""Programs that execute the notebook which their command line names, without telling its kernel."""
+
+PAIRS = {"-p", "--parameters", "-r", "--parameters_raw"}
+"""papermill's options that take two words, of which the second may end in .ipynb, too."""
+
 TIMEOUT_SECONDS = 1.0
 """Bound for the one question to the Jupyter server of this machine."""
 
@@ -20,7 +26,7 @@ def notebook_path(choice: str | None = None, namespace: dict[str, Any] | None = 
 
     Asked in this order: `AML_NOTEBOOK`; `choice` (the magic's ``--notebook``); VS Code's and papermill's variables in
     the notebook's namespace; the Jupyter server's list of sessions (right even after a rename); the session name that
-    the kernel was started with.
+    the kernel was started with; the command line of papermill, ``jupyter execute`` or ``jupyter nbconvert --execute``.
 
     Parameters
     ----------
@@ -47,7 +53,7 @@ def notebook_path(choice: str | None = None, namespace: dict[str, Any] | None = 
             return found
     server = _own_server()
     session = os.environ.get("JPY_SESSION_NAME") or names.get("__session__")
-    return _from_sessions(server) or _from_session_name(session, server)
+    return _from_sessions(server) or _from_session_name(session, server) or (None if server else _from_runner())
 
 
 @lru_cache(maxsize=1)
@@ -89,6 +95,22 @@ def _existing(path: Any, base: str | None = None) -> Path | None:
 
 def _from_session_name(session: Any, server: dict[str, Any] | None) -> Path | None:
     return _existing(session, (server or {}).get("root_dir") or None)
+
+
+def _from_runner() -> Path | None:
+    """Return the first notebook on the command line of the program that started this kernel, if it is one of RUNNERS."""
+    import psutil
+
+    try:
+        parent = psutil.Process(os.getppid())
+        words, folder = parent.cmdline(), parent.cwd()
+    except (psutil.Error, OSError):
+        return None
+    if not RUNNERS & {Path(word).name for word in words[:3]}:
+        return None
+    passed_over = {number + 2 for number, word in enumerate(words) if word in PAIRS}
+    named = (word for number, word in enumerate(words) if word.endswith(".ipynb") and number not in passed_over)
+    return _existing(next(named, None), folder)
 
 
 def _own_server() -> dict[str, Any] | None:

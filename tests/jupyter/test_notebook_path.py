@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,3 +59,32 @@ def test_a_relative_session_name_is_joined_to_its_own_servers_root(
     info = f'{{"pid": {os.getppid()}, "root_dir": "{notebook.parent}", "url": "", "token": ""}}'
     (tmp_path / f"jpserver-{os.getppid()}.json").write_text(info)
     assert notebook_path() == notebook
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["papermill", "-p", "other", "b.ipynb", "sub/a.ipynb", "out.ipynb", "--no-progress-bar"],
+        ["nbconvert", "--to", "notebook", "--execute", "--output", "out", "sub/a.ipynb"],
+    ],
+)
+def test_who_executes_a_notebook_from_a_command_line_tells_by_it(
+    line: list[str], folder: object, project: Path, tmp_path: Path
+) -> None:
+    asks = "from aml_jupyter.jupyter.notebook import notebook_path\nprint(notebook_path(namespace=globals()))"
+    parameters = {"cell_type": "code", "id": "p", "metadata": {"tags": ["parameters"]}, "source": "other = 1"}
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "source": asks}
+    empty = {"execution_count": None, "outputs": []}
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    content = {"cells": [parameters | empty, cell | empty], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    (project / "sub").mkdir()
+    for name in ("b.ipynb", "sub/a.ipynb", "out.ipynb"):
+        (project / name).write_text(json.dumps(content))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JPY_")}
+    environment |= {"PYTHONWARNINGS": "ignore", "IPYTHONDIR": str(tmp_path / "ipython")}
+    done = subprocess.run(
+        [sys.executable, "-m", *line], cwd=project, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    (written,) = [path for path in project.rglob("out.ipynb") if str(project / "sub") in path.read_text()]
+    assert f"{project / 'sub' / 'a.ipynb'}\\n" in written.read_text()
