@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from aml_jupyter.views.formats import clock_text, iso_time, json_value
 from aml_jupyter.views.html import colour_of, element, table_html
 from aml_jupyter.views.text import Column, printable
 from aml_jupyter.views.view import TableView
-from aml_jupyter.workspace import default_target, find_runs, get_target, list_targets
+from aml_jupyter.workspace import count_runs, default_target, get_target, list_targets
 from aml_jupyter.workspace.states import ACTIVE, WAITING
 
 if TYPE_CHECKING:
@@ -150,14 +149,13 @@ class KindRow:
     def cells(self) -> tuple[str, ...]:
         """Return one text for each column."""
         kind = self.kind
-        say: Callable[[bool], str] = {True: "yes", False: "no"}.__getitem__
         note = kind.note or kind.title
         return (
             kind.type,
-            say(kind.plain_runs),
+            _yes_or_no(kind.plain_runs),
             kind.pipelines,
-            say(kind.sweeps),
-            say(kind.gpu),
+            _yes_or_no(kind.sweeps),
+            _yes_or_no(kind.gpu),
             "several" if kind.several_nodes else "one",
             ", ".join(kind.verbs) or "-",
             ", ".join(kind.lifted),
@@ -193,10 +191,12 @@ def kinds_rows() -> TableView[KindRow]:
 
 def _load(folder: WorkspaceFolder, name: str) -> tuple[int, int]:
     """Return how many runs a target works on, and how many wait for it."""
-    db = folder.store.read()
-    active = find_runs(db, target=name, status=ACTIVE, include_hidden=True, children=True)
-    waiting = find_runs(db, target=name, status=WAITING, include_hidden=True, children=True)
-    return len(active), len(waiting)
+    counts = count_runs(folder.store.read(), name)
+    return sum(counts.get(state, 0) for state in ACTIVE), sum(counts.get(state, 0) for state in WAITING)
+
+
+def _yes_or_no(holds: bool) -> str:
+    return "yes" if holds else "no"
 
 
 def _settings_text(settings: dict[str, Any]) -> str:

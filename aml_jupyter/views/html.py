@@ -12,8 +12,6 @@ from typing import Final
 
 __all__ = ["COLOURS", "FAINT", "Html", "colour_of", "element", "join", "table_html", "void"]
 
-Child = "str | Html | None"
-
 COLOURS: Final = {
     "good": "var(--jp-success-color1, #388e3c)",
     "bad": "var(--jp-error-color1, #d9484f)",

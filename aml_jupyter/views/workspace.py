@@ -11,8 +11,7 @@ from aml_jupyter.views.formats import clock_text, iso_time
 from aml_jupyter.views.html import element, table_html
 from aml_jupyter.views.text import Column, printable
 from aml_jupyter.views.view import TableView
-from aml_jupyter.workspace import default_target, find_runs, list_experiments, list_targets, list_workspaces
-from aml_jupyter.workspace.states import RUN_STATES
+from aml_jupyter.workspace import count_runs, default_target, list_experiments, list_targets, list_workspaces
 
 if TYPE_CHECKING:
     from aml_jupyter.service import ServiceStatus
@@ -149,9 +148,6 @@ class WorkspaceRow:
 def workspace_view(folder: WorkspaceFolder) -> WorkspaceView:
     """Return the workspace with counts of its runs and its service."""
     db = folder.store.read()
-    counts: dict[str, int] = {}
-    for run in find_runs(db, include_hidden=True, children=True):
-        counts[run.status] = counts.get(run.status, 0) + 1
     return WorkspaceView(
         id=folder.id,
         name=folder.name,
@@ -162,7 +158,7 @@ def workspace_view(folder: WorkspaceFolder) -> WorkspaceView:
         default_target=default_target(db),
         targets=tuple(target.name for target in list_targets(db)),
         experiments=len(list_experiments(db)),
-        runs={state: counts[state] for state in RUN_STATES if state in counts},
+        runs=count_runs(db),
         service=service_view(folder),
     )
 

@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from .report import Report
     from .runs import (
         check_run_id,
+        count_runs,
         find_run,
         find_runs,
         get_run,
@@ -141,6 +142,7 @@ __all__ = [
     "attempts",
     "check_experiment_name",
     "check_run_id",
+    "count_runs",
     "check_secret_name",
     "create_experiment",
     "current_lease",
@@ -224,7 +226,7 @@ _MODULES = {
     "TransitionRecord",
     "registry": "WorkspaceEntry find_workspace list_workspaces runtime_folder user_data_folder workspace_by_name",
     "report": "Report",
-    "runs": "check_run_id find_run find_runs get_run insert_run new_run_id open_runs place_in_line places_in_line "
+    "runs": "check_run_id count_runs find_run find_runs get_run insert_run new_run_id open_runs place_in_line places_in_line "
     "transition update_run",
     "secrets": "check_secret_name delete_secret get_secret set_secret",
     "snapshots": "Snapshot diff_snapshots materialise preview_snapshot read_blob read_tree take_snapshot",

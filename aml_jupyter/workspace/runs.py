@@ -27,6 +27,7 @@ from .states import FINAL, RUN_STATES, RUN_TRANSITIONS
 
 __all__ = [
     "check_run_id",
+    "count_runs",
     "end_inner_runs",
     "find_run",
     "find_runs",
@@ -237,6 +238,13 @@ def find_runs(
 def open_runs(db: sqlite3.Connection) -> list[RunRecord]:
     """Return the runs that have not ended, in the order they were submitted. No others are read."""
     return load_runs(db, f"WHERE {OPEN} ORDER BY r.seq")
+
+
+def count_runs(db: sqlite3.Connection, target: str | None = None) -> dict[str, int]:
+    """Return how many runs are in which state, on one target or on all; child runs and hidden ones included."""
+    where, values = ("WHERE target = ? ", (target,)) if target is not None else ("", ())
+    rows = dict(db.execute(f"SELECT status, count(*) FROM runs {where}GROUP BY status", values))
+    return {state: int(rows[state]) for state in RUN_STATES if state in rows}
 
 
 def place_in_line(db: sqlite3.Connection, run_id: str) -> int | None:

@@ -14,7 +14,6 @@ __all__ = [
     "RUN_STATES",
     "RUN_TRANSITIONS",
     "WAITING",
-    "may_follow",
 ]
 
 FINAL: Final = frozenset({"Completed", "Failed", "Canceled"})
@@ -64,14 +63,3 @@ PROVISIONING_TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     "Stopped": frozenset({"Starting", "Updating", "Deleting"}),
 }
 """The same for a target's provisioning_state; a compute instance also has Starting, Running, Stopping, Stopped."""
-
-
-def may_follow(before: str, after: str) -> bool:
-    """Tell whether a run in state `before` may go to state `after`.
-
-    Raises
-    ------
-    KeyError
-        When `before` is not a state at all.
-    """
-    return after in RUN_TRANSITIONS[before]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aml_jupyter.workspace import WorkspaceFolder, find_runs, open_runs, place_in_line, set_tags
+from aml_jupyter.workspace import WorkspaceFolder, count_runs, find_runs, open_runs, place_in_line, set_tags
 from aml_jupyter.workspace.queue import count_open_runs, open_in_process_runs
 
 RUNS = 100_000
@@ -53,12 +53,14 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> WorkspaceFolder:
         open_runs,
         open_in_process_runs,
         count_open_runs,
+        count_runs,
+        lambda db: count_runs(db, "ci"),
         lambda db: place_in_line(db, f"r{RUNS + 99}"),
     ],
     ids=[
         "newest", "page", "experiment", "target", "queued", "none of two states", "children", "tag",
         "tag and experiment", "no experiment", "open", "open inside processes",
-        "how many are open", "place in line",
+        "how many are open", "how many in each state", "how many on a target", "place in line",
     ],
 )  # fmt: skip
 def test_questions_are_answered_at_once(big: WorkspaceFolder, ask: Callable[[object], object]) -> None:
@@ -74,5 +76,7 @@ def test_the_answers_are_right(big: WorkspaceFolder) -> None:
     db = big.store.read()
     assert [run.seq for run in find_runs(db, last=2)] == [RUNS + 1, RUNS - 99]
     assert len(find_runs(db, parent="r5000")) == 990 and len(find_runs(db, tags={"best": "yes"})) == 100
+    assert count_runs(db) == {"Queued": 100, "Completed": RUNS}
+    assert count_runs(db, "ci") == {"Queued": 33, "Completed": 33_334}
     assert len(open_runs(db)) == 100 and place_in_line(db, f"r{RUNS + 99}") == 67
     assert find_runs(db, status=["Running", "Failed"]) == []

@@ -8,7 +8,8 @@ from typing import Any
 import aml_jupyter
 from aml_jupyter.service import service_status
 from aml_jupyter.views import as_json, experiment_rows, kinds_rows, workspace_view
-from aml_jupyter.workspace import WorkspaceFolder, list_workspaces, open_runs
+from aml_jupyter.workspace import WorkspaceFolder, count_runs, list_workspaces
+from aml_jupyter.workspace.states import FINAL
 
 from .base import API_VERSION, Handler, guarded
 from .bodies import NoQuery
@@ -92,5 +93,5 @@ def _service(folder: WorkspaceFolder) -> dict[str, Any]:
     status = service_status(folder)
     return {
         **(asdict(status) if status is not None else {"alive": False}),
-        "open_runs": len(open_runs(folder.store.read())),
+        "open_runs": sum(count for state, count in count_runs(folder.store.read()).items() if state not in FINAL),
     }
