@@ -39,6 +39,14 @@ class _Thread:
             self.connections[kind].close()
         self.connections.clear()
 
+    def let_go(self) -> None:
+        """Close what is not in use; a connection that its thread is just using is closed when it has done so."""
+        if self.thread is threading.current_thread() or not self.thread.is_alive():
+            self.close()
+        else:  # SQLite crashes when a connection is closed under the feet of another thread
+            for kind in sorted(self.connections, key=lambda kind: kind != "read"):
+                self.connections.pop(kind, None)
+
 
 class Store:
     """Give each thread its connections to the database at `path`.
@@ -132,7 +140,7 @@ class Store:
             everyone, self._all = self._all, []
         for each in everyone:
             if each.process == os.getpid():
-                each.close()
+                each.let_go()
         self._local = threading.local()
 
     @contextmanager

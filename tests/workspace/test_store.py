@@ -224,6 +224,31 @@ def test_a_workspace_that_nobody_uses_any_more_is_closed(folder: WorkspaceFolder
     assert len(_open_files(folder.root)) < len(before)
 
 
+def test_a_workspace_is_closed_while_other_threads_read_it(folder: WorkspaceFolder) -> None:
+    """Python ends with a segmentation fault when a connection is closed in the middle of another thread's statement."""
+    begun, ended = threading.Barrier(4), threading.Event()
+
+    def read() -> None:
+        begun.wait(10)
+        while not ended.is_set():
+            opened.store.read().execute(
+                "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n LIMIT 20000) SELECT max(x) FROM n"
+            )
+
+    opened = WorkspaceFolder.open(folder.root)
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    begun.wait(10)
+    for _ in range(200):
+        opened.close()
+        find_runs(folder.store.read())
+    ended.set()
+    for thread in threads:
+        thread.join(10)
+    opened.close()
+
+
 def _open_files(root: Path) -> list[str]:
     links = [Path(entry) for entry in Path("/proc/self/fd").iterdir()]
     return [os.readlink(link) for link in links if link.is_symlink() and os.readlink(link).startswith(f"{root}/aml.db")]
