@@ -46,6 +46,7 @@ class WakeSocket:
                 os.unlink(path)
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self._socket.bind(str(path))
+        self._inode = os.stat(path).st_ino
         os.chmod(path, 0o600)
         self._socket.listen(128)
         self._socket.setblocking(False)
@@ -76,10 +77,14 @@ class WakeSocket:
         return bool(ready)
 
     def close(self) -> None:
-        """Stop listening and remove the socket file; the caller's threads have ended."""
+        """Stop listening and remove the socket file; the caller's threads have ended.
+
+        The file of a service that took over meanwhile stays.
+        """
         self._closed = True
         with fault_point("service.unlisten"), contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
+            if os.stat(self.path).st_ino == self._inode:
+                os.unlink(self.path)
         self._socket.close()
         os.close(self._inner)
         os.close(self._bell)

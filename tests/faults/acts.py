@@ -38,6 +38,7 @@ from aml_jupyter.supervisor import faults, protocol
 from aml_jupyter.workspace import (
     WorkspaceFolder,
     delete_secret,
+    find_run,
     find_runs,
     find_target,
     find_workspace,
@@ -127,6 +128,34 @@ def stream(client: Client) -> None:
             submitted.remove(each)
             cancel_run(client.folder, each[1])
             print("canceled", each[1], flush=True)
+
+
+def submit_some(client: Client) -> None:
+    """Submit scripts, and leave at once."""
+    for name, *arguments in client.given["scripts"]:
+        client.submit(name, *arguments)
+
+
+def submit_and_stay(client: Client) -> None:
+    """Submit a script in a process that does not end by itself."""
+    client.submit("span.py")
+    signal.pause()
+
+
+def untracked(client: Client) -> None:
+    """Run what is not to be remembered, and wait until nothing of it is left."""
+    os.environ["AML_UNTRACKED_SECONDS"] = "0"
+    config = ScriptRunConfig(source_directory=client.project, command="true")
+    config.run_config.tracked_run = False
+    run = submit(client.folder, SubmitRequest(config, "faults", kind="command")).run
+    client.until(lambda: find_run(client.folder.store.read(), run.id) is None, f"the removal of {run.id}")
+
+
+def after_untracked(client: Client) -> None:
+    """Have the service go on, and wait until nothing of what is not remembered is left."""
+    os.environ["AML_UNTRACKED_SECONDS"] = "0"
+    client.wait(client.submit("short.py"))
+    client.until(lambda: len(list(client.folder.layout.runs.iterdir())) == 1, "one run's folder")
 
 
 def bad_then_good(client: Client) -> None:

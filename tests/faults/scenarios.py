@@ -208,6 +208,8 @@ SCENARIOS = (
         {"spare_client": True, "retries": 1},
         skips=(0, 1),
     ),
+    Scenario("untracked", ("runs.remove",), "untracked", {"spare_client": True}, recovery="after_untracked"),
+    Scenario("untracked_noted", ("journal.append",), "untracked", {"spare_client": True}, recovery="after_untracked"),
     Scenario("bad_snapshot", ("snapshot.discard",), "bad_then_good"),
     Scenario("upload", ("client.artifact",), "script", {"declare": True, "spare_client": True, "retries": 1}),
     Scenario(

@@ -36,6 +36,22 @@ os.makedirs("outputs", exist_ok=True)
 with open("outputs/model.txt", "w") as stream:
     stream.write("the model")
 """.replace("from azureml", "import os\nfrom azureml"),
+    "gated.py": """
+import os, sys, time
+from note import note
+note("begin")
+if os.environ["AML_ATTEMPT"] == "1" or "--always" in sys.argv:
+    while not os.path.exists(sys.argv[1]):
+        time.sleep(0.01)
+note("end")
+""",
+    "span.py": """
+import time
+from note import note
+note("begin")
+time.sleep(0.05)
+note("end")
+""",
     "load.py": """
 import os, sys, time
 from azureml.core import Run

@@ -116,6 +116,11 @@ class World:
         assert code in (0, 3, -signal.SIGKILL), self.story()
         return code
 
+    def service(self) -> int:
+        """Return the pid of the one service process of the workspace."""
+        until(lambda: len(services(self.root)) == 1, message="one service")
+        return services(self.root)[0]
+
     def stop_client(self) -> None:
         """End the armed client, which waits for a run that will not come."""
         self._client.kill()
@@ -141,7 +146,7 @@ class World:
         if not self.ledger.exists():
             return Counter()
         lines = [line.split() for line in self.ledger.read_text().splitlines()]
-        return Counter((line[0], int(line[1])) for line in lines if len(line) == 2)
+        return Counter((line[0], int(line[1])) for line in lines if line[2:] != ["end"])
 
     def story(self) -> str:
         """Return all that a person would want to see of a failure."""

@@ -1,0 +1,66 @@
+"""Give fault tests a world of their own, and what only root can have: mounts, another boot id, another clock."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from faults.world import World
+
+from aml_jupyter.workspace import WorkspaceFolder
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    made = World(tmp_path)
+    made.linger = "20"
+    return made
+
+
+@pytest.fixture
+def folder(world: World) -> Iterator[WorkspaceFolder]:
+    opened = WorkspaceFolder.open(world.root, create=True)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def as_root() -> None:
+    """Skip where the machine does not give us what the test needs."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    if subprocess.run(["unshare", "-m", "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody have a mount namespace")
+
+
+@pytest.fixture
+def small_disk(as_root: None, world: World) -> Iterator[Path]:
+    """A file system of 4 MB below the world's workspace."""
+    world.root.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(world.root)], check=True)
+    yield world.root
+    subprocess.run(["umount", "-l", str(world.root)], check=True)
+
+
+@pytest.fixture(scope="session")
+def faketime_library() -> str:
+    """Debian's libfaketime; installed here when it is missing."""
+    found = _faketime()
+    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        quiet = {"capture_output": True, "check": False, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
+        for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "faketime"]):
+            subprocess.run(command, timeout=150, **quiet)  # type: ignore[call-overload]
+        found = _faketime()
+        if found is None and os.environ.get("CI"):
+            pytest.fail("faketime could not be installed")
+    if found is None:
+        pytest.skip("needs faketime, which root can install with apt-get")
+    return found
+
+
+def _faketime() -> str | None:
+    return next((str(path) for path in Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
