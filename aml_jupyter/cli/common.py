@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aml_jupyter.cli.parser import Arguments
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from aml_jupyter.views import View
     from aml_jupyter.workspace import RunRecord, WorkspaceFolder
 
-__all__ = ["emit", "emit_json", "open_workspace", "pairs", "select_run", "size_of", "wants_json"]
+__all__ = ["current_folder", "emit", "emit_json", "open_workspace", "pairs", "select_run", "size_of", "wants_json"]
 
 _UNITS: Final = {
     "": 1,
@@ -34,6 +35,20 @@ _UNITS: Final = {
 def wants_json(arguments: Arguments) -> bool:
     """Tell whether ``--json`` was said."""
     return bool(getattr(arguments, "json", False))
+
+
+def current_folder() -> Path:
+    """Return the current folder.
+
+    Raises
+    ------
+    UserErrorException
+        When it was deleted.
+    """
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise UserErrorException("the current folder does not exist any more; change to one that does") from None
 
 
 def open_workspace(arguments: Arguments) -> WorkspaceFolder:

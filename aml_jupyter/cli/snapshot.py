@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
-from aml_jupyter.cli.common import emit, open_workspace, select_run
+from aml_jupyter.cli.common import current_folder, emit, open_workspace, select_run
 from aml_jupyter.cli.parser import Arguments, Nouns, add_verb
 from aml_jupyter.errors import UserErrorException
 
@@ -33,8 +33,8 @@ def _snapshot(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.workspace import diff_snapshots, preview_snapshot
     from aml_jupyter.workspace.outcome import check_snapshot_kept
 
-    source = Path(arguments.folder).expanduser().absolute()
-    if not source.is_dir():
+    source = current_folder() / os.path.expanduser(arguments.folder)
+    if not os.path.isdir(source):
         raise UserErrorException(f"{source} is not a folder", "folder")
     folder = open_workspace(arguments)
     if arguments.diff is None:

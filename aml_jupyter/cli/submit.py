@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aml_jupyter.cli.common import emit_json, open_workspace, pairs, size_of, wants_json
+from aml_jupyter.cli.common import current_folder, emit_json, open_workspace, pairs, size_of, wants_json
 from aml_jupyter.cli.follow import wait_for_runs
 from aml_jupyter.cli.notebooks import check_parameters, typed_value
 from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_verb
@@ -222,7 +222,7 @@ def _locate(folder: str | None, script: str | None) -> tuple[Path, str | None]:
             place = Path(os.path.expanduser(script))
             if place.name:
                 return place.parent, place.name
-        return Path.cwd(), script
+        return current_folder(), script
     source = Path(os.path.abspath(os.path.expanduser(folder)))
     if script is not None and not os.path.isfile(source / script):
         place = Path(os.path.abspath(os.path.expanduser(script)))

@@ -73,6 +73,8 @@ def check_script(source_directory: str | os.PathLike[str] | None, script: str | 
             "it is a folder" if full.is_dir() else nearest(full.relative_to(folder).as_posix(), list(_scripts(folder)))
         )
         raise ConfigurationError(f"{refusal} {folder}; {found or 'the folder has no scripts'}.", field="script")
+    if not os.access(full, os.R_OK):
+        raise ConfigurationError(f"script: {full} cannot be read (Permission denied). Change its rights.", field="script")
     return full.relative_to(folder).as_posix()
 
 

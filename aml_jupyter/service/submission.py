@@ -44,6 +44,8 @@ from aml_jupyter.workspace import (
     take_snapshot,
     write_definition,
 )
+from aml_jupyter.workspace.removal import is_untracked
+from aml_jupyter.workspace.snapshots.store import store_errors
 
 __all__ = ["LONGEST_NAME", "Submission", "SubmitRequest", "queue_again", "submit"]
 
@@ -121,13 +123,26 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     source = source_folder(config.source_directory).resolve()
     script = config.check(also=request.overlay)
     definition = _definition(folder, request, target, submitter, source, script)
+    if not run_config.tracked_run or is_untracked(folder.store.read(), request.parent):
+        definition["hidden"] = True
+        definition["run_config"]["trackedRun"] = False
     refusal = create_backend(folder, target).refusal(needs_of(definition))
     if refusal:
         raise ComputeTargetException(f"The run can never start on {target.name!r}: {refusal}.", "target")
-    snapshot = take_snapshot(folder, source, overlay=dict(request.overlay), progress=request.progress)
+    required = [script] if script and script not in request.overlay else []
+    snapshot = take_snapshot(
+        folder, source, overlay=dict(request.overlay), progress=request.progress, required=required
+    )
     definition["snapshot"] = snapshot.id
-    notes = (*run_config.notes, *environments.without_effect(run_config))
+    notes = (*run_config.notes, *_not_remembered(definition), *environments.without_effect(run_config))
     return _queue(folder, definition, snapshot, request.inputs, notes)
+
+
+def _not_remembered(definition: Mapping[str, Any]) -> list[str]:
+    """Say that a run with ``TrackedRun: false`` leaves nothing behind."""
+    if definition["run_config"].get("trackedRun", True):
+        return []
+    return ["TrackedRun is false: the run is in no list, and is removed with its files when it has ended"]
 
 
 def queue_again(folder: WorkspaceFolder, definition: dict[str, Any], inputs: bytes | None) -> Submission:
@@ -145,12 +160,13 @@ def _queue(
 ) -> Submission:
     """Write the run's folder, then the acknowledging commit, then wake the service."""
     place = folder.layout.run(definition["id"])
-    place.path.mkdir(parents=True, exist_ok=True)  # a submit of the same id that was killed may have left it
     try:
-        if inputs is not None:
-            _write_inputs(place.inputs, inputs)
-        write_definition(folder.layout, definition)
-        durable.sync_folder(str(place.path.parent))
+        with store_errors(str(place.path)):
+            place.path.mkdir(parents=True, exist_ok=True)  # a submit of the same id that was killed may have left it
+            if inputs is not None:
+                _write_inputs(place.inputs, inputs)
+            write_definition(folder.layout, definition)
+            durable.sync_folder(str(place.path.parent))
         with folder.store.transaction() as tx:
             target_for_runs(tx, definition["target"])  # it may have been deleted while the snapshot was taken
             insert_run(tx, definition, status="Queued", reason="")

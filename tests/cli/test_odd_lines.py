@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,3 +69,63 @@ def test_one_file_that_cannot_be_read_does_not_keep_the_others(aml: Aml, project
     outcome = aml("run", "download", "last", "-d", tmp_path / "fetched")
     assert outcome.code == 1 and "outputs/a" in outcome.err
     assert (tmp_path / "fetched" / "outputs" / "b").read_text() == "b"
+
+
+@pytest.mark.parametrize(
+    ("script", "rules", "rule"),
+    [
+        ("train.py", "*.py\n", ".amlignore:1: *.py"),
+        ("venv/train.py", "", "pyvenv.cfg"),
+        (".git/train.py", "", "built in: .git"),
+        ("sub/deep/train.py", "# ours\nsub/\n", ".amlignore:2: sub/"),
+    ],
+)
+def test_a_script_that_stays_out_of_the_snapshot_is_refused(
+    aml: Aml, folder: WorkspaceFolder, project: Path, script: str, rules: str, rule: str
+) -> None:
+    (project / script).parent.mkdir(parents=True, exist_ok=True)
+    (project / script).touch()
+    if script.startswith("venv"):
+        (project / "venv" / "pyvenv.cfg").touch()
+    (project / ".amlignore").write_text(rules)
+    outcome = aml("submit", script)
+    assert outcome.code == 2 and rule in outcome.err and script in outcome.err
+    assert find_runs(folder.store.read()) == []
+
+
+def test_the_whole_machine_is_no_source_directory(aml: Aml) -> None:
+    outcome = aml("submit", "--source-directory", "/", "--command", "true")
+    assert outcome.code == 2 and "whole file system" in outcome.err
+
+
+def test_a_folder_that_was_deleted_is_told(aml: Aml, project: Path) -> None:
+    (project / "train.py").unlink()
+    project.rmdir()
+    for words in (["submit", "train.py"], ["snapshot"]):
+        outcome = aml(*words)
+        assert outcome.code == 2 and "does not exist any more" in outcome.err
+    assert aml("run", "list").code == 0
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None or os.geteuid() != 0, reason="rights are dropped with setpriv")
+def test_what_cannot_be_read_or_written_is_told(folder: WorkspaceFolder, project: Path) -> None:
+    entry = "import sys; from aml_jupyter.cli.main import entry; sys.exit(entry())"
+    rights = "-dac_override,-dac_read_search"
+    words = [
+        "setpriv",
+        f"--bounding-set={rights}",
+        f"--inh-caps={rights}",
+        sys.executable,
+        "-c",
+        entry,
+        "submit",
+        "train.py",
+    ]
+    (project / "train.py").chmod(0)
+    said = subprocess.run(words, stderr=subprocess.PIPE, text=True)
+    assert said.returncode == 2 and "train.py cannot be read" in said.stderr
+    (project / "train.py").chmod(0o600)
+    folder.layout.runs.chmod(0o500)
+    said = subprocess.run(words, stderr=subprocess.PIPE, text=True)
+    assert said.returncode == 1 and "You may not write there" in said.stderr
+    folder.layout.runs.chmod(0o700)

@@ -40,6 +40,11 @@ def source_path(source: str | os.PathLike[str]) -> str:
             f"The source directory {shown(written)} is a file. Give the folder that holds it: {shown(os.path.dirname(path))}",
             "source_directory",
         )
+    if os.path.dirname(path) == path:
+        raise SnapshotException(
+            f"The source directory {shown(written)} is the whole file system. Put what the run needs into a folder.",
+            "source_directory",
+        )
     if not _readable(path):
         raise SnapshotException(
             f"The source directory {shown(written)} cannot be read. Change its rights, or choose another folder.",

@@ -6,8 +6,11 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from aml_jupyter.errors import SnapshotException
+
 from .cache import EXECUTABLE, KnownFolder, Record, save_known
 from .limits import Limits
+from .notes import shown
 from .packs import TREE, PackWriter
 from .reading import Unreadable, hash_big, read_files, store_big
 from .scan import Folder, Pending, Scan, note_unreadable
@@ -57,6 +60,7 @@ def take_snapshot(
     limit_files: int | None = None,
     exclude_defaults: bool = True,
     progress: Progress | None = None,
+    required: Sequence[str] = (),
 ) -> Snapshot:
     """Store the content of a source directory; durable when this returns.
 
@@ -74,17 +78,22 @@ def take_snapshot(
         Whether ``.git``, caches and environments are left out.
     progress : callable, optional
         Is called with the bytes read so far and the bytes to read.
+    required : sequence of str
+        Relative paths with ``/`` of files that the run cannot do without, such as its script.
 
     Raises
     ------
     SnapshotException
-        The folder is missing or too big, or a file changes all the time. Nothing was stored.
+        The folder is missing or too big, a required file is left out by a rule, or a file changes all the time.
+        Nothing was stored.
     WorkspaceException
         The workspace cannot be written (disk full, read-only). Nothing was stored.
     """
     limits = Limits.in_force(limit_bytes, limit_files)
     store = open_store(folder)
     scan = look_at(folder, store, source, exclude_defaults)
+    for path in required:
+        _check_not_ignored(scan, path)
     limits.check_size(scan)
     if limits.files is not None and len(scan.pending) > limits.files:
         limits.check_files(scan, _really_changed(scan))
@@ -116,6 +125,15 @@ def take_snapshot(
         if known is None or scan.pending or known.rules != scan.signature or known.tree != root:
             save_known(store, scan.source, scan.signature, [(entry.path, _known(entry)) for entry in scan.folders])
     return Snapshot(identity.hex(), files, size, new_files, writer.written, scan.notes.lines())
+
+
+def _check_not_ignored(scan: Scan, path: str) -> None:
+    for entry in scan.ignored:
+        if path == entry.path or path.startswith(f"{entry.path}/"):
+            raise SnapshotException(
+                f"{path} would not be in the snapshot of {scan.source}: {shown(entry.path)} is left out by {entry.rule}. "
+                "Change the rule, or move the file."
+            )
 
 
 def hash_pending(scan: Scan) -> list[tuple[Pending, Record]]:
