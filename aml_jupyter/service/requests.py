@@ -50,12 +50,19 @@ def answer(service: Reconciler) -> None:
             active.answered.clear()
             continue
         active.answered &= set(active.seen.requests)
+        _drop_done(active)
         for name in active.seen.requests:
-            future = active.busy.get(name)
-            if name in active.answered or (future is not None and not future.done()):
-                continue
-            active.busy[name] = service.pool.submit(_answer_one, service.folder, active, name, service.lease.epoch)
-        active.busy = {name: future for name, future in active.busy.items() if not future.done()}
+            if name not in active.answered and name not in active.busy:
+                active.busy[name] = service.pool.submit(_answer_one, service.folder, active, name, service.lease.epoch)
+
+
+def _drop_done(active: ActiveRun) -> None:
+    """Forget the requests that were worked on; those without an answer are taken up again."""
+    for name, future in list(active.busy.items()):
+        if future.done():
+            del active.busy[name]
+            if future.exception() is not None:
+                log.error("run %s: request %s is not answered yet: %s", active.run.id, name, future.exception())
 
 
 def _answer_one(folder: WorkspaceFolder, active: ActiveRun, name: str, epoch: int) -> None:
