@@ -23,6 +23,7 @@ from aml_jupyter.workspace import (
     transition,
     update_run,
 )
+from aml_jupyter.workspace.outcome import check_snapshot_kept
 from aml_jupyter.workspace.states import FINAL, RUN_TRANSITIONS, WAITING
 
 __all__ = ["cancel_run", "rename_run", "request_end", "resubmit_run", "set_priority", "tag_run", "wait_for_run"]
@@ -84,8 +85,7 @@ def resubmit_run(folder: WorkspaceFolder, run_id: str) -> Submission:
         When the run has no snapshot or definition to start from.
     """
     run = get_run(folder.store.read(), run_id)
-    if run.in_process or run.snapshot is None:
-        raise UserErrorException(f"Run {run_id} has no snapshot, so it cannot be submitted again.", "run")
+    check_snapshot_kept(run)
     inputs = folder.layout.run(run_id).inputs / "values.pkl"
     whole = read_definition(folder.layout, run_id)
     definition = {**whole, "tags": dict(run.tags), "properties": dict(whole.get("properties") or {})}

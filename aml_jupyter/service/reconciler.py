@@ -16,6 +16,7 @@ from aml_jupyter.errors import AmlError, LeaseLost, WorkspaceException
 from aml_jupyter.service import compute, ending, in_process, ingestion, requests, starting, watching
 from aml_jupyter.service.active import ActiveRun
 from aml_jupyter.service.lease import Lease
+from aml_jupyter.service.untracked import Untracked
 from aml_jupyter.service.wakeup import WakeSocket
 from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.targets import Handle, Target, create_backend
@@ -79,6 +80,7 @@ class Reconciler:
         """How long staging and starting took the last time, by snapshot."""
         self._backends: dict[str, tuple[float, Target]] = {}
         self.targets: list[TargetRecord] = []
+        self.untracked = Untracked(folder, lease)
         self._version: int | None = None
         self._idle_since = time.monotonic()
         self._looked_for_lost = float("-inf")
@@ -129,6 +131,7 @@ class Reconciler:
             starting.launch_claimed(self)
         starting.stage_ahead(self)
         self.end_lost_runs()
+        self.untracked.remove()
         if any(record.provisioning_state in ("Stopping", "Deleting") for record in self.targets):
             self.queue_may_move |= compute.settle_targets(self.folder, self.lease.epoch)
             self.targets = list_targets(self.folder.store.read())
@@ -211,6 +214,8 @@ class Reconciler:
         if self.active or self.queue_may_move:
             self._idle_since = time.monotonic()
         if time.monotonic() - self._idle_since < self.linger_seconds:
+            return False
+        if self.untracked.any_left():
             return False
         with self.folder.store.transaction(epoch=self.lease.epoch) as tx:
             if count_open_runs(tx):

@@ -14,6 +14,7 @@ from aml_jupyter.supervisor import protocol
 
 from .events import record_event
 from .folder import WorkspaceFolder
+from .outcome import watched_folders
 from .records import ArtifactRecord, RunRecord
 from .runs import find_run, get_run
 
@@ -44,7 +45,8 @@ def index_files(
     attempt : int
         Which of its attempts.
     watch : sequence of str
-        Folders of the working directory whose files belong to the run; ``outputs`` and ``logs`` always do.
+        Folders of the working directory whose files belong to the run; ``outputs`` and ``logs`` always do, unless it is
+        empty.
     epoch : int, optional
         The service's epoch.
     tx : sqlite3.Connection, optional
@@ -80,7 +82,7 @@ def index_files(
 
 def _places(watch: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield the folders whose files are listed, below the attempt's folder, and what stands before their names."""
-    for name in dict.fromkeys(("outputs", "logs", *watch)):
+    for name in dict.fromkeys(("outputs", "logs", *watch)) if watch else ():
         path = PurePosixPath(name.replace(os.sep, "/"))
         if path.is_absolute() or ".." in path.parts or not path.parts:
             continue
@@ -246,7 +248,8 @@ def artifact_path(folder: WorkspaceFolder, run_id: str, name: str) -> Path:
     attempt_folder = os.path.realpath(run_folder / "attempts" / str(run.attempt))
     if not _is_inside(os.path.realpath(path), attempt_folder):
         raise UserErrorException(f"The file {name!r} of run {run_id} points out of the run's folder.", "name")
-    if not path.is_file() or (row is None and not _is_listed_place(parts)):
+    is_kept = row is not None or (_is_listed_place(parts) and (parts.parts[0] == _USER_LOGS or _keeps_outputs(run)))
+    if not path.is_file() or not is_kept:
         known = nearest(name, [each.name for each in list_artifacts(db, run_id)]) or "It has none."
         raise UserErrorException(f"Run {run_id} has no file {name!r}. {known}", "name")
     return path
@@ -254,6 +257,10 @@ def artifact_path(folder: WorkspaceFolder, run_id: str, name: str) -> Path:
 
 def _is_listed_place(name: PurePosixPath) -> bool:
     return name.parts[0] in ("outputs", "logs", _USER_LOGS)
+
+
+def _keeps_outputs(run: RunRecord) -> bool:
+    return bool(watched_folders(run.definition))
 
 
 def _owner(folder: WorkspaceFolder, run: RunRecord) -> RunRecord:

@@ -13,7 +13,7 @@ A line of ``runs/<id>/changes.jsonl`` has ``time``, and ``op``:
 ==============  =====================================================================================================
 
 A line of ``journal.jsonl`` has ``time``, and ``op``: ``target`` (``target``: the fields of the `TargetRecord`),
-``target_deleted`` (``name``), ``default`` (``name``), ``experiment`` (``name``).
+``target_deleted`` (``name``), ``default`` (``name``), ``experiment`` (``name``), ``run_removed`` (``id``).
 """
 
 from __future__ import annotations

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from aml_jupyter.errors import UserErrorException
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.supervisor.plain import open_plain
 
 from .layout import AttemptFolder
+from .records import RunRecord
 
-__all__ = ["failure", "log_tail", "outcome", "watched_folders"]
+__all__ = ["check_snapshot_kept", "failure", "log_tail", "outcome", "watched_folders"]
 
 _TAIL_LINES: Final = 20
 _TAIL_BYTES: Final = 16384
@@ -81,6 +83,33 @@ def log_tail(path: Path) -> str:
 
 
 def watched_folders(definition: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the folders whose files are kept: outputs, and what the run configuration's history section names."""
-    history = (definition.get("run_config") or {}).get("history") or {}
+    """Return the folders whose files are kept: outputs, and what the run configuration's history section names.
+
+    With ``outputCollection: false`` there is none.
+    """
+    history = _history(definition)
+    if history.get("outputCollection") is False:
+        return ()
     return ("outputs", *(str(name) for name in history.get("directoriesToWatch") or ["logs"]))
+
+
+def check_snapshot_kept(run: RunRecord) -> None:
+    """Refuse what needs the snapshot of a run that was submitted with ``snapshotProject: false``.
+
+    Raises
+    ------
+    UserErrorException
+        When the run has no snapshot, or its history section says that none is kept.
+    """
+    if _history(run.definition).get("snapshotProject") is False:
+        raise UserErrorException(
+            f"Run {run.id} was submitted with history.snapshotProject: false, so its files are not kept to compare with "
+            "or to submit again. Set it to true and submit from the source directory.",
+            "run",
+        )
+    if run.in_process or run.snapshot is None:
+        raise UserErrorException(f"Run {run.id} has no snapshot.", "run")
+
+
+def _history(definition: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (definition.get("run_config") or {}).get("history") or {}

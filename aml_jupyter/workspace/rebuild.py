@@ -22,6 +22,7 @@ from .folder import WorkspaceFolder, read_identity
 from .journal import read_lines
 from .layout import Layout
 from .migration import fill_database, make_folders
+from .removal import remove_folder, removed_runs
 from .replay import bear, births, replay_journal, replay_run
 from .report import Report
 from .store import Store
@@ -90,6 +91,8 @@ def _fill(folder: WorkspaceFolder, known: set[str] | None) -> tuple[dict[str, in
     with folder.store.transaction(durable=False) as tx:
         problems += replay_journal(tx, list(read_lines(folder.layout.journal)))
     definitions = []
+    for run in removed_runs(folder.layout.journal):
+        remove_folder(folder.layout, run)
     for definition in _definitions(folder.layout, problems):
         if known is not None and definition["id"] not in known:
             notes.append(f"run {definition['id']} was left out: its submit was interrupted before it was acknowledged")

@@ -49,7 +49,7 @@ def replay_journal(tx: sqlite3.Connection, entries: list[dict[str, Any]]) -> lis
                     delete_target(tx, str(entry["name"]))
             elif act == "default":
                 set_default_target(tx, str(entry["name"]))
-            else:
+            elif act != "run_removed":
                 wrong.append(f"the journal has an entry of an unknown kind: {act}")
         except (AmlError, KeyError, TypeError, ValueError) as error:
             wrong.append(f"the journal's entry {act} could not be taken: {error}")
