@@ -97,15 +97,18 @@ class ProcessTarget:
         """Lock slots for `handle`; they go over to its supervisor with `start`."""
         if handle in self._held:
             return None
-        held = self._slots.acquire(
-            cores=needs.cores,
-            core_limit=self.max_parallel,
-            gpus=needs.gpus,
-            gpu_limit=self._gpus() if needs.gpus else 0,
-            memory=needs.memory,
-            memory_limit=self._memory() if needs.memory else 0,
-            holder={"token": f"{handle.run_id}/{handle.attempt}", "workspace": self._folder.name},
-        )
+        try:
+            held = self._slots.acquire(
+                cores=needs.cores,
+                core_limit=self.max_parallel,
+                gpus=needs.gpus,
+                gpu_limit=self._gpus() if needs.gpus else 0,
+                memory=needs.memory,
+                memory_limit=self._memory() if needs.memory else 0,
+                holder={"token": f"{handle.run_id}/{handle.attempt}", "workspace": self._folder.name},
+            )
+        except OSError as error:
+            return f"waits until the slots in {self._slots.path} can be written ({error.strerror})"
         if held is None:
             return self._obstacle(needs)
         self._held[handle] = held
@@ -166,12 +169,14 @@ class ProcessTarget:
         )
 
     def start(self, handle: Handle) -> None:
-        """Have a supervisor forked, and let it keep the slots."""
+        """Have a supervisor forked, and let it keep the slots; when that fails, they are free again."""
         held = self._held.get(handle)
         control = self._place(handle, protocol.CONTROL)
-        with fault_point("target.spawn"):
-            self._machine.start_supervisor(Path(control), held.fds if held else ())
-        self.release(handle)
+        try:
+            with fault_point("target.spawn"):
+                self._machine.start_supervisor(Path(control), held.fds if held else ())
+        finally:
+            self.release(handle)
 
     def observe(self, handles: Sequence[Handle]) -> dict[Handle, Observation]:
         """Look at the files of every handle."""
