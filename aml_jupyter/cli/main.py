@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from aml_jupyter.cli.door import Door, TerminalDoor
-from aml_jupyter.cli.tree import build_parser
-from aml_jupyter.errors import AmlError, UserErrorException
+if TYPE_CHECKING:
+    from aml_jupyter.cli.door import Door
 
 __all__ = ["entry", "main", "run_line"]
 
@@ -31,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0 when done, 1 when it failed, 2 for a mistake in the line, 130 after Ctrl-C.
     """
+    from aml_jupyter.cli.door import TerminalDoor
+
     return run_line(sys.argv[1:] if argv is None else argv, TerminalDoor())
 
 
@@ -49,14 +50,19 @@ def run_line(argv: Sequence[str], door: Door) -> int:
     BrokenPipeError
         When whoever read the output has gone away.
     """
+    import traceback
+
+    from aml_jupyter.cli.tree import build_parser
+    from aml_jupyter.errors import AmlError, UserErrorException
+
     debug = os.environ.get("AML_DEBUG", "") not in ("", "0")
     try:
         arguments = build_parser().parse_line(argv)
         return int(arguments.handler(arguments, door))
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0
-    except KeyboardInterrupt:
-        door.remark("aml: interrupted")
+    except KeyboardInterrupt as error:
+        door.remark(": ".join(["aml: interrupted", *map(str, error.args)]))
         return INTERRUPTED
     except BrokenPipeError:
         raise
@@ -84,4 +90,7 @@ def entry() -> int:
         # what is still buffered would raise again when the interpreter ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE
+    except KeyboardInterrupt:  # while the modules were still being imported
+        print("aml: interrupted", file=sys.stderr)
+        return INTERRUPTED
     return code

@@ -172,12 +172,14 @@ def _queue(
             insert_run(tx, definition, status="Queued", reason="")
             if definition["properties"]:
                 add_properties(tx, definition["id"], definition["properties"])
-    except BaseException:
-        if find_run(folder.store.read(), definition["id"]) is None:  # Ctrl-C may come after the commit
+        ensure_service(folder)
+    except BaseException as error:
+        if find_run(folder.store.read(), definition["id"]) is None:
             with fault_point("submit.undo"):
                 shutil.rmtree(place.path, ignore_errors=True)
+        elif isinstance(error, KeyboardInterrupt):  # it came after the commit
+            error.args = (f"run {definition['id']} is in the queue already",)
         raise
-    ensure_service(folder)
     said = (*notes, *(snapshot.notes if snapshot else ()))
     return Submission(get_run(folder.store.read(), definition["id"]), snapshot, said)
 

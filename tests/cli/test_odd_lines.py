@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -129,3 +131,25 @@ def test_what_cannot_be_read_or_written_is_told(folder: WorkspaceFolder, project
     said = subprocess.run(words, stderr=subprocess.PIPE, text=True)
     assert said.returncode == 1 and "You may not write there" in said.stderr
     folder.layout.runs.chmod(0o700)
+
+
+def test_ctrl_c_at_any_time_says_one_line(folder: WorkspaceFolder, project: Path) -> None:
+    entry = "import sys; from aml_jupyter.cli.main import entry; sys.exit(entry())"
+    known = set()
+    for milliseconds in range(30, 330, 30):
+        process = subprocess.Popen(
+            [sys.executable, "-c", f"import signal; print(flush=True); {entry}", "submit", "train.py"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        process.stdout.readline()  # the interpreter is up
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(milliseconds / 1000)
+        process.send_signal(signal.SIGINT)
+        out, said = process.communicate(timeout=20)
+        assert process.returncode in (0, 130) and "Traceback" not in said
+        queued = {run.id for run in find_runs(folder.store.read())} - known
+        assert len(queued) <= 1 and all(run in out + said for run in queued), "who interrupts is told what is queued"
+        known |= queued

@@ -75,7 +75,7 @@ def test_an_interrupt_after_the_commit_keeps_the_run(folder: WorkspaceFolder, su
 
     sys.setprofile(interrupt)
     try:
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt, match="is in the queue already"):
             submit_script("print('kept')")
     finally:
         sys.setprofile(None)
