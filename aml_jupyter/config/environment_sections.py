@@ -24,6 +24,7 @@ from aml_jupyter.config.fields import (
 from aml_jupyter.config.keys import folded
 from aml_jupyter.config.reading import Place
 from aml_jupyter.config.sections import DEFAULT_SHARED_MEMORY
+from aml_jupyter.config.shapes import PLAIN_MAP
 from aml_jupyter.errors import ConfigurationError
 
 DEFAULT_CPU_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:20251130.v1"
@@ -61,7 +62,11 @@ class PythonSection(Section):
     _conda_dependencies_file = text(key="condaDependenciesFile")
     base_conda_environment = text()
     conda_dependencies = Field(
-        _read_dependencies, CondaDependencies, lambda: None, write=lambda value: value.as_dict() if value else None
+        _read_dependencies,
+        CondaDependencies,
+        lambda: None,
+        write=lambda value: value.as_dict() if value else None,
+        schema=PLAIN_MAP,
     )
     _is_inline = False
 
@@ -138,6 +143,7 @@ class DockerSection(Section):
         lambda value, place: None if value is None else DockerBuildContext._read(value, place),
         lambda: None,
         key="buildContext",
+        schema=DockerBuildContext,
     )
     shared_volumes = boolean(True)
     shm_size = text(DEFAULT_SHARED_MEMORY, absent=lambda: None)

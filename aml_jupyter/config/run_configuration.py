@@ -66,6 +66,9 @@ class _Framework(Field[str]):
         settle_framework(instance)
 
 
+ENVIRONMENT = {"anyOf": [{"type": "string"}, Environment]}
+
+
 def _read_target(value: Any, place: Place) -> str:
     if value is None or value == "":
         return LOCAL
@@ -127,7 +130,7 @@ class RunConfiguration(Section):
     max_run_duration_seconds = optional_number(minimum=1)
     node_count = number(1, minimum=1)
     priority = optional_number()
-    environment = Field(_read_environment, lambda: Environment(DEFAULT_NAME), schema=Environment)
+    environment = Field(_read_environment, lambda: Environment(DEFAULT_NAME), schema=ENVIRONMENT)
     history = section(HistoryConfiguration)
     spark = section(SparkConfiguration)
     docker = section(DockerConfiguration)

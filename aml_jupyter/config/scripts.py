@@ -74,7 +74,9 @@ def check_script(source_directory: str | os.PathLike[str] | None, script: str | 
         )
         raise ConfigurationError(f"{refusal} {folder}; {found or 'the folder has no scripts'}.", field="script")
     if not os.access(full, os.R_OK):
-        raise ConfigurationError(f"script: {full} cannot be read (Permission denied). Change its rights.", field="script")
+        raise ConfigurationError(
+            f"script: {full} cannot be read (Permission denied). Change its rights.", field="script"
+        )
     return full.relative_to(folder).as_posix()
 
 

@@ -124,7 +124,7 @@ def _exit_codes() -> Field[list[int] | None]:
     def read(value: Any, place: Place) -> list[int] | None:
         return None if value is None else [read_number(code, place) for code in read_strings(value, place)]
 
-    return Field(read, lambda: None)
+    return Field(read, lambda: None, schema={"type": ["array", "null"], "items": {"type": ["integer", "string"]}})
 
 
 class ParallelTaskConfiguration(Section):
