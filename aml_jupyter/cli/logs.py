@@ -41,6 +41,8 @@ def add_verb_to(verbs: Nouns) -> None:
 def _logs(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.cli.run import named_run
 
+    if arguments.tail is not None and arguments.tail < 0:
+        raise UserErrorException(f"--tail {arguments.tail}: a number of lines of at least 0 was expected", "tail")
     folder = open_workspace(arguments)
     run = select_run(folder, named_run(arguments))
     follow = arguments.follow or "monitor-logs" in arguments.parser.prog

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from aml_jupyter.cli import download, logs, sdk_lines
@@ -172,6 +173,8 @@ def _cancel(arguments: Arguments, door: Door) -> int:
 
 
 def _wait(arguments: Arguments, door: Door) -> int:
+    if arguments.timeout is not None and not 0 <= arguments.timeout < math.inf:
+        raise UserErrorException(f"--timeout {arguments.timeout:g}: seconds of at least 0 were expected", "timeout")
     folder = open_workspace(arguments)
     runs = [select_run(folder, text).id for text in _named_runs(arguments)]
     return wait_for_runs(folder, runs, arguments, door, arguments.timeout, show_log=False)

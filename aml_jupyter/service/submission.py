@@ -148,6 +148,8 @@ def _not_remembered(definition: Mapping[str, Any]) -> list[str]:
 def queue_again(folder: WorkspaceFolder, definition: dict[str, Any], inputs: bytes | None) -> Submission:
     """Queue a new run with the definition of an earlier one: same snapshot, same settings, a new id."""
     again = {**definition, "id": new_run_id(definition["experiment"]), "created": time.time(), "number": None}
+    if definition["display_name"] == f"run_{definition['id']}":
+        again["display_name"] = f"run_{again['id']}"
     return _queue(folder, again, None, inputs)
 
 

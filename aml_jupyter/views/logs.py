@@ -60,7 +60,7 @@ def read_tail(path: Path, lines: int = 20, limit_bytes: int = TAIL_BYTES) -> Log
             size = stream.seek(0, 2)
             begin = max(0, size - limit_bytes)
             stream.seek(begin)
-            data = stream.read(limit_bytes)
+            data = stream.read(size - begin)
     except OSError:
         return LogTail(path)
     if begin:

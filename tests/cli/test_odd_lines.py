@@ -34,6 +34,9 @@ from .conftest import Aml
         (["submit", "--command", ""], "--command ''"),
         (["submit", "--name", "é" * 257, "train.py"], "display name"),
         (["submit", "--source-directory", "a\0b", "train.py"], "NUL"),
+        (["run", "wait", "last", "--timeout", "-1"], "--timeout -1"),
+        (["run", "wait", "last", "--timeout", "nan"], "--timeout nan"),
+        (["run", "logs", "last", "--tail", "-1"], "--tail -1"),
         (["submit", "--source-directory", "train.py", "train.py"], "a file"),
     ],
 )
@@ -153,3 +156,15 @@ def test_ctrl_c_at_any_time_says_one_line(folder: WorkspaceFolder, project: Path
         queued = {run.id for run in find_runs(folder.store.read())} - known
         assert len(queued) <= 1 and all(run in out + said for run in queued), "who interrupts is told what is queued"
         known |= queued
+
+
+def test_a_tail_may_be_longer_than_the_log(aml: Aml) -> None:
+    aml("submit", "--wait", "train.py", "x")
+    assert aml("run", "logs", "last", "--tail", "99999999999999").out == "arguments ['x']\n"
+
+
+def test_a_run_that_is_submitted_again_has_its_own_default_name(aml: Aml) -> None:
+    aml("submit", "--wait", "train.py")
+    assert aml("run", "resubmit", "last", "--wait").code == 0
+    shown = aml("run", "show", "last", "--json").json
+    assert shown["display_name"] == f"run_{shown['id']}"
