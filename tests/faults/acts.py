@@ -158,6 +158,14 @@ def after_untracked(client: Client) -> None:
     client.until(lambda: len(list(client.folder.layout.runs.iterdir())) == 1, "one run's folder")
 
 
+def try_submit(client: Client) -> None:
+    """Submit a script; say in one line why it cannot be done."""
+    try:
+        client.submit("short.py")
+    except AmlError as error:
+        print("refused", json.dumps([type(error).__name__, str(error)]), flush=True)
+
+
 def bad_then_good(client: Client) -> None:
     """Submit what cannot be snapshotted, then what can."""
     try:

@@ -127,8 +127,8 @@ def _newer_package(world: World) -> None:
     shutil.copytree(Path(aml_jupyter.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
     path = copy / "workspace" / "schema.py"
     text = path.read_text()
-    assert "= (_FIRST,)" in text
-    path.write_text(text.replace("= (_FIRST,)", '= (_FIRST, "ALTER TABLE runs ADD COLUMN mood TEXT")'))
+    assert "= (_FIRST, _MODELS)" in text
+    path.write_text(text.replace("= (_FIRST, _MODELS)", '= (_FIRST, _MODELS, "ALTER TABLE runs ADD COLUMN mood TEXT")'))
     world.python_path = str(copy.parent)
 
 
@@ -137,7 +137,7 @@ def _is_newer(world: World) -> None:
         assert connection.execute("SELECT count(*) FROM runs WHERE mood IS NULL").fetchone()[0] >= 2
     connection.close()
     assert not list(world.root.glob("*.partial"))
-    assert list(world.root.glob("aml.db.format-1.*.backup"))
+    assert list(world.root.glob("aml.db.format-2.*.backup"))
 
 
 def _leftover(world: World) -> None:

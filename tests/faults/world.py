@@ -44,6 +44,7 @@ class World:
         self.token = place / "may-kill"
         self.place = place
         self.linger = "0.2"
+        self.python = sys.executable
         self.python_path = ""
         make_project(self.project, self.ledger, **project)
         self._said: list[Path] = []
@@ -60,7 +61,7 @@ class World:
             environment["PYTHONPATH"] = self.python_path
         with open(said, "wb") as stream:
             return subprocess.Popen(
-                [sys.executable, str(ACTS), acts, json.dumps(values)],
+                [self.python, str(ACTS), acts, json.dumps(values)],
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
