@@ -170,7 +170,7 @@ class InteractiveRun(Run):
         self.flush()
         ended = time.time()
         with self._folder.store.transaction() as tx:
-            transition(tx, self.id, status, reason, ended=ended, error=error)
+            transition(tx, self.id, status, reason, at=ended, error=error)
         self._ended = True
         atexit.unregister(self._end_with_process)
         append_change(

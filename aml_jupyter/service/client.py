@@ -81,7 +81,7 @@ def ask(folder: WorkspaceFolder, request: dict[str, Any], timeout: float = 1.0) 
 def service_status(folder: WorkspaceFolder, timeout: float = 1.0) -> ServiceStatus | None:
     """Return who serves `folder`, or None when nobody has, since its database was made."""
     holder = current_lease(folder.store.read())
-    if holder is None:
+    if holder is None or "pid" not in holder:  # a rebuilt database knows the epoch only
         return None
     alive = _is_alive(holder)
     answers = alive and ask(folder, {"op": "status"}, timeout) is not None
@@ -150,7 +150,9 @@ def stop_service(folder: WorkspaceFolder, timeout: float = 10.0) -> bool:
 def _is_busy(folder: WorkspaceFolder) -> bool:
     """Tell whether a living service did not answer, and has not said that it leaves: it will look by itself."""
     holder = current_lease(folder.store.read())
-    return holder is not None and not holder.get("left") and _is_alive(holder) and socket_path(folder).exists()
+    if holder is None or "pid" not in holder or holder.get("left"):
+        return False
+    return _is_alive(holder) and socket_path(folder).exists()
 
 
 def _is_alive(holder: dict[str, Any]) -> bool:

@@ -142,10 +142,12 @@ def _write_end(folder: WorkspaceFolder, active: ActiveRun, ending: Ending, tx: s
     if ending.index:
         watch = watched_folders(run.definition)
         index_files(folder, run.id, active.handle.attempt, watch=watch, tx=tx)
+    host = ((active.seen.attempt if active.seen else None) or {}).get("host")  # a short run's start was not written
     update_attempt(
         tx,
         run.id,
         active.handle.attempt,
+        **({"node": host} if host else {}),
         started=result.get("started"),
         ended=ended,
         exit_code=result.get("exit_code"),

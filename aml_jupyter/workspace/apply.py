@@ -75,6 +75,7 @@ def start_child(
         "hidden": run.hidden,
     }
     insert_run(tx, definition, status="Running", reason="started inside its parent's process", in_process=True)
+    tx.execute("UPDATE transitions SET time = ? WHERE run = ?", (at, child))
     record_event(tx, "run.child", parent, {"child": child})
 
 
@@ -201,7 +202,7 @@ class _Batch:
         status = event.get("status") or "Completed"
         run = get_run(self.tx, self._owner(child))
         if status in FINAL and status in RUN_TRANSITIONS[run.status]:
-            transition(self.tx, child, status, "ended by the script", ended=_time(event))
+            transition(self.tx, child, status, "ended by the script", at=_time(event))
 
     def _list(self, event: dict[str, Any]) -> None:
         values = event["v"]

@@ -17,12 +17,15 @@ from aml_jupyter.supervisor.durable import sync_folder
 from aml_jupyter.supervisor.faults import fault_point
 
 from .database import connect_for_writing
+from .experiments import create_experiment
 from .filelock import exclusive, try_exclusive
 from .folder import WorkspaceFolder, read_identity
 from .journal import read_lines
 from .layout import Layout
 from .migration import fill_database, make_folders
 from .removal import remove_folder, removed_runs
+from .model_files import missing_models
+from .models import list_models
 from .replay import bear, births, replay_journal, replay_run
 from .report import Report
 from .store import Store
@@ -88,8 +91,6 @@ def _rebuild(layout: Layout, identity: dict[str, Any], known: set[str] | None) -
 def _fill(folder: WorkspaceFolder, known: set[str] | None) -> tuple[dict[str, int], list[str], list[str]]:
     problems: list[str] = []
     notes: list[str] = []
-    with folder.store.transaction(durable=False) as tx:
-        problems += replay_journal(tx, list(read_lines(folder.layout.journal)))
     definitions = []
     for run in removed_runs(folder.layout.journal):
         remove_folder(folder.layout, run)
@@ -98,8 +99,13 @@ def _fill(folder: WorkspaceFolder, known: set[str] | None) -> tuple[dict[str, in
             notes.append(f"run {definition['id']} was left out: its submit was interrupted before it was acknowledged")
         else:
             definitions.append(definition)
+    journal = list(read_lines(folder.layout.journal))
+    with folder.store.transaction(durable=False) as tx:
+        tx.execute("UPDATE targets SET created = ?, modified = ?", (folder.created, folder.created))
+        _create_experiments(tx, journal, definitions)
+        problems += replay_journal(tx, journal)
     lost = _bear_all(folder, definitions)
-    for definition in definitions:
+    for definition in _children_first(definitions):
         try:
             if definition["id"] in lost:
                 raise lost[definition["id"]]
@@ -113,17 +119,45 @@ def _fill(folder: WorkspaceFolder, known: set[str] | None) -> tuple[dict[str, in
             (_highest_epoch(folder.layout, tx), json.dumps({}), time.time()),
         )
     db = folder.store.read()
+    problems += missing_models(folder.layout, list_models(db))
     counts = {
         name: int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
         for name, table in (
             ("runs", "runs"),
             ("experiments", "experiments"),
             ("compute targets", "targets"),
+            ("models", "models"),
             ("metrics", "metrics"),
             ("files of runs", "artifacts"),
         )
     }
     return counts, problems, notes
+
+
+def _create_experiments(
+    tx: sqlite3.Connection, journal: list[dict[str, Any]], definitions: list[dict[str, Any]]
+) -> None:
+    """Make the experiments in the order in which they came up, so that their ids are the old ones."""
+    named = [(entry.get("time"), entry.get("name")) for entry in journal if entry.get("op") == "experiment"]
+    used = [(definition.get("created"), definition["experiment"]) for definition in definitions]
+    whole = [(float(at), name) for at, name in (*named, *used) if isinstance(at, int | float) and isinstance(name, str)]
+    for at, name in sorted(whole):
+        with suppress(AmlError):  # it is told where the journal or the run is taken in
+            create_experiment(tx, name, at)
+
+
+def _children_first(definitions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the runs with each one behind those below it: the end of a run ends those that live in its process."""
+    parents = {str(definition["id"]): definition.get("parent") for definition in definitions}
+
+    def depth(definition: dict[str, Any]) -> int:
+        above, seen = definition.get("parent"), {str(definition["id"])}
+        while above in parents and above not in seen:
+            seen.add(above)
+            above = parents[above]
+        return len(seen)
+
+    return sorted(definitions, key=depth, reverse=True)
 
 
 def _bear_all(folder: WorkspaceFolder, definitions: list[dict[str, Any]]) -> dict[str, Exception]:

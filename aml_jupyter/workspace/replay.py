@@ -23,8 +23,9 @@ from .ingest import ingest_events
 from .journal import read_lines
 from .labels import add_properties, set_tags
 from .layout import AttemptFolder, RunFolder
+from .models import write_model
 from .outcome import failure, outcome, watched_folders
-from .records import RunRecord, TargetRecord
+from .records import ModelRecord, RunRecord, TargetRecord
 from .runs import find_run, get_run, insert_run, transition, update_run
 from .states import FINAL, RUN_TRANSITIONS
 
@@ -47,6 +48,11 @@ def replay_journal(tx: sqlite3.Connection, entries: list[dict[str, Any]]) -> lis
             elif act == "target_deleted":
                 if find_target(tx, str(entry["name"])):
                     delete_target(tx, str(entry["name"]))
+            elif act == "model":
+                write_model(tx, ModelRecord(**entry["model"]))
+            elif act == "model_deleted":
+                deleted = (str(entry["name"]), int(entry["version"]))
+                tx.execute("DELETE FROM models WHERE name = ? AND version = ?", deleted)
             elif act == "default":
                 set_default_target(tx, str(entry["name"]))
             elif act != "run_removed":
@@ -107,7 +113,8 @@ def bear(tx: sqlite3.Connection, birth: Birth) -> None:
             start_child(tx, owner, birth.attempt, birth.run, birth.parent or birth.owner, birth.name, birth.time)
         return
     interactive = "process" in birth.definition
-    insert_run(tx, birth.definition, status="Running" if interactive else "Queued", in_process=interactive)
+    status, reason = ("Running", "in this process") if interactive else ("Queued", "")
+    insert_run(tx, birth.definition, status=status, reason=reason, in_process=interactive)
     tx.execute("UPDATE transitions SET time = ? WHERE run = ?", (birth.time, birth.run))
     if not interactive:
         update_run(tx, birth.run, queued=birth.time)
@@ -290,7 +297,9 @@ def _apply_changes(tx: sqlite3.Connection, run_id: str, changes: list[dict[str, 
                 for name in ("error", "exit_code", "started", "ended")
                 if change.get(name) is not None
             }
-            transition(tx, run_id, change["status"], str(change.get("reason") or ""), at=at, **known)
+            transition(
+                tx, run_id, change["status"], str(change.get("reason") or ""), at=known.get("ended", at), **known
+            )
         elif act == "cancel" and run.status not in FINAL:
             reason = str(change.get("reason") or "")
             if run.status in ("NotStarted", "Queued", "Paused") or run.in_process:

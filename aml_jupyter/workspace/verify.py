@@ -8,6 +8,8 @@ from aml_jupyter.errors import AmlError
 
 from .artifacts import stored_path
 from .folder import WorkspaceFolder
+from .model_files import missing_models
+from .models import list_models
 from .report import Report
 from .states import FINAL, RUN_TRANSITIONS
 
@@ -31,6 +33,7 @@ def verify_workspace(folder: WorkspaceFolder) -> Report:
     problems = [f"the database: {row[0]}" for row in db.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
     problems += _illegal_states(db)
     problems += _missing_files(folder, db)
+    problems += missing_models(folder.layout, list_models(db))
     blobs, missing = _missing_content(folder, db)
     problems += missing
     counts = {
@@ -42,11 +45,12 @@ def verify_workspace(folder: WorkspaceFolder) -> Report:
         ),
         "experiments": _count(db, "experiments"),
         "compute targets": _count(db, "targets"),
+        "models": _count(db, "models"),
         "metrics": _count(db, "metrics"),
         "files of runs": _count(db, "artifacts"),
         "files in snapshots": blobs,
     }
-    known = {row[0] for row in db.execute("SELECT id FROM runs WHERE in_process = 0")}
+    known = {row[0] for row in db.execute("SELECT id FROM runs")}
     strangers = sorted(path.name for path in folder.layout.runs.iterdir() if path.is_dir() and path.name not in known)
     notes = [
         f"runs/{name} belongs to no run: its submit was interrupted before it was acknowledged" for name in strangers
@@ -79,7 +83,7 @@ def _illegal_states(db: sqlite3.Connection) -> list[str]:
 
 def _missing_files(folder: WorkspaceFolder, db: sqlite3.Connection) -> list[str]:
     problems = []
-    for run, parent in db.execute("SELECT id, parent FROM runs WHERE in_process = 0"):
+    for run, parent in db.execute("SELECT id, parent FROM runs WHERE in_process = 0 OR kind = 'interactive'"):
         if not folder.layout.run(run).definition.is_file():
             problems.append(
                 f"run {run}{' of ' + parent if parent else ''}: {folder.layout.run(run).definition} is missing"

@@ -81,3 +81,16 @@ def test_folders_of_no_run_are_mentioned(folder: WorkspaceFolder, run: RunRecord
     (folder.layout.runs / "left-over").mkdir()
     report = verify_workspace(folder)
     assert report.is_clean and any("left-over belongs to no run" in note for note in report.notes)
+
+
+def test_a_run_inside_a_process_of_its_own_has_a_definition(folder: WorkspaceFolder, definition: Definition) -> None:
+    wanted = definition(kind="interactive", process={})
+    place = folder.layout.run(wanted["id"])
+    place.path.mkdir()
+    write_json(place.definition, wanted)
+    with folder.store.transaction() as tx:
+        insert_run(tx, wanted, status="Running", in_process=True)
+    report = verify_workspace(folder)
+    assert report.is_clean and not report.notes
+    place.definition.unlink()
+    assert verify_workspace(folder).problems == [f"run {wanted['id']}: {place.definition} is missing"]
