@@ -136,6 +136,9 @@ def _write(config: RunConfiguration, file: Path, is_project: bool, separate: boo
     present = _from_text(read_file(file, "run configuration"), file, is_project) if file.exists() else None
     text, before = (present or config)._original or (None, None)
     form = (present or config)._form if text is not None else None
+    if present is not None and not separate and _says_the_same(config, present):
+        config._form, config._original = form, present._original
+        return
     _write_dependencies(config, present, file, is_project)
     if separate and not config._environment_file:
         config._environment_file = _beside(file, "environment.yml", is_project)
@@ -144,6 +147,12 @@ def _write(config: RunConfiguration, file: Path, is_project: bool, separate: boo
         _write_environment(config, config._environment_file, file, is_project)
     config._form = form
     config._original = (_write_yaml(file, text, before, after), _as_file(config, unknown=False, form=form))
+
+
+def _says_the_same(config: RunConfiguration, present: RunConfiguration) -> bool:
+    """Say whether the file that is there needs no change."""
+    files = [(each._environment_file, each.environment.python.conda_dependencies_file) for each in (config, present)]
+    return files[0] == files[1] and config == present
 
 
 def _as_file(config: RunConfiguration, unknown: bool, form: FileForm | None) -> dict[str, Any]:

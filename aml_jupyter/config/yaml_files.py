@@ -75,11 +75,17 @@ def parse(text: str, source: str) -> Any:
         mark = error.problem_mark or error.context_mark
         raise ConfigurationError(_syntax_message(text, source, error, mark.line if mark else None)) from error
     except YAMLError as error:
-        raise ConfigurationError(f"{source}: expected YAML, found what cannot be read: {error}") from error
+        raise ConfigurationError(f"{source}: expected YAML, found what cannot be read: {_one_line(error)}") from error
     except RecursionError:
         raise ConfigurationError(f"{source}: expected YAML of a few levels, found nesting too deep to read.") from None
     except ValueError as error:
-        raise ConfigurationError(f"{source}: expected YAML, found a value that cannot be read: {error}") from error
+        raise ConfigurationError(
+            f"{source}: expected YAML, found a value that cannot be read: {_one_line(error)}"
+        ) from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def _syntax_message(text: str, source: str, error: Any, line: int | None) -> str:
