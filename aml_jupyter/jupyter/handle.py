@@ -18,7 +18,7 @@ from .notebook import server_url
 if TYPE_CHECKING:
     from aml_jupyter.sdk import Run
 
-__all__ = ["RunFailed", "RunHandle"]
+__all__ = ["RunFailed", "RunHandle", "has_front_end"]
 
 
 class RunFailed(ActivityFailedException):
@@ -122,7 +122,7 @@ class RunHandle:
 
         output = LiveOutput(self._folder, self.id, self._bundle, send)
         publish_display_data(self._bundle(), transient={"display_id": output.display_id})
-        if _has_front_end():
+        if has_front_end():
             outputs.follow(output)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Bundle:
@@ -147,7 +147,7 @@ class RunHandle:
         return get_run(self._folder.store.read(), self.id)
 
 
-def _has_front_end() -> bool:
+def has_front_end() -> bool:
     """Tell whether outputs that were sent can be replaced: in a kernel they can, in a terminal they cannot."""
     from IPython.core.getipython import get_ipython
 

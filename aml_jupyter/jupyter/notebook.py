@@ -128,11 +128,13 @@ def _own_server() -> dict[str, Any] | None:
 
 
 def _kernel_id() -> str | None:
+    from traitlets.config import MultipleInstanceError
+
     try:
         from ipykernel.connect import get_connection_file
 
         name = Path(get_connection_file()).stem
-    except (ImportError, RuntimeError):
+    except (ImportError, RuntimeError, MultipleInstanceError):  # no kernel, or the terminal's IPython
         return None
     return name[len("kernel-") :] if name.startswith("kernel-") else None
 

@@ -26,12 +26,19 @@ def test_a_list_is_shown_as_a_table(shell: Any) -> None:
     assert "<table" in shown["text/html"]
 
 
-def test_a_submitted_script_shows_its_handle(shell: Any, folder: WorkspaceFolder, project: Path) -> None:
+@pytest.mark.parametrize("with_kernel", [True, False])
+def test_a_submitted_script_shows_its_handle(
+    shell: Any, folder: WorkspaceFolder, project: Path, with_kernel: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     (project / "train.py").write_text("print('hello')")
+    if with_kernel:
+        shell.kernel = object()
     shell.run_line_magic("aml", "submit train.py")
     handle = shell.user_ns["_"]
     assert wait_for_run(folder, handle.id, 60).status == "Completed"
-    assert any(handle.id in output["data"].get("text/plain", "") for output in shell.display_pub.outputs)
+    shown = any(handle.id in output["data"].get("text/plain", "") for output in shell.display_pub.outputs)
+    assert shown == with_kernel
+    assert (handle.id in capsys.readouterr().out) != with_kernel
 
 
 @pytest.mark.parametrize("line", ["nonsense", "run show nobody", "submit missing.py", "run 'list"])

@@ -73,12 +73,14 @@ class NotebookDoor:
 
     def submitted(self, folder: WorkspaceFolder, submission: Submission) -> bool:
         """Display the run's handle, which follows the run; it is also the notebook's ``_``."""
-        from ..handle import RunHandle
+        from ..handle import RunHandle, has_front_end
         from ..opened import opened_once
 
-        self._flush()
         handle = RunHandle(opened_once(folder), submission.run.id)
         self._namespace["_"] = handle
+        if not has_front_end():
+            return False  # a terminal's output cannot change: the command tells as it does there
+        self._flush()
         handle.display()
         self._shown.append(handle)
         return True

@@ -95,7 +95,7 @@ class SubmitMagics(Magics):  # type: ignore[misc]  # IPython is untyped to mypy
 
     def _submit(self, options: Namespace, cell: str, namespace: dict[str, Any]) -> Any:
         from ..cell import submit_cell
-        from ..handle import RunHandle
+        from ..handle import RunHandle, has_front_end
         from ..opened import kernel_workspace
         from ..progress import notebook_progress
 
@@ -113,12 +113,16 @@ class SubmitMagics(Magics):  # type: ignore[misc]  # IPython is untyped to mypy
             namespace[options.name] = handle
         if not options.wait:
             return handle
-        handle.display()
+        is_live = has_front_end()
+        if is_live:
+            handle.display()
         try:
             handle.wait()
         except KeyboardInterrupt:
             print(f"No longer waiting; run {handle.id} goes on. To end it: %aml run cancel {handle.id}")
             return None
+        if not is_live:
+            handle.display()
         if wanted.outputs:
             namespace.update(handle.result())
         return None
