@@ -12,10 +12,19 @@ from pathlib import Path
 
 import pytest
 
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # started in the background of a shell: what we start would inherit it
+from aml_jupyter.workspace import WorkspaceFolder
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # The tests were started in the background of a shell: what they start would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[WorkspaceFolder]:
+    """A new workspace."""
+    opened = WorkspaceFolder.open(tmp_path / "workspace", create=True)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(autouse=True)

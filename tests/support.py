@@ -1,13 +1,19 @@
-"""What tests of several rooms share: waiting for a condition, reading a run's log."""
+"""What tests of several rooms share: waiting for a condition, reading a run's log, a disk that gets full."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
 
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder
 
-__all__ = ["Submit", "log_of", "until"]
+__all__ = ["Submit", "log_of", "sized_disk", "until"]
 
 Submit = Callable[..., RunRecord]
 
@@ -24,3 +30,18 @@ def log_of(folder: WorkspaceFolder, run_id: str, attempt: int = 1) -> str:
     """Return what the run has printed so far."""
     path = folder.layout.run(run_id).attempt(attempt).control / "user_logs" / "std_log.txt"
     return path.read_text() if path.exists() else ""
+
+
+@contextmanager
+def sized_disk(place: Path, size: str) -> Iterator[Path]:
+    """Have a file system of its own with `size` of room at `place`; skip the test where nobody may mount one."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a sized tmpfs needs root")
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(place)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("this machine does not let us mount")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)

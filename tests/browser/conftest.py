@@ -86,9 +86,7 @@ def lab(folder: WorkspaceFolder, project: Path, tmp_path: Path) -> Iterator[Jupy
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkspaceFolder]:
+def folder(folder: WorkspaceFolder, monkeypatch: pytest.MonkeyPatch) -> WorkspaceFolder:
     """The workspace of kernel and server."""
-    opened = WorkspaceFolder.open(tmp_path / "workspace", create=True)
-    monkeypatch.setenv("AML_WORKSPACE", str(opened.root))
-    yield opened
-    opened.close()
+    monkeypatch.setenv("AML_WORKSPACE", str(folder.root))
+    return folder

@@ -12,12 +12,10 @@ from aml_jupyter.workspace import WorkspaceFolder
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkspaceFolder]:
+def folder(folder: WorkspaceFolder, monkeypatch: pytest.MonkeyPatch) -> WorkspaceFolder:
     """The workspace that the magics use."""
-    opened = WorkspaceFolder.open(tmp_path / "workspace", create=True)
-    monkeypatch.setenv("AML_WORKSPACE", str(opened.root))
-    yield opened
-    opened.close()
+    monkeypatch.setenv("AML_WORKSPACE", str(folder.root))
+    return folder
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
-"""Workspaces with a real service, and scripts that keep a ledger."""
+"""A project, and a way to submit a script of it to a real service."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,6 @@ from support import Submit
 from aml_jupyter.config import ScriptRunConfig
 from aml_jupyter.service import SubmitRequest, submit
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[WorkspaceFolder]:
-    opened = WorkspaceFolder.open(tmp_path / "workspace", create=True)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

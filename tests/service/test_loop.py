@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import Submit, log_of, until
+from support import Submit, log_of, sized_disk, until
 
 from aml_jupyter.config import ScriptRunConfig
 from aml_jupyter.service import (
@@ -48,15 +47,8 @@ def loop(folder: WorkspaceFolder) -> Iterator[Reconciler]:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own with 24 MB of room; needs root."""
-    place = tmp_path / "small"
-    place.mkdir()
-    if (
-        os.geteuid() != 0
-        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "none", str(place)], check=False).returncode
-    ):
-        pytest.skip("this user, or this machine, cannot mount a sized tmpfs")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    with sized_disk(tmp_path / "small", "24m") as place:
+        yield place
 
 
 def _elsewhere(act: object, *arguments: object) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,6 @@ from aml_jupyter.transports.this_machine import ThisMachine
 from aml_jupyter.workspace import WorkspaceFolder, get_target
 
 HANDLE = Handle("local", "digits_1_aaaaaaaa", 1)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[WorkspaceFolder]:
-    opened = WorkspaceFolder.open(tmp_path / "workspace", create=True)
-    yield opened
-    opened.close()
 
 
 def _target(folder: WorkspaceFolder, runtime: Path) -> ProcessTarget:

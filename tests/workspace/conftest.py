@@ -1,26 +1,17 @@
-"""Give the workspace's tests a fresh workspace, definitions of runs, and mounts that are taken away again."""
+"""Give the workspace's tests definitions of runs, runs, and a small disk."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import sized_disk
 from workspace_support import Definition, NewRun
 
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, insert_run, new_attempt, new_run_id
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[WorkspaceFolder]:
-    """A new workspace."""
-    opened = WorkspaceFolder.open(tmp_path / "workspace", create=True)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -71,12 +62,5 @@ def new_run(folder: WorkspaceFolder, definition: Definition) -> NewRun:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own with 1.5 MB of room; needs root."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a sized tmpfs needs root")
-    place = tmp_path / "small"
-    place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1536k", "none", str(place)], check=False)
-    if mounted.returncode:
-        pytest.skip("this machine does not let us mount")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    with sized_disk(tmp_path / "small", "1536k") as place:
+        yield place

@@ -19,12 +19,10 @@ Api = Callable[..., Coroutine[Any, Any, tuple[int, Any]]]
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkspaceFolder]:
+def folder(folder: WorkspaceFolder, monkeypatch: pytest.MonkeyPatch) -> WorkspaceFolder:
     """The server's default workspace."""
-    opened = WorkspaceFolder.open(tmp_path / "workspace", create=True)
-    monkeypatch.setenv("AML_WORKSPACE", str(opened.root))
-    yield opened
-    opened.close()
+    monkeypatch.setenv("AML_WORKSPACE", str(folder.root))
+    return folder
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Give snapshot tests a workspace, a source directory, and a way to run code without root's rights."""
+"""Give snapshot tests a source directory, and a way to run code without root's rights."""
 
 from __future__ import annotations
 
@@ -14,15 +14,6 @@ from typing import Any
 
 import pytest
 from source_folders import write_files
-
-from aml_jupyter.workspace import WorkspaceFolder
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[WorkspaceFolder]:
-    opened = WorkspaceFolder.open(tmp_path / "ws", create=True)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
