@@ -1,0 +1,63 @@
+"""A service of an older package hands over to a newer one; a newer one keeps what it has."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from support import Submit, log_of, until
+
+import aml_jupyter
+from aml_jupyter.service import service_status, stop_service, wait_for_run
+from aml_jupyter.workspace import WorkspaceFolder, get_run
+
+PROGRAM = """
+import sys
+import aml_jupyter
+aml_jupyter.__version__ = sys.argv[2]
+from aml_jupyter.service.process import main
+sys.exit(main([sys.argv[1], "--until-idle"]))
+"""
+
+Serve = Callable[[str], None]
+
+
+@pytest.fixture
+def serve(folder: WorkspaceFolder) -> Iterator[Serve]:
+    """Return a function that starts a service of a package version."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(version: str) -> None:
+        command = [sys.executable, "-c", PROGRAM, str(folder.root), version]
+        started.append(subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True))
+        until(lambda: version_of(folder) == version, message="the service")
+
+    yield start
+    stop_service(folder)
+    for process in started:
+        process.wait(30)
+
+
+def version_of(folder: WorkspaceFolder) -> str:
+    status = service_status(folder)
+    return status.version if status is not None and status.answers else ""
+
+
+def test_an_older_service_hands_its_runs_over(folder: WorkspaceFolder, submit_script: Submit, serve: Serve) -> None:
+    serve("0.0.1")
+    text = "import time\nfor i in range(20): print(i, flush=True) or time.sleep(0.1)"
+    first = submit_script(text)
+    until(lambda: version_of(folder) == aml_jupyter.__version__, message="the newer service")
+    second = submit_script("print('second')")
+    assert wait_for_run(folder, first.id, timeout=60).status == "Completed"
+    assert wait_for_run(folder, second.id, timeout=60).status == "Completed"
+    assert log_of(folder, first.id).split() == [str(i) for i in range(20)]
+    assert get_run(folder.store.read(), first.id).attempt == 1
+
+
+def test_a_newer_service_is_left_alone(folder: WorkspaceFolder, submit_script: Submit, serve: Serve) -> None:
+    serve("999.0")
+    assert wait_for_run(folder, submit_script("print(1)").id, timeout=60).status == "Completed"
+    assert version_of(folder) == "999.0"
