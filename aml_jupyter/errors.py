@@ -7,6 +7,7 @@
         ├── UserErrorException          the input is wrong; nothing was started (SDK v1's name)
         │   ├── ConfigurationError      a file or a field of a run configuration is wrong
         │   ├── ComputeTargetException  a compute target is unknown, misnamed or cannot do this
+        │   ├── ModelException          a model is unknown or misnamed, or its files are not there
         │   └── SnapshotException       the source directory cannot be snapshotted
         ├── WorkspaceException          the workspace cannot be read or written (disk full, read-only, too new)
         ├── ServiceException            the service cannot be started or reached
@@ -27,6 +28,7 @@ __all__ = [
     "ConfigurationError",
     "ExperimentExecutionException",
     "LeaseLost",
+    "ModelException",
     "RunEnvironmentException",
     "ServiceException",
     "SnapshotException",
@@ -66,6 +68,10 @@ class ConfigurationError(UserErrorException):
 
 class ComputeTargetException(UserErrorException):
     """Say that a compute target is unknown, has an illegal name, or cannot do what was asked."""
+
+
+class ModelException(UserErrorException):
+    """Say that a registered model is unknown or misnamed, or that the files for it are not there."""
 
 
 class SnapshotException(UserErrorException):

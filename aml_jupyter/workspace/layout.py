@@ -109,6 +109,11 @@ class Layout:
         """Secrets, where there is no system keyring."""
         return self.root / "secrets"
 
+    @property
+    def models(self) -> Path:
+        """The files of registered models: ``<name>/<version>/``."""
+        return self.root / "models"
+
     def run(self, run_id: str) -> RunFolder:
         """Return the folder of the run `run_id`."""
         return RunFolder(self.runs / run_id)

@@ -23,9 +23,9 @@ from .folder import WorkspaceFolder, read_identity
 from .journal import read_lines
 from .layout import Layout
 from .migration import fill_database, make_folders
-from .removal import remove_folder, removed_runs
 from .model_files import missing_models
 from .models import list_models
+from .removal import remove_folder, removed_runs
 from .replay import bear, births, replay_journal, replay_run
 from .report import Report
 from .store import Store

@@ -14,6 +14,7 @@ __all__ = [
     "EventRecord",
     "ExperimentRecord",
     "MetricRecord",
+    "ModelRecord",
     "RunRecord",
     "TargetRecord",
     "TransitionRecord",
@@ -148,6 +149,34 @@ class ArtifactRecord:
     size: int
     attempt: int
     modified: float
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """One version of a registered model.
+
+    `root` is the file or folder that it is downloaded as, in the version's folder; `size` is in bytes.
+    """
+
+    name: str
+    version: int
+    created: float
+    modified: float
+    run: str | None
+    experiment: str | None
+    description: str
+    framework: str
+    framework_version: str | None
+    tags: dict[str, str]
+    properties: dict[str, str]
+    root: str
+    files: int
+    size: int
+
+    @property
+    def id(self) -> str:
+        """SDK v1's id: ``name:version``."""
+        return f"{self.name}:{self.version}"
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,17 @@ CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, k
   NULL, data TEXT NOT NULL);
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST,)
+_MODELS: Final = """
+-- the highest version that was ever given, also to a model that was deleted since
+CREATE TABLE model_names (name TEXT PRIMARY KEY, last_version INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE models (
+  name TEXT NOT NULL, version INTEGER NOT NULL, created REAL NOT NULL, modified REAL NOT NULL, run TEXT, experiment TEXT,
+  description TEXT NOT NULL, framework TEXT NOT NULL, framework_version TEXT, tags TEXT NOT NULL, properties TEXT NOT NULL,
+  root TEXT NOT NULL, files INTEGER NOT NULL, size INTEGER NOT NULL, PRIMARY KEY (name, version)) WITHOUT ROWID;
+CREATE INDEX models_by_run ON models (run) WHERE run IS NOT NULL;
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _MODELS)
 CURRENT: Final = len(MIGRATIONS)
 
 _READS_FROM: Final = 1

@@ -37,6 +37,7 @@ from aml_jupyter.service import (
 from aml_jupyter.supervisor import faults, protocol
 from aml_jupyter.workspace import (
     WorkspaceFolder,
+    delete_model,
     delete_secret,
     find_run,
     find_runs,
@@ -45,6 +46,7 @@ from aml_jupyter.workspace import (
     get_run,
     open_runs,
     rebuild_workspace,
+    register_model,
     set_secret,
 )
 
@@ -311,6 +313,14 @@ def secret(client: Client) -> None:
     """Write a secret over another one, then forget a third."""
     set_secret(client.folder, "token", "new")
     delete_secret(client.folder, "old")
+
+
+def model(client: Client) -> None:
+    """Register two versions of a model and delete the first."""
+    files = {"note.py": str(Path(client.project, "note.py"))}
+    first = register_model(client.folder, "net", files, "note.py")
+    register_model(client.folder, "net", files, "note.py")
+    delete_model(client.folder, "net", first.version)
 
 
 def leave(client: Client) -> None:

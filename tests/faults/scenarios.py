@@ -13,7 +13,7 @@ from faults.points import UNREACHABLE
 from faults.world import World
 
 import aml_jupyter
-from aml_jupyter.workspace import WorkspaceFolder, get_secret, list_workspaces
+from aml_jupyter.workspace import WorkspaceFolder, get_secret, list_models, list_workspaces, verify_workspace
 
 __all__ = ["SCENARIOS", "Case", "Scenario", "cases"]
 
@@ -102,6 +102,16 @@ def _secrets_are_whole(world: World) -> None:
     assert (get_secret(folder, "token"), get_secret(folder, "old")) == ("new", None)
     folder.close()
     assert [path.name for path in (world.root / "secrets").iterdir()] == ["s-token"]
+
+
+def _models_are_whole(world: World) -> None:
+    world.do("model")
+    folder = WorkspaceFolder.open(world.root)
+    there = {str(record.version) for record in list_models(folder.store.read())}
+    assert {path.name for path in (world.root / "models" / "net").iterdir()} == there
+    assert list((world.root / "models" / ".tmp").iterdir()) == []
+    assert verify_workspace(folder).problems == []
+    folder.close()
 
 
 def _is_listed(world: World) -> None:
@@ -293,6 +303,12 @@ SCENARIOS = (
         recovery="rebuild_and_recover",
     ),
     Scenario("secret", ("secrets.write", "secrets.remove"), "secret", prepare=_old_secrets, after=_secrets_are_whole),
+    Scenario(
+        "model",
+        ("models.copy", "models.place", "models.discard", "models.remove", "journal.append", "store.commit"),
+        "model",
+        after=_models_are_whole,
+    ),
     Scenario("registry", ("registry.write",), "open_workspace", after=_is_listed),
     Scenario("warm_parent", ("nurse.leave",), "leave"),
 )

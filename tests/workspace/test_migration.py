@@ -45,8 +45,13 @@ def newer(tmp_path: Path) -> Path:
         (place / "aml_jupyter").mkdir(parents=True, exist_ok=True)
         copy(source / name, place / "aml_jupyter" / name)
     change(place, "__init__.py", '__version__ = "0.1.0"', '__version__ = "9.0"')
-    change(place, "workspace/schema.py", "= (_FIRST,)", '= (_FIRST, "ALTER TABLE runs ADD COLUMN mood TEXT")')
-    change(place, "workspace/schema.py", "_WRITES_FROM: Final = 1", "_WRITES_FROM: Final = 2")
+    change(
+        place,
+        "workspace/schema.py",
+        "= (_FIRST, _MODELS)",
+        '= (_FIRST, _MODELS, "ALTER TABLE runs ADD COLUMN mood TEXT")',
+    )
+    change(place, "workspace/schema.py", "_WRITES_FROM: Final = 1", "_WRITES_FROM: Final = 3")
     return place
 
 
@@ -80,10 +85,10 @@ def test_an_older_database_is_backed_up_and_brought_up_to_date(
     with folder.store.transaction() as tx:
         run = insert_run(tx, definition())
     assert use(newer, folder.root) == f"['{run.id}']"
-    (backup,) = folder.root.glob("aml.db.format-1.*.backup")
+    (backup,) = folder.root.glob("aml.db.format-2.*.backup")
     old = sqlite3.connect(backup)
     assert old.execute("SELECT id FROM runs").fetchall() == [(run.id,)]
-    assert old.execute("PRAGMA user_version").fetchone() == (1,)
+    assert old.execute("PRAGMA user_version").fetchone() == (2,)
     old.close()
     assert use(newer, folder.root) == f"['{run.id}']"
     assert len(list(folder.root.glob("*.backup"))) == 1
@@ -104,16 +109,16 @@ def test_an_older_package_reads_and_refuses_to_write(
 
 
 def test_an_older_package_refuses_to_open_what_it_cannot_read(folder: WorkspaceFolder, newer: Path) -> None:
-    change(newer, "workspace/schema.py", "_READS_FROM: Final = 1", "_READS_FROM: Final = 2")
+    change(newer, "workspace/schema.py", "_READS_FROM: Final = 1", "_READS_FROM: Final = 3")
     use(newer, folder.root)
-    with pytest.raises(WorkspaceException, match=r"only be read by aml-jupyter 9\.0 .* format 2, .* with format 1"):
+    with pytest.raises(WorkspaceException, match=r"only be read by aml-jupyter 9\.0 .* format 3, .* with format 2"):
         WorkspaceFolder.open(folder.root)
 
 
 def test_nothing_is_migrated_under_an_older_service(folder: WorkspaceFolder, newer: Path) -> None:
     with open(folder.layout.service_lock, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert "is served by an older aml-jupyter (format 1, now 2)" in use(newer, folder.root)
+        assert "is served by an older aml-jupyter (format 2, now 3)" in use(newer, folder.root)
         with folder.store.transaction():
             pass
     assert use(newer, folder.root) == "[]"
@@ -133,7 +138,7 @@ def test_a_migration_that_was_killed_is_done_again(
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert [found.id for found in find_runs(folder.store.read())] == [run.id]
     assert use(newer, folder.root) == f"['{run.id}']"
-    assert list(folder.root.glob("aml.db.format-1.*.backup")) and not list(folder.root.glob("*.partial"))
+    assert list(folder.root.glob("aml.db.format-2.*.backup")) and not list(folder.root.glob("*.partial"))
 
 
 def test_a_migration_without_room_for_its_backup_changes_nothing(
