@@ -16,8 +16,8 @@ from aml_jupyter.sdk.outputs import load_outputs
 from aml_jupyter.sdk.run_assets import RunAssets, default_workspace
 from aml_jupyter.sdk.unbuilt import refuse_attribute
 from aml_jupyter.sdk.waiting import wait_for_completion
-from aml_jupyter.service import cancel_run, rename_run, resubmit_run, tag_run
-from aml_jupyter.workspace import RunRecord, WorkspaceFolder, add_properties, append_change, find_runs, get_metrics
+from aml_jupyter.service import cancel_run, describe_run, rename_run, resubmit_run, tag_run
+from aml_jupyter.workspace import RunRecord, WorkspaceFolder, find_runs, get_metrics
 from aml_jupyter.workspace import get_run as read_run
 
 if TYPE_CHECKING:
@@ -268,10 +268,7 @@ class Run(RunAssets):
 
     def add_properties(self, properties: Mapping[str, Any]) -> None:
         """Add properties; one that is set stays as it is for ever."""
-        texts = texts_by_name(properties, "properties")
-        with self._folder.store.transaction() as tx:
-            add_properties(tx, self.id, texts)
-            append_change(self._folder, self.id, {"op": "properties", "properties": texts})
+        describe_run(self._folder, self.id, texts_by_name(properties, "properties"))
 
     # ---- files
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aml_jupyter.service.actions import (
     cancel_run,
+    describe_run,
     rename_run,
     resubmit_run,
     set_priority,
@@ -33,6 +34,7 @@ __all__ = [
     "create_target",
     "delete_target",
     "detach_target",
+    "describe_run",
     "ensure_service",
     "rename_run",
     "restart_target",

@@ -16,6 +16,7 @@ from aml_jupyter.service.submission import LONGEST_NAME, Submission, check_prior
 from aml_jupyter.workspace import (
     RunRecord,
     WorkspaceFolder,
+    add_properties,
     append_change,
     get_run,
     read_definition,
@@ -26,7 +27,16 @@ from aml_jupyter.workspace import (
 from aml_jupyter.workspace.outcome import check_snapshot_kept
 from aml_jupyter.workspace.states import FINAL, RUN_TRANSITIONS, WAITING
 
-__all__ = ["cancel_run", "rename_run", "request_end", "resubmit_run", "set_priority", "tag_run", "wait_for_run"]
+__all__ = [
+    "cancel_run",
+    "describe_run",
+    "rename_run",
+    "request_end",
+    "resubmit_run",
+    "set_priority",
+    "tag_run",
+    "wait_for_run",
+]
 
 
 def cancel_run(folder: WorkspaceFolder, run_id: str, reason: str = "") -> RunRecord:
@@ -101,6 +111,19 @@ def tag_run(folder: WorkspaceFolder, run_id: str, tags: Mapping[str, str | None]
         append_change(folder, run_id, {"op": "tags", "tags": clean})
         run = get_run(tx, run_id)
     return run
+
+
+def describe_run(folder: WorkspaceFolder, run_id: str, properties: Mapping[str, str]) -> None:
+    """Add properties; one that the run has stays as it is for ever.
+
+    Raises
+    ------
+    UserErrorException
+        When one is there with another value.
+    """
+    with folder.store.transaction() as tx:
+        add_properties(tx, run_id, properties)
+        append_change(folder, run_id, {"op": "properties", "properties": dict(properties)})
 
 
 def rename_run(folder: WorkspaceFolder, run_id: str, name: str) -> RunRecord:
