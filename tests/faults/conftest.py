@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from faults.world import World
+from support import sized_disk
 
 from aml_jupyter.workspace import WorkspaceFolder
 
@@ -40,10 +41,8 @@ def as_root() -> None:
 @pytest.fixture
 def small_disk(as_root: None, world: World) -> Iterator[Path]:
     """A file system of 4 MB below the world's workspace."""
-    world.root.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(world.root)], check=True)
-    yield world.root
-    subprocess.run(["umount", "-l", str(world.root)], check=True)
+    with sized_disk(world.root, "4m") as place:
+        yield place
 
 
 @pytest.fixture(scope="session")

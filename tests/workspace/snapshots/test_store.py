@@ -6,10 +6,12 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from source_folders import content_of, write_files
+from support import sized_disk
 
 from aml_jupyter.errors import SnapshotException, WorkspaceException
 from aml_jupyter.workspace import WorkspaceFolder, materialise, read_blob, read_tree, take_snapshot
@@ -114,46 +116,37 @@ def test_a_blob_that_is_no_manifest_is_no_snapshot(folder: WorkspaceFolder, sour
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Path:
-    place = tmp_path / "disk"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True).returncode:
-        pytest.skip("mounting a small file system needs root's rights")
-    return place
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    with sized_disk(tmp_path / "disk", "2m") as place:
+        yield place
 
 
 def test_a_full_disk_leaves_nothing_and_work_goes_on(small_disk: Path, source: Path, tmp_path: Path) -> None:
-    try:
-        folder = WorkspaceFolder.open(small_disk / "ws", create=True)
+    folder = WorkspaceFolder.open(small_disk / "ws", create=True)
+    take_snapshot(folder, source)
+    before = content_of(folder.layout.content)
+    write_files(source, {"big.bin": os.urandom(3 << 20), "more.bin": os.urandom(5 << 20)})
+    with pytest.raises(WorkspaceException, match="The disk is full"):
         take_snapshot(folder, source)
-        before = content_of(folder.layout.content)
-        write_files(source, {"big.bin": os.urandom(3 << 20), "more.bin": os.urandom(5 << 20)})
-        with pytest.raises(WorkspaceException, match="The disk is full"):
-            take_snapshot(folder, source)
-        assert content_of(folder.layout.content) == before
-        (source / "more.bin").unlink()
-        write_files(source, {"big.bin": os.urandom(600_000)})
-        snapshot = take_snapshot(folder, source)
-        with pytest.raises(WorkspaceException, match="The disk is full"):
-            for number in range(9):
-                materialise(folder, snapshot.id, small_disk / f"out{number}")
-        assert [name for name in os.listdir(small_disk) if name.startswith(".aml")] == []
-        materialise(folder, snapshot.id, tmp_path / "out")
-        assert content_of(tmp_path / "out") == content_of(source)
-        folder.close()
-    finally:
-        subprocess.run(["umount", "-l", small_disk], check=True)
+    assert content_of(folder.layout.content) == before
+    (source / "more.bin").unlink()
+    write_files(source, {"big.bin": os.urandom(600_000)})
+    snapshot = take_snapshot(folder, source)
+    with pytest.raises(WorkspaceException, match="The disk is full"):
+        for number in range(9):
+            materialise(folder, snapshot.id, small_disk / f"out{number}")
+    assert [name for name in os.listdir(small_disk) if name.startswith(".aml")] == []
+    materialise(folder, snapshot.id, tmp_path / "out")
+    assert content_of(tmp_path / "out") == content_of(source)
+    folder.close()
 
 
 def test_a_read_only_workspace_says_so(small_disk: Path, source: Path) -> None:
-    try:
-        folder = WorkspaceFolder.open(small_disk / "ws", create=True)
-        first = take_snapshot(folder, source)
-        folder.close()
-        subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-        assert take_snapshot(folder, source).id == first.id
-        write_files(source, {"new.py": b"1"})
-        with pytest.raises(WorkspaceException, match="read-only"):
-            take_snapshot(folder, source)
-    finally:
-        subprocess.run(["umount", "-l", small_disk], check=True)
+    folder = WorkspaceFolder.open(small_disk / "ws", create=True)
+    first = take_snapshot(folder, source)
+    folder.close()
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    assert take_snapshot(folder, source).id == first.id
+    write_files(source, {"new.py": b"1"})
+    with pytest.raises(WorkspaceException, match="read-only"):
+        take_snapshot(folder, source)
