@@ -24,7 +24,7 @@ from .conftest import Aml
         (["submit", "/"], "folder"),
         (["submit", "x" * 300 + ".py"], "File name too long"),
         (["submit", "x" * 300 + ".ipynb"], "File name too long"),
-        (["submit", "a\0b.py"], "null byte"),
+        (["submit", "a\0b.py"], "null"),
         (["submit", "~nobody-here/train.py"], "script path doesn't exist"),
         (["submit", "train.py/inside.py"], "Not a directory"),
         (["submit", "-e", "", "train.py"], "-e ''"),
