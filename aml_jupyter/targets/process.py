@@ -74,8 +74,14 @@ class ProcessTarget:
         """Report the free slots, and who holds the others."""
         used = self._slots.usage(self.max_parallel)
         free = self.max_parallel - len(used)
-        holders = ", ".join(sorted({str(entry.get("token", "another run")) for entry in used.values()}))
-        return Capacity(self.max_parallel, free, f"slots held by {holders}" if holders else "every slot is free")
+        holders = ", ".join(sorted({self._holder(entry) for entry in used.values()}))
+        return Capacity(self.max_parallel, free, f"taken by {holders}" if holders else "every slot is free")
+
+    def _holder(self, entry: dict[str, Any]) -> str:
+        """Return who took a slot: a run's id, and its workspace when that is another one."""
+        run = str(entry.get("token") or "another run").split("/")[0]
+        workspace = entry.get("workspace")
+        return f"{run} of workspace {workspace}" if workspace and workspace != self._folder.name else run
 
     def refusal(self, needs: Needs) -> str | None:
         """Return why this machine can never give `needs`, or None."""

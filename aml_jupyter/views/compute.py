@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aml_jupyter.targets.kinds import KINDS, TargetKind
-from aml_jupyter.views.formats import clock_text, iso_time, json_value
+from aml_jupyter.targets.kinds import KINDS, TargetKind, kind_of
+from aml_jupyter.views.formats import clock_text, iso_time, json_value, size_text
 from aml_jupyter.views.html import colour_of, element, table_html
 from aml_jupyter.views.text import Column, printable
 from aml_jupyter.views.view import TableView
@@ -15,6 +15,7 @@ from aml_jupyter.workspace import count_runs, default_target, get_target, list_t
 from aml_jupyter.workspace.states import ACTIVE, WAITING
 
 if TYPE_CHECKING:
+    from aml_jupyter.targets import Capacity, CheckReport
     from aml_jupyter.workspace import TargetRecord, WorkspaceFolder
 
 __all__ = ["ComputeRow", "ComputeView", "KindRow", "compute_rows", "compute_view", "kinds_rows"]
@@ -85,7 +86,20 @@ class ComputeRow:
 
 @dataclass(frozen=True)
 class ComputeView(ComputeRow):
-    """One compute target by itself."""
+    """One compute target by itself, with what is there and what is free; both None for a type that is not built yet."""
+
+    report: CheckReport | None = None
+    capacity: Capacity | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the row's fields, and ``machine``, ``problems``, ``slots``, ``free_slots``."""
+        return {
+            **super().as_json(),
+            "machine": json_value(self.report.facts) if self.report else None,
+            "problems": list(self.report.problems) if self.report else [],
+            "slots": self.capacity.total if self.capacity else None,
+            "free_slots": self.capacity.free if self.capacity else None,
+        }
 
     def _facts(self) -> list[tuple[str, str]]:
         target = self.target
@@ -97,6 +111,15 @@ class ComputeView(ComputeRow):
             ("settings", _settings_text(target.settings) or "none"),
             ("created", clock_text(target.created)),
         ]
+        if self.capacity:
+            why = f", {self.capacity.explanation}" if self.capacity.free < self.capacity.total else ""
+            facts.append(("slots", f"{self.capacity.free} of {self.capacity.total} free{why}"))
+        if self.report:
+            machine = self.report.facts
+            gpus = f", {machine['gpus']} GPUs" if machine.get("gpus") else ""
+            memory, disk = size_text(int(machine["memory"])), size_text(int(machine["disk_free"]))
+            told = f"{machine['host']}, {machine['cores']} cores, {memory} of memory{gpus}, {disk} of disk free"
+            facts += [("machine", told), *(("problem", problem) for problem in self.report.problems)]
         if target.description:
             facts.append(("description", target.description))
         if target.tags:
@@ -180,8 +203,14 @@ def compute_view(folder: WorkspaceFolder, name: str) -> ComputeView:
         When there is none of that name.
     """
     db = folder.store.read()
+    from aml_jupyter.targets import create_backend
+
     target = get_target(db, name)
-    return ComputeView(target, target.name == default_target(db), *_load(folder, target.name))
+    row = (target, target.name == default_target(db), *_load(folder, target.name))
+    if not kind_of(target.type).built:
+        return ComputeView(*row)
+    backend = create_backend(folder, target)
+    return ComputeView(*row, backend.check(), backend.capacity())
 
 
 def kinds_rows() -> TableView[KindRow]:

@@ -19,6 +19,7 @@ from aml_jupyter.service import (
     submit,
     wait_for_run,
 )
+from aml_jupyter.views import compute_view
 from aml_jupyter.workspace import WorkspaceFolder, get_run
 
 WAITS = "import os, time\nwhile not os.path.exists({!r}): time.sleep(0.02)"
@@ -69,6 +70,9 @@ def test_a_slot_that_another_workspace_has_is_waited_for_and_named(
         second = submit(neighbour, SubmitRequest(config, "tests")).run
         said = f"waits for a free slot on box, taken by workspace {folder.name}"
         until(lambda: reason_of(neighbour, second.id) == said, message="the reason")
+        shown = compute_view(neighbour, "box")
+        assert f"0 of 1 free, taken by {first.id} of workspace {folder.name}" in shown.as_text()
+        assert (shown.as_json()["slots"], shown.as_json()["free_slots"]) == (1, 0)
         (tmp_path / "gate").touch()
         assert wait_for_run(neighbour, second.id, timeout=60).status == "Completed"
     finally:

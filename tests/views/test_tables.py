@@ -77,7 +77,8 @@ def test_targets_show_what_they_have_to_do(folder: WorkspaceFolder, make_run: Ma
     row = as_json(compute_rows(folder))[0]
     assert (row["name"], row["default"], row["running"], row["queued"]) == ("local", True, 1, 1)
     assert "local (default)" in as_text(compute_view(folder, "local"))
-    read_page(as_html(compute_view(folder, "local")))
+    page = read_page(as_html(compute_view(folder, "local"))).text
+    assert "free" in page and "of memory" in page
 
 
 def test_the_workspace_names_its_service(folder: WorkspaceFolder, make_run: MakeRun) -> None:

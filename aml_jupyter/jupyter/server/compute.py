@@ -15,7 +15,7 @@ from aml_jupyter.service import (
     stop_target,
     update_target,
 )
-from aml_jupyter.views import as_json, compute_rows
+from aml_jupyter.views import as_json, compute_rows, compute_view
 from aml_jupyter.workspace import TargetRecord, WorkspaceFolder, get_target
 
 from .base import Handler, guarded
@@ -101,6 +101,5 @@ def _existing(folder: WorkspaceFolder, name: str) -> TargetRecord:
 
 
 def _shown(folder: WorkspaceFolder, name: str) -> dict[str, Any]:
-    record = _existing(folder, name)
-    rows: list[dict[str, Any]] = as_json(compute_rows(folder))
-    return next(row for row in rows if row["name"] == record.name)
+    shown: dict[str, Any] = as_json(compute_view(folder, _existing(folder, name).name))
+    return shown
