@@ -11,7 +11,7 @@ __all__ = ["Row", "median_of", "print_table"]
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: a figure, its budget, and its peer measured in the same run."""
+    """Describe one line of the table: a figure, its budget, and its peer measured in the same run."""
 
     what: str
     figure: str

@@ -26,7 +26,7 @@ Progress = Callable[[int, int], None]
 
 
 class Door(Protocol):
-    """What a command needs from the place it was called from."""
+    """Say what a command needs from the place it was called from."""
 
     @property
     def width(self) -> int:

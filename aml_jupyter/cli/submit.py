@@ -140,7 +140,7 @@ def experiment_name(source: Path) -> str:
 
 @dataclass(frozen=True)
 class _Given:
-    """What a line names: the folder to snapshot, the script in it, and the arguments."""
+    """Say what a line names: the folder to snapshot, the script in it, and the arguments."""
 
     source: Path
     script: str | None

@@ -59,7 +59,7 @@ LOCAL = "local"
 
 
 class _Framework(Field[str]):
-    """The framework; those of the 2018 previews say the communicator, too."""
+    """Describe the framework; those of the 2018 previews say the communicator, too."""
 
     def __set__(self, instance: Any, value: Any) -> None:
         super().__set__(instance, value)

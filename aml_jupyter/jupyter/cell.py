@@ -22,7 +22,7 @@ __all__ = ["CellOptions", "submit_cell"]
 
 @dataclass(frozen=True)
 class CellOptions:
-    """What the option line of ``%%aml_submit`` says."""
+    """Hold what the option line of ``%%aml_submit`` says."""
 
     source: Path
     """Folder that is snapshotted."""

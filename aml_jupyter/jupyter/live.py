@@ -37,7 +37,7 @@ Bundle = dict[str, str]
 
 @dataclass(eq=False)
 class LiveOutput:
-    """One displayed run: how to make its output, and what was sent last."""
+    """Describe one displayed run: how to make its output, and what was sent last."""
 
     folder: WorkspaceFolder
     run_id: str
@@ -134,7 +134,7 @@ class LiveOutputs:
 
 
 class _Position:
-    """How far the events of one workspace have been read."""
+    """Say how far the events of one workspace have been read."""
 
     def __init__(self) -> None:
         self._generation = ""

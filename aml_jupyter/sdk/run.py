@@ -135,7 +135,7 @@ class Run(RunAssets):
 
     @property
     def _folder(self) -> WorkspaceFolder:
-        """The workspace's folder, whose history holds everything that this object knows of the run."""
+        """Return the workspace's folder, whose history holds everything that this object knows of the run."""
         return self.experiment.workspace.folder
 
     @property
@@ -144,22 +144,22 @@ class Run(RunAssets):
 
     @property
     def workspace(self) -> Workspace:
-        """The workspace that remembers the run."""
+        """Return the workspace that remembers the run."""
         return self.experiment.workspace
 
     @property
     def number(self) -> int:
-        """The run's number within its experiment."""
+        """Return the run's number within its experiment."""
         return self._record().number
 
     @property
     def name(self) -> str:
-        """The display name, under its old name."""
+        """Return the display name, under its old name."""
         return self._record().display_name
 
     @property
     def display_name(self) -> str:
-        """The name that views show; it can be set."""
+        """Return the name that views show; it can be set."""
         return self._record().display_name
 
     @display_name.setter
@@ -168,17 +168,17 @@ class Run(RunAssets):
 
     @property
     def type(self) -> str:
-        """What kind of run it is, in SDK v1's words."""
+        """Return what kind of run it is, in SDK v1's words."""
         return run_details.run_type(self._record())
 
     @property
     def status(self) -> str:
-        """The state it is in now."""
+        """Return the state it is in now."""
         return self._record().status
 
     @property
     def parent(self) -> Run | None:
-        """The run that started this one, or None."""
+        """Return the run that started this one, or None."""
         parent = self._record().parent
         return None if parent is None else Run.get(self.workspace, parent)
 
@@ -238,12 +238,12 @@ class Run(RunAssets):
 
     @property
     def tags(self) -> dict[str, str]:
-        """The run's tags."""
+        """Return the run's tags."""
         return self.get_tags()
 
     @property
     def properties(self) -> dict[str, str]:
-        """The run's properties."""
+        """Return the run's properties."""
         return self.get_properties()
 
     def get_tags(self) -> dict[str, str]:

@@ -215,12 +215,12 @@ class Workspace:
 
     @property
     def name(self) -> str:
-        """The workspace's name."""
+        """Return the workspace's name."""
         return self.folder.name
 
     @property
     def location(self) -> str:
-        """Where it is; there is no region, so this machine's answer is the one in ``workspace.json``."""
+        """Return where it is; there is no region, so this machine's answer is the one in ``workspace.json``."""
         return self.folder.location
 
     @property
@@ -257,7 +257,7 @@ class Workspace:
 
     @property
     def experiments(self) -> Mapping[str, Experiment]:
-        """The experiments by name."""
+        """Return the experiments by name."""
         from aml_jupyter.sdk.experiment import Experiment
 
         names = [record.name for record in list_experiments(self.folder.store.read())]
@@ -265,7 +265,7 @@ class Workspace:
 
     @property
     def compute_targets(self) -> NamedObjects[ComputeTarget]:
-        """The compute targets by name; `local` is there from birth. It can also be called, as in SDK 0.1.x."""
+        """Return the compute targets by name; it can also be called, as in SDK 0.1.x."""
         from aml_jupyter.sdk.compute import ComputeTarget
 
         names = [record.name for record in list_targets(self.folder.store.read())]
@@ -273,7 +273,7 @@ class Workspace:
 
     @property
     def environments(self) -> Mapping[str, Environment]:
-        """The registered environments by name: none until environments can be registered."""
+        """Return the registered environments by name: none until environments can be registered."""
         nothing: dict[str, Environment] = {}
         return nothing
 

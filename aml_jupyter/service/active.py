@@ -15,7 +15,7 @@ __all__ = ["ActiveRun", "Ending"]
 
 @dataclass
 class Ending:
-    """What has to be written when an attempt is over."""
+    """Say what has to be written when an attempt is over."""
 
     result: dict[str, Any]
     index: bool
@@ -24,7 +24,7 @@ class Ending:
 
 @dataclass
 class ActiveRun:
-    """A run that takes up room on a target."""
+    """Remember a run that takes up room on a target."""
 
     run: RunRecord
     handle: Handle

@@ -25,7 +25,7 @@ __all__ = ["Lease", "acquire"]
 
 @dataclass
 class Lease:
-    """The right to drive a workspace's runs, held until `release`."""
+    """Hold the right to drive a workspace's runs until `release`."""
 
     folder: WorkspaceFolder
     epoch: int

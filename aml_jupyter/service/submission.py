@@ -91,7 +91,7 @@ class SubmitRequest:
 
 @dataclass(frozen=True)
 class Submission:
-    """What a submit made: the run in the queue, its snapshot, and what the user should know."""
+    """Say what a submit made: the run in the queue, its snapshot, and what the user should know."""
 
     run: RunRecord
     snapshot: Snapshot | None

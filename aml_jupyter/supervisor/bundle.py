@@ -32,7 +32,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 class Bundle(NamedTuple):
-    """Where a bundle lies."""
+    """Say where a bundle lies."""
 
     root: Path
     archive: Path

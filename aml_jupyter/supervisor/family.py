@@ -19,7 +19,7 @@ __all__ = ["Family"]
 
 
 class Family:
-    """The user's process and all its descendants.
+    """Own the user's process and all its descendants.
 
     Attributes
     ----------

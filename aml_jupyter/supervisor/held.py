@@ -13,7 +13,7 @@ __all__ = ["HeldProcess", "fork_held"]
 
 
 class HeldProcess:
-    """A forked process that waits for a word before it becomes the user's.
+    """Own a forked process that waits for a word before it becomes the user's.
 
     Attributes
     ----------

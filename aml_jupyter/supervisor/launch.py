@@ -13,7 +13,7 @@ class LaunchError(Exception):
 
 
 class Launch(NamedTuple):
-    """One attempt as the service wants it started (see `protocol` for the fields)."""
+    """Describe one attempt as the service wants it started (see `protocol` for the fields)."""
 
     control: str
     epoch: int

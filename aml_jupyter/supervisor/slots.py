@@ -20,7 +20,7 @@ __all__ = ["HeldSlots", "SlotFolder"]
 
 
 class HeldSlots:
-    """Some slots that this process holds.
+    """Hold some slots for this process.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class HeldSlots:
 
 
 class SlotFolder:
-    """The folder with the lock files.
+    """Own the folder with the lock files.
 
     Parameters
     ----------

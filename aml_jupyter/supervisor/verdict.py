@@ -12,7 +12,7 @@ __all__ = ["Verdict", "judge"]
 
 
 class Verdict(NamedTuple):
-    """The part of ``result.json`` that says what happened."""
+    """Describe the part of ``result.json`` that says what happened."""
 
     exit_code: Optional[int]
     signal: Optional[int]

@@ -18,7 +18,7 @@ __all__ = ["AttemptSlots"]
 
 
 class AttemptSlots:
-    """The slots that one supervisor holds for its run.
+    """Own the slots that one supervisor holds for its run.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ SHUT_DOWN = "the supervisor was asked to end (SIGTERM), as when the machine is s
 
 
 class Ending(NamedTuple):
-    """What the supervisor did to the processes.
+    """Say what the supervisor did to the processes.
 
     `reason` is empty when the user's process ended by itself; `complete` is False when some process could not be ended.
     """

@@ -22,7 +22,7 @@ RESERVED_NAMES: Final = ("local", "amlcompute", "containerinstance")
 
 @dataclass(frozen=True)
 class TargetKind:
-    """What one type of compute target is and can do.
+    """Say what one type of compute target is and can do.
 
     `pipelines` is ``yes`` or ``only`` (the type runs nothing but pipeline steps); `lifted` names the limits of the
     original service that do not hold here; `settings` maps each setting that a person may give to its default.

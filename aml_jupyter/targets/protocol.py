@@ -15,7 +15,7 @@ __all__ = ["Capacity", "CheckReport", "Handle", "Launch", "Needs", "Observation"
 
 @dataclass(frozen=True)
 class Handle:
-    """One attempt of one run on one target: known before anything is started there."""
+    """Describe one attempt of one run on one target: known before anything is started there."""
 
     target: str
     run_id: str
@@ -28,7 +28,7 @@ class Handle:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a run takes up while it runs: cores and GPUs (counts), memory (bytes)."""
+    """Say what a run takes up while it runs: cores and GPUs (counts), memory (bytes)."""
 
     cores: int = 1
     gpus: int = 0
@@ -37,7 +37,7 @@ class Needs:
 
 @dataclass(frozen=True)
 class Paths:
-    """Where an attempt lies on its target, as the processes there see it."""
+    """Say where an attempt lies on its target, as the processes there see it."""
 
     work: str
     control: str
@@ -66,7 +66,7 @@ class Launch:
 
 @dataclass(frozen=True)
 class Observation:
-    """What a target saw of one attempt.
+    """Say what a target saw of one attempt.
 
     ``absent``: nothing was started; ``running``: the supervisor lives; ``silent``: it lives but its heartbeat is old, or
     it cannot be judged from here; ``ended``: result.json is there; ``lost``: started, no result, and no supervisor any more.
@@ -82,7 +82,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class Capacity:
-    """How much room a target has, and why not more."""
+    """Say how much room a target has, and why not more."""
 
     total: int
     free: int
@@ -91,7 +91,7 @@ class Capacity:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What a target is made of and what is wrong with it."""
+    """Say what a target is made of and what is wrong with it."""
 
     facts: dict[str, Any]
     problems: tuple[str, ...] = ()

@@ -44,7 +44,7 @@ KIND_COLUMNS = (
 
 @dataclass(frozen=True)
 class ComputeRow:
-    """One compute target with how much it has to do."""
+    """Describe one compute target with how much it has to do."""
 
     target: TargetRecord
     is_default: bool
@@ -144,7 +144,7 @@ class ComputeView(ComputeRow):
 
 @dataclass(frozen=True)
 class KindRow:
-    """One type of compute target: what it can do, and which verbs apply."""
+    """Describe one type of compute target: what it can do, and which verbs apply."""
 
     kind: TargetKind
 

@@ -28,7 +28,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class EventRow:
-    """One event."""
+    """Describe one event."""
 
     event: EventRecord
 

@@ -20,7 +20,7 @@ COLUMNS = (Column("experiment", least=12), Column("runs", right=True), Column("c
 
 @dataclass(frozen=True)
 class ExperimentRow:
-    """One experiment in a list."""
+    """Describe one experiment in a list."""
 
     experiment: ExperimentRecord
 

@@ -35,7 +35,7 @@ _PALETTE: Final = {
 
 @dataclass(frozen=True)
 class LogTail:
-    """The last lines of a log, with their colour codes still in; `size` is the whole file's, in bytes."""
+    """Describe the last lines of a log, with their colour codes still in; `size` is the whole file's, in bytes."""
 
     path: Path
     lines: tuple[str, ...] = ()

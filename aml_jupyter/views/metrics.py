@@ -38,7 +38,7 @@ TABLE_ROWS: Final = 10
 
 @dataclass(frozen=True)
 class MetricView:
-    """One metric of a run with what its chart needs (None where there is nothing to draw)."""
+    """Describe one metric of a run with what its chart needs (None where there is nothing to draw)."""
 
     record: MetricRecord
     chart: Chart | None = None
@@ -101,7 +101,7 @@ def brief_metrics(db: sqlite3.Connection, run: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class MetricsView:
-    """All metrics of one run with all their values."""
+    """Show all metrics of one run with all their values."""
 
     run: str
     metrics: tuple[MetricView, ...]
@@ -122,7 +122,7 @@ class MetricsView:
 
 @dataclass(frozen=True)
 class MetricSeriesView:
-    """Every value of one metric, with step and time."""
+    """Show every value of one metric, with step and time."""
 
     run: str
     name: str

@@ -39,7 +39,7 @@ __all__ = ["RunView", "log_path", "run_view"]
 
 @dataclass(frozen=True)
 class RunView:
-    """One run as it stood at `as_of` (Unix seconds)."""
+    """Describe one run as it stood at `as_of` (Unix seconds)."""
 
     run: RunRecord
     as_of: float

@@ -33,7 +33,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class RunRow:
-    """One run in a list."""
+    """Describe one run in a list."""
 
     run: RunRecord
     metric_values: Mapping[str, Any]

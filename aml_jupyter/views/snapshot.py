@@ -21,7 +21,7 @@ LISTED = 20
 
 @dataclass(frozen=True)
 class SnapshotView:
-    """What a submit of a folder would copy, and what it leaves out."""
+    """Say what a submit of a folder would copy, and what it leaves out."""
 
     preview: SnapshotPreview
 
@@ -85,7 +85,7 @@ class SnapshotView:
 
 @dataclass(frozen=True)
 class DifferenceView:
-    """What was added, removed and changed since a run was submitted."""
+    """Say what was added, removed and changed since a run was submitted."""
 
     run: str
     difference: SnapshotDifference

@@ -14,7 +14,7 @@ ELLIPSIS = "…"
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table: its heading, which side it is flush with, and whether it may be cut to fit."""
+    """Describe one column of a table: its heading, which side it is flush with, and whether it may be cut to fit."""
 
     heading: str
     right: bool = False

@@ -33,7 +33,7 @@ CLASSES: Final = 20
 
 @dataclass(frozen=True)
 class TypedChart:
-    """One typed chart: its metric's name, its kind (SDK v1's schema_type) and its data, which was checked."""
+    """Describe one typed chart: its metric's name, its kind (SDK v1's schema_type) and its data, which was checked."""
 
     name: str
     kind: str

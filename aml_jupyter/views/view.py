@@ -27,7 +27,7 @@ class View(Protocol):
 
 
 class Row(Protocol):
-    """One line of a table view."""
+    """Describe one line of a table view."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the row's fields under stable names."""
@@ -41,7 +41,7 @@ RowType = TypeVar("RowType", bound=Row)
 
 @dataclass(frozen=True)
 class TableView(Generic[RowType]):
-    """A list of things of one kind, shown as a table; iterates over its rows."""
+    """Describe a list of things of one kind, shown as a table; iterates over its rows."""
 
     rows: tuple[RowType, ...]
     columns: tuple[Column, ...]

@@ -72,7 +72,7 @@ class ServiceView:
 
 @dataclass(frozen=True)
 class WorkspaceView:
-    """One workspace: where it is, what is in it, and its service."""
+    """Describe one workspace: where it is, what is in it, and its service."""
 
     id: str
     name: str
@@ -126,7 +126,7 @@ class WorkspaceView:
 
 @dataclass(frozen=True)
 class WorkspaceRow:
-    """One entry of the registry of workspaces."""
+    """Describe one entry of the registry of workspaces."""
 
     entry: WorkspaceEntry
 
@@ -178,7 +178,7 @@ def workspace_list_rows() -> TableView[WorkspaceRow]:
 
 @dataclass(frozen=True)
 class ReportView:
-    """What a rebuild or a check of a workspace found."""
+    """Say what a rebuild or a check of a workspace found."""
 
     report: Report
 

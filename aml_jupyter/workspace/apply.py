@@ -80,7 +80,7 @@ def start_child(
 
 
 class _Batch:
-    """One batch while it is taken in."""
+    """Take in one batch of events."""
 
     def __init__(self, tx: sqlite3.Connection, run: RunRecord, attempt: int) -> None:
         self.tx = tx

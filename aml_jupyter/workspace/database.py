@@ -18,7 +18,7 @@ BUSY_SECONDS = 30.0
 
 
 class Connection(sqlite3.Connection):
-    """A connection whose `execute` raises a WorkspaceException that names the file and what to do."""
+    """Run statements; raise a WorkspaceException that names the file and what to do when one fails."""
 
     path: Path
 

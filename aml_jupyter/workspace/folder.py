@@ -70,7 +70,7 @@ def read_identity(layout: Layout) -> dict[str, Any] | None:
 
 
 class WorkspaceFolder:
-    """A workspace that is open in this process.
+    """Hold a workspace open in this process.
 
     Attributes
     ----------

@@ -12,24 +12,24 @@ __all__ = ["AttemptFolder", "Layout", "RunFolder"]
 
 @dataclass(frozen=True)
 class AttemptFolder:
-    """The folder of one start of a run: the script's working directory, and the control files beside it."""
+    """Describe the folder of one start of a run: the script's working directory, and the control files beside it."""
 
     path: Path
 
     @property
     def work(self) -> Path:
-        """The snapshot; the script's working directory."""
+        """Return where the snapshot lies, which is the script's working directory."""
         return self.path / protocol.WORK
 
     @property
     def control(self) -> Path:
-        """The supervisor's files (see `aml_jupyter.supervisor.protocol`)."""
+        """Return where the supervisor's files lie (see `aml_jupyter.supervisor.protocol`)."""
         return self.path / protocol.CONTROL
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of one run."""
+    """Describe the folder of one run."""
 
     path: Path
 
@@ -45,12 +45,12 @@ class RunFolder:
 
     @property
     def inputs(self) -> Path:
-        """Values sent along with the run."""
+        """Return the folder of the values that were sent along with the run."""
         return self.path / "inputs"
 
     @property
     def attempts(self) -> Path:
-        """The folder that holds one folder for each attempt."""
+        """Return the folder that holds one folder for each attempt."""
         return self.path / "attempts"
 
     def attempt(self, number: int) -> AttemptFolder:
@@ -60,7 +60,7 @@ class RunFolder:
 
 @dataclass(frozen=True)
 class Layout:
-    """The paths of a workspace whose folder is `root`."""
+    """Describe the paths of a workspace whose folder is `root`."""
 
     root: Path
 
@@ -71,7 +71,7 @@ class Layout:
 
     @property
     def database(self) -> Path:
-        """The SQLite file."""
+        """Return the SQLite file."""
         return self.root / "aml.db"
 
     @property
@@ -86,22 +86,22 @@ class Layout:
 
     @property
     def journal(self) -> Path:
-        """What was changed from outside a run: targets, experiments, the default target."""
+        """Return the file of what was changed from outside a run: targets, experiments, the default target."""
         return self.root / "journal.jsonl"
 
     @property
     def content(self) -> Path:
-        """The content store."""
+        """Return the content store."""
         return self.root / "content"
 
     @property
     def runs(self) -> Path:
-        """One folder for each run."""
+        """Return the folder that holds one folder for each run."""
         return self.root / "runs"
 
     @property
     def logs(self) -> Path:
-        """The service's log."""
+        """Return the folder of the service's log."""
         return self.root / "logs"
 
     @property
@@ -111,7 +111,7 @@ class Layout:
 
     @property
     def models(self) -> Path:
-        """The files of registered models: ``<name>/<version>/``."""
+        """Return the files of registered models: ``<name>/<version>/``."""
         return self.root / "models"
 
     def run(self, run_id: str) -> RunFolder:

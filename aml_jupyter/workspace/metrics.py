@@ -25,7 +25,7 @@ _COLUMNS: Final = "id, name, kind, count, last, minimum, maximum, has_steps, int
 
 @dataclass(frozen=True)
 class Chart:
-    """A series drawn small: `y` at `x`, between `low` and `high`; `count` is how many points the series has.
+    """Describe a series drawn small: `y` at `x`, between `low` and `high`; `count` is how many points the series has.
 
     `x` is the step where one was logged, else the place in the series, counted from 0. When a point of the chart
     stands for several of the series, it has the last one's `x` and `y`, and the least and the greatest value of all
@@ -54,7 +54,7 @@ class _Metric:
 
     @property
     def is_series(self) -> bool:
-        """Whether it is made of points (a scalar or a list), not of rows."""
+        """Tell whether it is made of points (a scalar or a list), not of rows."""
         return self.kind in ("scalar", "list")
 
 

@@ -19,7 +19,7 @@ NAMES = ("config.json", "project.json")
 
 @dataclass(frozen=True)
 class WorkspaceConfig:
-    """What a ``config.json`` says: the workspace's name, or its folder, and where the file lies."""
+    """Hold what a ``config.json`` says: the workspace's name, or its folder, and where the file lies."""
 
     path: Path
     name: str

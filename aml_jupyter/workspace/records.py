@@ -23,7 +23,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ExperimentRecord:
-    """A named series of runs."""
+    """Describe a named series of runs."""
 
     id: int
     name: str
@@ -33,7 +33,7 @@ class ExperimentRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run as it stands now.
+    """Describe one run as it stands now.
 
     `definition` is the content of ``run.json`` (see `docs/structure.md`); `error` is None or
     ``{"type", "message", "log_tail", "log_path"}``; `progress` is None or ``{"done", "total", "unit", "message"}``.
@@ -71,7 +71,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class AttemptRecord:
-    """The n-th start of a run."""
+    """Describe the n-th start of a run."""
 
     run: str
     number: int
@@ -90,7 +90,7 @@ class AttemptRecord:
 
 @dataclass(frozen=True)
 class TransitionRecord:
-    """One change of a run's state."""
+    """Describe one change of a run's state."""
 
     id: int
     run: str
@@ -103,7 +103,7 @@ class TransitionRecord:
 
 @dataclass(frozen=True)
 class TargetRecord:
-    """A compute target of the workspace.
+    """Describe a compute target of the workspace.
 
     `settings` depends on the type, for example ``{"max_parallel": 2}`` for a compute instance.
     """
@@ -122,7 +122,7 @@ class TargetRecord:
 
 @dataclass(frozen=True)
 class MetricRecord:
-    """One metric of a run, summarised.
+    """Describe one metric of a run, summarised.
 
     `kind` is scalar, list, row, table, image or chart. For numeric series `count`, `last`, `minimum` and `maximum` are
     filled; `value` holds the value of metrics that are not numeric series (SDK v1's `get_metrics` shape).
@@ -141,7 +141,7 @@ class MetricRecord:
 
 @dataclass(frozen=True)
 class ArtifactRecord:
-    """One file of a run: its name as users see it, and where it lies relative to the run's folder."""
+    """Describe one file of a run: its name as users see it, and where it lies relative to the run's folder."""
 
     run: str
     name: str
@@ -153,7 +153,7 @@ class ArtifactRecord:
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """One version of a registered model.
+    """Describe one version of a registered model.
 
     `root` is the file or folder that it is downloaded as, in the version's folder; `size` is in bytes.
     """
@@ -181,7 +181,7 @@ class ModelRecord:
 
 @dataclass(frozen=True)
 class EventRecord:
-    """One row of the durable event stream that views resume from."""
+    """Describe one row of the durable event stream that views resume from."""
 
     id: int
     time: float

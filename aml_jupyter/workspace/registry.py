@@ -39,7 +39,7 @@ _LONGEST: Final = 60
 
 @dataclass(frozen=True)
 class WorkspaceEntry:
-    """A workspace that the user has opened once."""
+    """Describe a workspace that the user has opened once."""
 
     id: str
     name: str

@@ -70,7 +70,7 @@ def _replace_target(tx: sqlite3.Connection, fields: Mapping[str, Any], at: float
 
 @dataclass(frozen=True)
 class Birth:
-    """The beginning of a run: a submitted one's definition, or what a process said when it started one inside it."""
+    """Describe the beginning of a run: a submitted one's definition, or what the process said that started it."""
 
     time: float
     run: str

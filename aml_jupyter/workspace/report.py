@@ -9,7 +9,7 @@ __all__ = ["Report"]
 
 @dataclass(frozen=True)
 class Report:
-    """What was looked at, and what is wrong.
+    """Say what was looked at, and what is wrong.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Report:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing is wrong."""
+        """Tell whether nothing is wrong."""
         return not self.problems
 
     def __str__(self) -> str:

@@ -20,7 +20,7 @@ _TABLES: Final = frozenset({"row", "table"})
 
 @dataclass
 class NewPoints:
-    """Values of one metric as they were logged: numbers, strings, booleans or None."""
+    """Hold values of one metric as they were logged: numbers, strings, booleans or None."""
 
     kind: str = "scalar"
     values: list[Any] = field(default_factory=list)
@@ -30,7 +30,7 @@ class NewPoints:
 
 @dataclass
 class _Row:
-    """The summary row of a metric."""
+    """Describe the summary row of a metric."""
 
     id: int
     kind: str

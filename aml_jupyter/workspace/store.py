@@ -24,7 +24,7 @@ __all__ = ["Store", "record_event"]
 
 
 class _Thread:
-    """The connections of one thread of one process to one file."""
+    """Hold the connections of one thread of one process to one file."""
 
     def __init__(self, file: tuple[int, int]) -> None:
         self.process = os.getpid()
@@ -70,12 +70,12 @@ class Store:
 
     @property
     def writable(self) -> bool:
-        """Whether this user may write the database and the folder that holds it."""
+        """Tell whether this user may write the database and the folder that holds it."""
         return is_writable(self.path)
 
     @property
     def generation(self) -> str:
-        """A text that changes when the database is built anew: event ids of another generation mean nothing."""
+        """Return a text that changes when the database is built anew: event ids of another generation mean nothing."""
         row = self.read().execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
         return str(row[0])
 

@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass
 class ServerState:
-    """What lives as long as the server and is shared by the handlers (in the web application's settings as ``aml``)."""
+    """Hold what lives as long as the server and is shared by the handlers (its web application's setting ``aml``)."""
 
     workspaces: OpenWorkspaces
     pool: Pool

@@ -24,7 +24,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class NoQuery:
-    """A query string or body that has nothing in it."""
+    """Describe a query string or body that has nothing in it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class RunsQuery:
 
 @dataclass(frozen=True)
 class SubmitBody:
-    """What to run, where and how. Exactly one of `script`, `notebook` and `command`."""
+    """Say what to run, where and how; exactly one of `script`, `notebook` and `command`."""
 
     source_directory: str = ""
     """Folder that is snapshotted: absolute or relative to the server's root directory, and inside it."""
@@ -84,7 +84,7 @@ class CancelBody:
 
 @dataclass(frozen=True)
 class TagsBody:
-    """Tags to set; null removes one."""
+    """Say which tags to set; null removes one."""
 
     tags: dict[str, str | None]
 
@@ -105,7 +105,7 @@ class LogQuery:
 
 @dataclass(frozen=True)
 class MetricQuery:
-    """How finely to draw a metric."""
+    """Say how finely to draw a metric."""
 
     points: int = 2000
     """10 to 10,000."""
@@ -113,7 +113,7 @@ class MetricQuery:
 
 @dataclass(frozen=True)
 class DownloadQuery:
-    """How to serve a file."""
+    """Say how to serve a file."""
 
     download: bool = False
     """Let the browser save it instead of showing it."""
@@ -121,7 +121,7 @@ class DownloadQuery:
 
 @dataclass(frozen=True)
 class CreateTargetBody:
-    """A compute target to create."""
+    """Describe a compute target to create."""
 
     name: str
     type: str = "computeinstance"
@@ -132,7 +132,7 @@ class CreateTargetBody:
 
 @dataclass(frozen=True)
 class UpdateTargetBody:
-    """What to change about a compute target."""
+    """Say what to change about a compute target."""
 
     settings: dict[str, Any] = field(default_factory=dict)
     default: bool | None = None

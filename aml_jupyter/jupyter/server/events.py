@@ -41,7 +41,7 @@ FAR_BEHIND = 20 * PAGE
 
 @dataclass(frozen=True)
 class EventsQuery:
-    """The query string of the stream."""
+    """Describe the query string of the stream."""
 
     since: int | None = None
     """Sequence number of the last event that the client has seen; none: only what happens from now on."""

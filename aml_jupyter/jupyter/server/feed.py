@@ -69,7 +69,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class Page:
-    """A stretch of a workspace's events, as they were at one look."""
+    """Describe a stretch of a workspace's events, as they were at one look."""
 
     generation: str
     """Changes when the database is built anew; ids of another generation mean nothing."""

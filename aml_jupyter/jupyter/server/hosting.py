@@ -28,7 +28,7 @@ LONGEST_PAUSE = 60.0
 
 @dataclass
 class Health:
-    """What the host knows of one workspace's service."""
+    """Say what the host knows of one workspace's service."""
 
     starts: int = 0
     """How often this server has started it."""

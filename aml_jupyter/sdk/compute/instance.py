@@ -79,7 +79,7 @@ class ComputeInstance(ComputeTarget):
 
     @property
     def status(self) -> ComputeInstanceStatus:
-        """The status after a fresh look."""
+        """Return the status after a fresh look."""
         return self.get_status()
 
     def start(self, wait_for_completion: bool = False, show_output: bool = False) -> None:

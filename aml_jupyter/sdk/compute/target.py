@@ -23,7 +23,7 @@ MOVING = ("Creating", "Updating", "Deleting", "Starting", "Stopping")
 
 @dataclass(frozen=True)
 class TargetConfiguration:
-    """What `provisioning_configuration` and `attach_configuration` return: a type and its settings."""
+    """Say what `provisioning_configuration` and `attach_configuration` return: a type and its settings."""
 
     type: str
     attached: bool
@@ -128,42 +128,42 @@ class ComputeTarget:
 
     @property
     def name(self) -> str:
-        """The target's name."""
+        """Return the target's name."""
         return self._record.name
 
     @property
     def type(self) -> str:
-        """The target's type, for example ``computeinstance``."""
+        """Return the target's type, for example ``computeinstance``."""
         return self._record.type
 
     @property
     def provisioning_state(self) -> str:
-        """The state of the last look (see `refresh_state`): Creating, Succeeded, Running, Stopped, Failed, ..."""
+        """Return the state of the last look (see `refresh_state`): Creating, Running, Stopped, Failed and so on."""
         return self._record.provisioning_state
 
     @property
     def provisioning_errors(self) -> Any:
-        """What went wrong, as a list of dicts; None when nothing did."""
+        """Return what went wrong, as a list of dicts; None when nothing did."""
         return self._record.provisioning_errors or None
 
     @property
     def tags(self) -> dict[str, str]:
-        """The target's tags."""
+        """Return the target's tags."""
         return dict(self._record.tags)
 
     @property
     def description(self) -> str:
-        """The target's description."""
+        """Return the target's description."""
         return self._record.description
 
     @property
     def location(self) -> str:
-        """The workspace's location."""
+        """Return the workspace's location."""
         return self.workspace.location
 
     @property
     def is_attached(self) -> bool:
-        """Whether it was attached rather than created."""
+        """Tell whether it was attached rather than created."""
         return self._record.attached
 
     @property

@@ -61,60 +61,60 @@ class _Unbuilt(ComputeTarget):
 
 
 class AmlCompute(_Unbuilt):
-    """A cluster whose nodes follow the queue."""
+    """Stand for a cluster whose nodes follow the queue."""
 
     _type: ClassVar[str | None] = "amlcompute"
 
 
 class BatchAiCompute(_Unbuilt):
-    """The old name of a cluster."""
+    """Stand for the old name of a cluster."""
 
     _type: ClassVar[str | None] = "amlcompute"
 
 
 class RemoteCompute(_Unbuilt):
-    """A machine that is reached over SSH."""
+    """Stand for a machine that is reached over SSH."""
 
     _type: ClassVar[str | None] = "remote"
 
 
 class DsvmCompute(_Unbuilt):
-    """A data science virtual machine: a remote machine under its old name."""
+    """Stand for a data science virtual machine: a remote machine under its old name."""
 
     _type: ClassVar[str | None] = "remote"
 
 
 class HDInsightCompute(_Unbuilt):
-    """A Spark cluster that is reached over SSH."""
+    """Stand for a Spark cluster that is reached over SSH."""
 
     _type: ClassVar[str | None] = "hdinsight"
 
 
 class DatabricksCompute(_Unbuilt):
-    """A Databricks workspace, for pipeline steps."""
+    """Stand for a Databricks workspace, for pipeline steps."""
 
     _type: ClassVar[str | None] = "databricks"
 
 
 class AdlaCompute(_Unbuilt):
-    """An account of the retired Data Lake Analytics."""
+    """Stand for an account of the retired Data Lake Analytics."""
 
     _type: ClassVar[str | None] = "adla"
 
 
 class BatchCompute(_Unbuilt):
-    """An Azure Batch account, for pipeline steps."""
+    """Stand for an Azure Batch account, for pipeline steps."""
 
     _type: ClassVar[str | None] = "batch"
 
 
 class KubernetesCompute(_Unbuilt):
-    """A Kubernetes cluster."""
+    """Stand for a Kubernetes cluster."""
 
     _type: ClassVar[str | None] = "kubernetes"
 
 
 class AksCompute(_Unbuilt):
-    """An inference cluster on Kubernetes."""
+    """Stand for an inference cluster on Kubernetes."""
 
     _type: ClassVar[str | None] = "kubernetes"

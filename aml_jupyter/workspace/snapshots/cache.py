@@ -36,7 +36,7 @@ _RECORD = struct.Struct("<qqqQB32s")
 
 
 class Record(NamedTuple):
-    """What is known of a file's content: valid while the first four numbers are those of its `stat`.
+    """Say what is known of a file's content: valid while the first four numbers are those of its `stat`.
 
     A `RACY` one changed so shortly before it was read that a later change might have left the same numbers.
     """
@@ -64,7 +64,7 @@ class KnownFolder:
 
 @dataclass
 class KnownSource:
-    """What a source directory held. `rules` tells whether the decisions about ignored names still hold."""
+    """Say what a source directory held; `rules` tells whether the decisions about ignored names still hold."""
 
     rules: str
     folders: dict[str, KnownFolder]

@@ -18,7 +18,7 @@ __all__ = ["Link", "examine_link"]
 
 @dataclass(frozen=True)
 class Link:
-    """The outcome: `target` for a link that is kept, `status` of the file whose content is taken, or neither."""
+    """Say what becomes of a link: its `target` when it is kept, the `status` of the file that is copied, or neither."""
 
     target: str | None = None
     status: os.stat_result | None = None

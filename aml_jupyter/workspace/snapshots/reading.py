@@ -42,7 +42,7 @@ class Unreadable(Exception):
 
 @dataclass
 class Content:
-    """What reading one file gave: its record and bytes, or the error; neither for one that is big."""
+    """Say what reading one file gave: its record and bytes, or the error; neither for one that is big."""
 
     item: Pending
     record: Record | None = None

@@ -41,7 +41,7 @@ class Ignored:
 
 
 class Folder:
-    """One directory of the source that is part of the snapshot."""
+    """Describe one directory of the source that is part of the snapshot."""
 
     __slots__ = ("changed", "files", "folders", "ignored", "known", "links", "name", "path", "reincluded", "tree")
 
@@ -61,7 +61,7 @@ class Folder:
 
 @dataclass
 class Pending:
-    """A file that must be read, because it is new or its `stat` is not what it was."""
+    """Describe a file that must be read, because it is new or its `stat` is not what it was."""
 
     folder: Folder
     name: str
@@ -83,7 +83,7 @@ class Pending:
 
 @dataclass
 class Scan:
-    """What one look at a source directory saw."""
+    """Say what one look at a source directory saw."""
 
     source: str
     rules: IgnoreRules

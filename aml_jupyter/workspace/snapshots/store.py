@@ -41,14 +41,14 @@ _SMALL = 2000
 
 
 class SnapshotLayout(Protocol):
-    """The part of `Layout` that snapshots need."""
+    """Describe the part of `Layout` that snapshots need."""
 
     @property
     def content(self) -> Path: ...
 
 
 class SnapshotWorkspace(Protocol):
-    """The part of `WorkspaceFolder` that snapshots need."""
+    """Describe the part of `WorkspaceFolder` that snapshots need."""
 
     @property
     def root(self) -> Path: ...
