@@ -51,7 +51,8 @@ demo: $(VENV)/.demo
 
 # With the runs that the demo made; AML_WORKSPACE chooses another workspace.
 lab: $(VENV)/.demo
-	cd notebooks && AML_WORKSPACE="$${AML_WORKSPACE:-$(CURDIR)/notebooks/.output/workspace}" ../$(BIN)/jupyter lab
+	cd notebooks && AML_WORKSPACE="$${AML_WORKSPACE:-$(CURDIR)/notebooks/.output/workspace}" ../$(BIN)/jupyter lab \
+		$$([ "$$(id -u)" != 0 ] || echo --allow-root) $(LAB_ARGS)
 
 test: $(VENV)/.test
 	$(BIN)/pytest $(PYTEST_ARGS)
