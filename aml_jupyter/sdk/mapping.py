@@ -1,5 +1,7 @@
-"""Own the mappings of the object model: one that can also be called, for ``ws.compute_targets`` is a property in SDK 1.x
-and a method in 0.1.x, and that of tags and properties."""
+"""Own the mappings of the object model: of tags, of properties, and one that can also be called.
+
+``ws.compute_targets`` is a property in SDK 1.x and a method in 0.1.x.
+"""
 
 from __future__ import annotations
 

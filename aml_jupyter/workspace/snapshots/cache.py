@@ -51,7 +51,10 @@ class Record(NamedTuple):
 
 @dataclass
 class KnownFolder:
-    """What one directory held. `tree` is the hash of its manifest; `ignored` maps a name to (is a directory, rule)."""
+    """Say what one directory held.
+
+    `tree` is the hash of its manifest; `ignored` maps a name to (is a directory, rule).
+    """
 
     files: dict[str, Record] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
