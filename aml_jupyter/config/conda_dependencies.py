@@ -9,7 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from aml_jupyter.config.reading import Place, read_mapping, read_plain, read_strings, read_text
+from aml_jupyter.config.reading import Place, printable, read_mapping, read_plain, read_strings, read_text
 from aml_jupyter.errors import ConfigurationError, UserErrorException, nearest
 
 ALLOWED_KEYS = ("name", "channels", "dependencies", "prefix", "variables")
@@ -189,8 +189,7 @@ class CondaDependencies:
         if package.startswith("-"):
             raise UserErrorException(f"Invalid package name {package}: expected a package, found an option.")
         self.remove_conda_package(package)
-        pip_at = next((i for i, entry in enumerate(self._dependencies) if isinstance(entry, dict)), None)
-        self._dependencies.insert(len(self._dependencies) if pip_at is None else pip_at, package)
+        self._dependencies.append(package)
 
     def remove_conda_package(self, conda_package: str) -> None:
         """Remove the conda package of this name, if it is there."""
@@ -336,7 +335,7 @@ def _read_content(value: Any, place: Place) -> dict[str, Any]:
         there = place.child(str(key), value)
         if key not in ALLOWED_KEYS:
             raise ConfigurationError(
-                f"Environment error: unknown {key} key in environment specification ({there}; "
+                f"Environment error: unknown {printable(str(key))} key in environment specification ({there}; "
                 f"{nearest(str(key), list(ALLOWED_KEYS))})",
                 field=there.key,
             )

@@ -40,9 +40,9 @@ def find_reference(reference: str, place: Place, what: str) -> Path:
         When none of the folders that it may be relative to has it.
     """
     folders = place.folders or (os.getcwd(),)
-    tried = [Path(folder) / Path(reference.replace("\\", "/")).expanduser() for folder in folders]
+    tried = [Path(folder) / os.path.expanduser(reference.replace("\\", "/")) for folder in folders]
     for path in tried:
-        if path.is_file():
+        if os.path.isfile(path):
             return path
     looked = " nor ".join(dict.fromkeys(map(str, tried)))
     raise ConfigurationError(f"{place}: expected the path of {what}, found no file {looked}.", field=place.key)

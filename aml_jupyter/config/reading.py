@@ -72,13 +72,13 @@ class Place:
     @property
     def key(self) -> str:
         """Return the dotted key, for example ``environment.python.interpreterPath``."""
-        return ".".join(self.keys)
+        return printable(".".join(self.keys))
 
     def __str__(self) -> str:
         parts = [self.source] if self.source else []
         if self.source and self.line is not None:
             parts.append(f"line {self.line}")
-        if self.keys:
+        if self.key:
             parts.append(self.key)
         return ", ".join(parts)
 
@@ -112,12 +112,17 @@ def show(value: Any) -> str:
     if value is None:
         return "nothing"
     if isinstance(value, Mapping):
-        return "a mapping (" + _cut(", ".join(str(key) for key in value)) + ")"
+        return "a mapping (" + _cut(printable(", ".join(str(key) for key in value))) + ")"
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         return _cut(repr(list(value)))
     if isinstance(value, (str, int, float)):
         return _cut(repr(_plain_scalar(value)))
     return f"{_cut(repr(value))} ({type(value).__name__})"
+
+
+def printable(text: str) -> str:
+    """Return a text on one line: what cannot be shown stands as its escape, such as ``\\n``."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _cut(text: str, limit: int = 60) -> str:

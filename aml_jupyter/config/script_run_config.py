@@ -77,8 +77,8 @@ class ScriptRunConfig:
     ) -> None:
         self._telemetry_values = _telemetry_values
         self._said: set[str] = set()
-        self.source_directory = None if source_directory is None else os.fspath(source_directory)
-        self.script = None if script is None else os.fspath(script)
+        self.source_directory = _path(source_directory, "source_directory")
+        self.script = _path(script, "script")
         self.arguments = arguments
         self.command = command
         if resume_from is not None:
@@ -105,8 +105,8 @@ class ScriptRunConfig:
             _set_distribution(self.run_config, distributed_job_config)
         if docker_runtime_config is not None:
             self.run_config.docker = docker_runtime_config
-        elif environment is not None and not environment.is_reference:
-            section = environment.docker
+        elif environment is not None and not self.run_config.environment.is_reference:
+            section = self.run_config.environment.docker
             self.run_config.docker = DockerConfiguration(
                 section.enabled, section.shared_volumes, list(section.arguments), section.shm_size
             )
@@ -179,6 +179,14 @@ class ScriptRunConfig:
         what = f"command={self.command!r}" if self.command else f"script={self.script!r}, arguments={self.arguments!r}"
         target = self.run_config.target if self.run_config.target_is_set else None
         return f"ScriptRunConfig(source_directory={self.source_directory!r}, {what}, target={target!r})"
+
+
+def _path(value: Any, field: str) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if not isinstance(value, os.PathLike):
+        raise Place(keys=(f"ScriptRunConfig.{field}",)).refusal("a path", value)
+    return os.fsdecode(value)
 
 
 def _warn_ignored() -> None:

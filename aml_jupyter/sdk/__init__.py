@@ -23,6 +23,7 @@ from .compute import (
 from .experiment import Experiment
 from .interactive import InteractiveRun
 from .keyvault import Keyvault
+from .model import Model
 from .run import Run, get_run
 from .workspace import Workspace
 
@@ -42,6 +43,7 @@ __all__ = [
     "Keyvault",
     "KubernetesCompute",
     "LocalCompute",
+    "Model",
     "RemoteCompute",
     "Run",
     "Workspace",

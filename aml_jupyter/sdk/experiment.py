@@ -11,7 +11,7 @@ from aml_jupyter.sdk.mapping import texts_by_name
 from aml_jupyter.sdk.run import Run
 from aml_jupyter.sdk.unbuilt import unbuilt
 from aml_jupyter.service import SubmitRequest, create_experiment, submit
-from aml_jupyter.workspace import list_experiments
+from aml_jupyter.workspace import WorkspaceFolder, list_experiments
 
 if TYPE_CHECKING:
     from aml_jupyter.sdk.interactive import InteractiveRun
@@ -53,6 +53,11 @@ class Experiment:
     def __init__(self, workspace: Workspace, name: str, **_ignored: Any) -> None:
         if not isinstance(name, str):
             raise UserErrorException(f"The experiment name {name!r} cannot be used: expected a text.", "name")
+        if not isinstance(getattr(workspace, "folder", None), WorkspaceFolder):
+            raise UserErrorException(
+                f"Experiment(workspace, name) got {workspace!r:.60} for its workspace. Workspace.from_config() returns one.",
+                "workspace",
+            )
         self.workspace = workspace
         self.name = name
         self.id = str(create_experiment(workspace.folder, name).id)

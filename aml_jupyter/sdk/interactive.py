@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from aml_jupyter import errors
 from aml_jupyter.environments import submitter
 from aml_jupyter.errors import UserErrorException
+from aml_jupyter.sdk.mapping import texts_by_name
 from aml_jupyter.sdk.run import Run
 from aml_jupyter.service.in_process import LOST, describe_process, end_lost_runs, ingest_in_process
 from aml_jupyter.supervisor import protocol
@@ -100,7 +101,7 @@ class InteractiveRun(Run):
 
     def complete(self, _set_status: bool = True) -> None:
         """End the run as Completed; the files of its `outputs` folder become its own."""
-        if self._outputs is not None and Path(self._outputs).is_dir():
+        if self._outputs is not None and os.path.isdir(self._outputs):
             self.upload_folder("outputs", self._outputs)
         self._end("Completed", "", None)
 
@@ -211,6 +212,14 @@ def start_interactive(
         When `run_id` is taken.
     """
     folder = experiment.workspace.folder
+    for field, value in (
+        ("outputs", outputs),
+        ("snapshot_directory", snapshot_directory),
+        ("display_name", display_name),
+    ):
+        if value is not None and (not isinstance(value, str | os.PathLike) or "\0" in str(value)):
+            raise UserErrorException(f"start_logging({field}={value!r:.60}): expected a text.", field)
+    tags = texts_by_name(tags, "tags")
     end_lost_runs(folder)
     wanted = run_id or new_run_id(experiment.name)
     check_run_id(wanted)
@@ -257,7 +266,7 @@ def _definition(
         "cell": None,
         "notebook": None,
         "process": describe_process(),
-        "tags": {str(key): str(value) for key, value in (tags or {}).items()},
+        "tags": dict(tags or {}),
         "properties": {},
         "created": time.time(),
         "hidden": False,

@@ -33,7 +33,6 @@ UNBUILT = {
     "get_environment": "run.get_details()['runDefinition']['environment'] holds it.",
     "input_datasets": "",
     "output_datasets": "",
-    "register_model": "run.download_file fetches a model that the run left in ./outputs.",
     "take_snapshot": "Submit takes the snapshot.",
 }
 """Attributes of SDK v1's Run that are still to come, and what works instead."""

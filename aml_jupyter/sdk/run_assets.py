@@ -1,14 +1,17 @@
-"""Own what a run takes from its workspace and gives to it, beside its own history: secrets."""
+"""Own what a run takes from its workspace and gives to it, beside its own history: secrets and models."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.sdk.keyvault import Keyvault
+from aml_jupyter.sdk.mapping import texts_by_name
+from aml_jupyter.service import register_run_model
 
 if TYPE_CHECKING:
     from aml_jupyter.sdk.experiment import Experiment
+    from aml_jupyter.sdk.model import Model
     from aml_jupyter.sdk.workspace import Workspace
 
 __all__ = ["RunAssets", "default_workspace"]
@@ -19,6 +22,52 @@ class RunAssets:
 
     experiment: Experiment
     id: str
+
+    def register_model(
+        self,
+        model_name: str,
+        model_path: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        properties: Mapping[str, Any] | None = None,
+        model_framework: str | None = None,
+        model_framework_version: str | None = None,
+        description: str | None = None,
+        **_ignored: Any,
+    ) -> Model:
+        """Register a file or folder of the run as the next version of a model.
+
+        Parameters
+        ----------
+        model_name : str
+            The model's name.
+        model_path : str, optional
+            A file's name such as ``outputs/model.pkl``, or the folder that the names of several begin with; `model_name`
+            when it is left out.
+        tags, properties : dict, optional
+            Tags can be changed later, properties can not.
+        model_framework, model_framework_version, description : str, optional
+            Kept and shown.
+
+        Raises
+        ------
+        ModelException
+            When the run has no such file; lists those it has.
+        """
+        from aml_jupyter.sdk.model import Model
+
+        workspace = self.experiment.workspace
+        record = register_run_model(
+            workspace.folder,
+            self.id,
+            model_name,
+            model_path,
+            tags=texts_by_name(tags, "tags"),
+            properties=texts_by_name(properties, "properties"),
+            description=description,
+            framework=model_framework,
+            framework_version=model_framework_version,
+        )
+        return Model._of(workspace, record)
 
     def get_secret(self, name: str) -> str:
         """Return the workspace's secret called `name`.

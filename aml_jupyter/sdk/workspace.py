@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from aml_jupyter.sdk.compute import ComputeTarget
     from aml_jupyter.sdk.experiment import Experiment
     from aml_jupyter.sdk.keyvault import Keyvault
+    from aml_jupyter.sdk.model import Model
 
 __all__ = ["Workspace"]
 
@@ -38,7 +39,6 @@ UNBUILT = {
     "get_run": "Use Run.get(workspace, run_id).",
     "images": "",
     "linked_services": "",
-    "models": "Use run.download_file to fetch a model that a run left in ./outputs.",
     "service_context": "There is no Azure service behind a workspace here.",
     "webservices": "",
 }
@@ -302,6 +302,19 @@ class Workspace:
         from aml_jupyter.sdk.compute import ComputeTarget
 
         return ComputeTarget(self, default_target(self.folder.store.read()))
+
+    @property
+    def models(self) -> Mapping[str, Model]:
+        """The newest version of each registered model, by name."""
+        from aml_jupyter.sdk.model import Model
+
+        return {model.name: model for model in sorted(Model.list(self, latest=True), key=lambda model: model.name)}
+
+    def _register_model(self, model_name: str, model_path: str, *args: Any, **fields: Any) -> Model:
+        """Register a file or folder, as a run that nobody submitted asks for it."""
+        from aml_jupyter.sdk.model import Model
+
+        return Model.register(self, model_path, model_name, *args, **fields)
 
     def get_default_keyvault(self) -> Keyvault:
         """Return what keeps the workspace's secrets; a run reads them with ``run.get_secret``."""

@@ -235,10 +235,12 @@ def _check_numbers(request: SubmitRequest) -> None:
         if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= LARGEST_NUMBER:
             what = {"memory": "a whole number of bytes", "grace_seconds": "a number"}.get(name, "a whole number")
             raise UserErrorException(f"{name} is {value!r}; {what} of at least {least}{most} was expected.", name)
-    if request.display_name is not None and len(request.display_name) > LONGEST_NAME:
+    display_name = request.display_name
+    if display_name is not None and not isinstance(display_name, str):
+        raise UserErrorException(f"display_name is {display_name!r:.60}; a text was expected.", "display_name")
+    if display_name is not None and len(display_name) > LONGEST_NAME:
         raise UserErrorException(
-            f"A display name has 1 to {LONGEST_NAME} characters; this one has {len(request.display_name)}.",
-            "display_name",
+            f"A display name has 1 to {LONGEST_NAME} characters; this one has {len(display_name)}.", "display_name"
         )
     check_priority(request.priority)
 

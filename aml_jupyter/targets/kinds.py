@@ -182,6 +182,8 @@ def check_name(name: str, kind: TargetKind) -> None:
     ComputeTargetException
         When the name is reserved, too short or long, or has characters that do not belong there.
     """
+    if not isinstance(name, str):
+        raise ComputeTargetException(f"A compute target's name is a text, not {name!r:.60}.", "name")
     shortest, longest = kind.name_length
     if name.lower() in RESERVED_NAMES:
         raise ComputeTargetException(f"The name {name!r} is reserved; choose another one.", "name")

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from aml_jupyter.errors import WorkspaceException
+from aml_jupyter.errors import UserErrorException, WorkspaceException
 
 __all__ = ["Connection", "connect_for_reading", "connect_for_writing", "explain", "is_writable"]
 
@@ -39,6 +39,8 @@ class Connection(sqlite3.Connection):
             return super().execute(sql, parameters)
         except sqlite3.DatabaseError as error:
             raise explain(error, self.path) from error
+        except (sqlite3.InterfaceError, UnicodeEncodeError, OverflowError) as error:
+            raise _no_value(error) from error
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
         """Run one statement for each of `parameters`; raises as `execute` does."""
@@ -46,6 +48,8 @@ class Connection(sqlite3.Connection):
             return super().executemany(sql, parameters)
         except sqlite3.DatabaseError as error:
             raise explain(error, self.path) from error
+        except (sqlite3.InterfaceError, UnicodeEncodeError, OverflowError) as error:
+            raise _no_value(error) from error
 
 
 def explain(error: sqlite3.DatabaseError, path: Path) -> Exception:
@@ -54,6 +58,8 @@ def explain(error: sqlite3.DatabaseError, path: Path) -> Exception:
     A mistake in our own SQL, or a broken constraint, comes back as it is.
     """
     text = str(error).lower()
+    if "binding parameter" in text:
+        return _no_value(error)
     if "disk is full" in text or ("disk i/o error" in text and _is_full(path)):
         return WorkspaceException(
             f"The workspace database {path} cannot be written: no space is left on its disk. Nothing was changed. "
@@ -82,6 +88,13 @@ def explain(error: sqlite3.DatabaseError, path: Path) -> Exception:
             "the disk."
         )
     return error
+
+
+def _no_value(error: Exception) -> UserErrorException:
+    """Return the error for a value that came from outside and that no table can hold."""
+    return UserErrorException(
+        f"A value is none that the workspace can look up or keep: {error}. Give a text or a number."
+    )
 
 
 def _read_only(path: Path) -> WorkspaceException:

@@ -33,7 +33,7 @@ def check_workspace_name(name: str) -> None:
     UserErrorException
         Unless it has 2 to 33 letters, digits, ``_`` or ``-``, the first a letter or a digit.
     """
-    if not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UserErrorException(
             f"The workspace name {name!r} cannot be used: expected 2 to 33 letters, digits, '_' or '-', beginning with "
             "a letter or a digit.",
@@ -151,6 +151,12 @@ def _create(layout: Layout, name: str | None, facts: dict[str, str]) -> dict[str
     except OSError as error:
         raise WorkspaceException(f"The workspace folder {layout.root} cannot be made: {error.strerror}.") from error
     if foreign and read_identity(layout) is None:
+        if layout.database.exists() or layout.runs.is_dir():
+            raise WorkspaceException(
+                f"{layout.root} looks like a workspace whose workspace.json is lost. Put it back from a backup, or write a "
+                f'new one: {{"format": {FORMAT}, "id": "{uuid.uuid4().hex}", "name": "{_legal_name(layout.root.name)}", '
+                f'"created": {int(time.time())}}}'
+            )
         raise WorkspaceException(
             f"{layout.root} is not a workspace (it has no workspace.json) and is not empty ({', '.join(foreign[:5])}). "
             "Name an empty or a new folder."
