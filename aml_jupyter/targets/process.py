@@ -122,6 +122,9 @@ class ProcessTarget:
 
     def _obstacle(self, needs: Needs) -> str:
         """Return what is lacking for `needs` now; it names other workspaces when they alone have what is lacking."""
+        never = self.refusal(needs)
+        if never:  # the target has been made smaller since the submit
+            return f"cannot start on {self.name}: {never}; change the target, or cancel the run"
         used = self._slots.usage(self.max_parallel, self._gpus() if needs.gpus else 0)
         cores = {name: holder for name, holder in used.items() if name.startswith("core-")}
         gpus = {name: holder for name, holder in used.items() if name.startswith("gpu-")}

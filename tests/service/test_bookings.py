@@ -15,8 +15,10 @@ from aml_jupyter.service import (
     cancel_run,
     create_target,
     set_priority,
+    start_target,
     stop_target,
     submit,
+    update_target,
     wait_for_run,
 )
 from aml_jupyter.views import compute_view
@@ -54,6 +56,19 @@ def test_a_run_waits_for_all_the_cores_that_it_books(
     until(lambda: reason_of(folder, second.id) == "waits for 2 free slots on ci-four", message="the reason")
     (tmp_path / "gate").touch()
     assert wait_for_run(folder, second.id, timeout=60).status == "Completed"
+
+
+def test_a_run_that_has_become_too_big_says_so_until_the_target_grows(
+    folder: WorkspaceFolder, submit_script: Submit
+) -> None:
+    create_target(folder, "ci-four", "computeinstance", {"max_parallel": 4})
+    stop_target(folder, "ci-four")
+    run = submit_script("print(1)", target="ci-four", cores=3)
+    update_target(folder, "ci-four", {"max_parallel": 2})
+    start_target(folder, "ci-four")
+    until(lambda: "asks for 3 cores, and ci-four has 2 slots" in reason_of(folder, run.id), message="the reason")
+    update_target(folder, "ci-four", {"max_parallel": 3})
+    assert wait_for_run(folder, run.id, timeout=60).status == "Completed"
 
 
 def test_a_slot_that_another_workspace_has_is_waited_for_and_named(
