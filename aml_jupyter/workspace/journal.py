@@ -33,7 +33,7 @@ from aml_jupyter.supervisor.faults import fault_point
 
 from .folder import WorkspaceFolder
 
-__all__ = ["append_change", "append_journal", "read_lines"]
+__all__ = ["append_change", "append_journal", "read_lines", "torn_lines"]
 
 
 def append_change(folder: WorkspaceFolder, run_id: str, change: dict[str, Any]) -> None:
@@ -90,6 +90,15 @@ def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def torn_lines(path: Path) -> int:
+    """Return how many lines of a file of JSON objects are no whole one."""
+    try:
+        written = [line for line in path.read_bytes().split(b"\n") if line.strip()]
+    except FileNotFoundError:
+        return 0
+    return len(written) - sum(1 for _ in read_lines(path))
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:

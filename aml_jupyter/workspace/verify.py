@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from contextlib import suppress
 
 from aml_jupyter.errors import AmlError
+from aml_jupyter.supervisor import protocol
 
 from .artifacts import stored_path
+from .definitions import without_values
 from .folder import WorkspaceFolder
+from .journal import read_lines, torn_lines
 from .model_files import missing_models
 from .models import list_models
 from .report import Report
@@ -29,10 +34,23 @@ def verify_workspace(folder: WorkspaceFolder) -> Report:
     WorkspaceException
         When the database cannot be read at all.
     """
-    db = folder.store.read()
-    problems = [f"the database: {row[0]}" for row in db.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
+    headline = f"Checked workspace {folder.name!r} in {folder.root}"
+    try:
+        db = folder.store.read()
+        problems = [f"the database: {row[0]}" for row in db.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
+        return _checked(folder, db, headline, problems)
+    except sqlite3.DatabaseError as error:
+        again = f"aml workspace rebuild --workspace {folder.root}"
+        return Report(
+            headline, {}, [f"the database is damaged ({error}); restore it from the runs' files: {again}"], []
+        )
+
+
+def _checked(folder: WorkspaceFolder, db: sqlite3.Connection, headline: str, problems: list[str]) -> Report:
     problems += _illegal_states(db)
+    problems += _wrong_definitions(folder, db)
     problems += _missing_files(folder, db)
+    problems += _unexplained_ends(folder, db)
     problems += missing_models(folder.layout, list_models(db))
     blobs, missing = _missing_content(folder, db)
     problems += missing
@@ -51,11 +69,15 @@ def verify_workspace(folder: WorkspaceFolder) -> Report:
         "files in snapshots": blobs,
     }
     known = {row[0] for row in db.execute("SELECT id FROM runs")}
-    strangers = sorted(path.name for path in folder.layout.runs.iterdir() if path.is_dir() and path.name not in known)
+    places = folder.layout.runs.iterdir() if folder.layout.runs.is_dir() else ()
+    strangers = sorted(path.name for path in places if path.is_dir() and path.name not in known)
     notes = [
         f"runs/{name} belongs to no run: its submit was interrupted before it was acknowledged" for name in strangers
     ]
-    return Report(f"Checked workspace {folder.name!r} in {folder.root}", counts, problems, notes)
+    torn = torn_lines(folder.layout.journal)
+    if torn:
+        notes.append(f"{folder.layout.journal} has {torn} torn lines: those changes were never acknowledged")
+    return Report(headline, counts, problems, notes)
 
 
 def _count(db: sqlite3.Connection, table: str) -> int:
@@ -81,13 +103,49 @@ def _illegal_states(db: sqlite3.Connection) -> list[str]:
     return problems
 
 
+def _wrong_definitions(folder: WorkspaceFolder, db: sqlite3.Connection) -> list[str]:
+    """Compare each ``run.json`` with what the database knows of it."""
+    problems = []
+    for run, parent, stored in db.execute(
+        "SELECT r.id, r.parent, d.value FROM runs AS r LEFT JOIN definitions AS d ON d.run = r.id "
+        "WHERE r.in_process = 0 OR r.kind = 'interactive'"
+    ):
+        path = folder.layout.run(run).definition
+        who = f"run {run}{' of ' + parent if parent else ''}"
+        try:
+            written = protocol.read_json(str(path))
+        except (OSError, ValueError) as error:
+            problems.append(f"{who}: {path} cannot be read ({error})")
+            continue
+        if written is None:
+            problems.append(f"{who}: {path} is missing")
+        elif stored is not None:
+            known, shown = json.loads(stored), without_values(written)
+            differing = sorted(key for key in {*known, *shown} if known.get(key) != shown.get(key))
+            if differing:
+                problems.append(f"{who}: {path} is not what the database knows of it: {', '.join(differing)}")
+    return problems
+
+
+def _unexplained_ends(folder: WorkspaceFolder, db: sqlite3.Connection) -> list[str]:
+    """Look for the file that says how each run ended: a rebuild would not know it without."""
+    problems = []
+    for run, status, attempt in db.execute(
+        "SELECT id, status, attempt FROM runs WHERE in_process = 0 AND attempt > 0 AND ended IS NOT NULL"
+    ):
+        place = folder.layout.run(run)
+        result = place.attempt(attempt).control / protocol.RESULT
+        if result.is_file() or any(change.get("op") == "end" for change in read_lines(place.changes)):
+            continue
+        with suppress(OSError, ValueError):
+            if "refused" in (protocol.read_json(str(place.attempt(attempt).control / protocol.ATTEMPT)) or {}):
+                continue
+        problems.append(f"run {run}: is {status}, but {result} is missing")
+    return problems
+
+
 def _missing_files(folder: WorkspaceFolder, db: sqlite3.Connection) -> list[str]:
     problems = []
-    for run, parent in db.execute("SELECT id, parent FROM runs WHERE in_process = 0 OR kind = 'interactive'"):
-        if not folder.layout.run(run).definition.is_file():
-            problems.append(
-                f"run {run}{' of ' + parent if parent else ''}: {folder.layout.run(run).definition} is missing"
-            )
     for run, name, location in db.execute(
         "SELECT a.run, a.name, a.location FROM artifacts AS a JOIN runs AS r ON r.id = a.run WHERE r.in_process = 0"
     ):

@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 from workspace_support import Definition
 
+from aml_jupyter.errors import WorkspaceException
 from aml_jupyter.supervisor.durable import write_json
 from aml_jupyter.workspace import (
     RunRecord,
     WorkspaceFolder,
+    append_change,
+    append_journal,
     index_files,
     insert_run,
     new_attempt,
+    rebuild_workspace,
     take_snapshot,
     transition,
     verify_workspace,
@@ -35,6 +39,7 @@ def run(folder: WorkspaceFolder, definition: Definition, tmp_path: Path) -> RunR
         made = insert_run(tx, wanted)
         new_attempt(tx, made.id, 1, {})
         transition(tx, made.id, "Canceled", "")
+    append_change(folder, made.id, {"op": "end", "status": "Canceled"})
     index_files(folder, made.id, 1)
     return made
 
@@ -94,3 +99,51 @@ def test_a_run_inside_a_process_of_its_own_has_a_definition(folder: WorkspaceFol
     assert report.is_clean and not report.notes
     place.definition.unlink()
     assert verify_workspace(folder).problems == [f"run {wanted['id']}: {place.definition} is missing"]
+
+
+def test_a_definition_that_was_changed_or_damaged_is_named(folder: WorkspaceFolder, run: RunRecord) -> None:
+    place = folder.layout.run(run.id)
+    text = place.definition.read_text()
+    place.definition.write_text(text.replace("train.py", "other.py"))
+    assert verify_workspace(folder).problems == [
+        f"run {run.id}: {place.definition} is not what the database knows of it: script"
+    ]
+    place.definition.write_text(text[:20])
+    assert "cannot be read" in verify_workspace(folder).problems[0]
+
+
+def test_an_end_that_no_file_explains_is_named(folder: WorkspaceFolder, run: RunRecord) -> None:
+    place = folder.layout.run(run.id)
+    place.changes.unlink()
+    result = place.attempt(1).control / "result.json"
+    assert verify_workspace(folder).problems == [f"run {run.id}: is Canceled, but {result} is missing"]
+    result.parent.mkdir(parents=True)
+    result.write_text("{}")
+    assert verify_workspace(folder).is_clean
+
+
+def test_a_damaged_database_is_said_in_one_line(folder: WorkspaceFolder, run: RunRecord) -> None:
+    folder.close()
+    with open(folder.layout.database, "r+b") as stream:
+        stream.seek(8192)
+        stream.write(b"\xff" * 8192)
+    report = verify_workspace(WorkspaceFolder.open(folder.root))
+    assert "aml workspace rebuild" in report.problems[0] or "the database:" in report.problems[0], str(report)
+    assert rebuild_workspace(folder.root).counts["runs"] == 1
+
+
+def test_a_torn_journal_is_mentioned(folder: WorkspaceFolder, run: RunRecord) -> None:
+    append_journal(folder, {"op": "experiment", "name": "digits"})
+    with open(folder.layout.journal, "a") as stream:
+        stream.write('{"op": "targ')
+    assert any("1 torn lines" in note for note in verify_workspace(folder).notes)
+
+
+def test_a_workspace_without_its_runs_or_its_identity_says_so(folder: WorkspaceFolder, run: RunRecord) -> None:
+    import shutil
+
+    shutil.rmtree(folder.layout.runs)
+    assert f"run {run.id}: {folder.layout.run(run.id).definition} is missing" in verify_workspace(folder).problems
+    folder.layout.identity.unlink()
+    with pytest.raises(WorkspaceException, match=r"workspace\.json is lost"):
+        WorkspaceFolder.open(folder.root, create=True)
