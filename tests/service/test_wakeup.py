@@ -83,12 +83,19 @@ import signal, sys, time
 from pathlib import Path
 from aml_jupyter.service.wakeup import WakeSocket
 wakeup = WakeSocket(Path(sys.argv[1]), dict)
-signal.signal(signal.SIGALRM, lambda number, frame: wakeup.wake())
-signal.setitimer(signal.ITIMER_REAL, 0.00002, 0.00002)
+rung = 0
+def ring(number, frame):
+    global rung
+    wakeup.wake()
+    rung += 1
+    signal.setitimer(signal.ITIMER_REAL, 0.00002)  # only now, so that a slow machine is not buried in signals
+signal.signal(signal.SIGALRM, ring)
+signal.setitimer(signal.ITIMER_REAL, 0.00002)
 deadline = time.monotonic() + 1
 while time.monotonic() < deadline:
     wakeup.wait(0.00001)
-print("through")
+signal.setitimer(signal.ITIMER_REAL, 0)
+print("through" if rung > 100 else rung)
 """
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "s.sock")], capture_output=True, text=True, timeout=20, check=False
