@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -46,6 +47,7 @@ def test_a_declared_token_stays_in_private_files(folder: WorkspaceFolder, projec
     done = wait_for_run(folder, run.id, timeout=60)
     assert done.status == "Completed", log_of(folder, run.id)
     assert _holders(folder.root) == {"run.json": 0o600, "launch.json": 0o600}
+    assert _holders(Path(os.environ["AML_RUNTIME"])) == _holders(folder.root.parent / "user-data") == {}
     view = run_view(folder, run.id)
     shown = "".join([as_text(view), as_html(view), json.dumps(as_json(view)), json.dumps(as_json(run_rows(folder)))])
     assert VALUE.decode() not in shown
