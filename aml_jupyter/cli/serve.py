@@ -43,6 +43,13 @@ def _serve(arguments: Arguments, door: Door) -> int:
             return emit_json(door, {"stopped": stopped})
         door.write("stopped\n" if stopped else "no service was running\n")
         return 0
-    from aml_jupyter.service.process import serve
+    from aml_jupyter.service import service_status
+    from aml_jupyter.service.process import log_to_standard_error, serve
 
+    status = service_status(folder)
+    if status is not None and status.alive:
+        door.remark(f"the service with pid {status.pid} works on workspace {folder.name!r} already")
+        return 0
+    door.remark(f"serving workspace {folder.name!r}; Ctrl-C ends the service, and no run")
+    log_to_standard_error()
     return serve(folder, until_idle=arguments.until_idle)

@@ -20,7 +20,7 @@ from aml_jupyter.service.reconciler import Reconciler
 from aml_jupyter.service.wakeup import WakeSocket
 from aml_jupyter.workspace import WorkspaceFolder
 
-__all__ = ["main", "serve"]
+__all__ = ["log_to_standard_error", "main", "serve"]
 
 LINGER_SECONDS = 120.0
 """How long an idle service stays; ``AML_SERVICE_LINGER`` changes it."""
@@ -103,11 +103,16 @@ def _stop_on_signals(reconciler: Reconciler, wake: Callable[[], None]) -> None:
     signal.signal(signal.SIGINT, stop)
 
 
-def main(arguments: list[str]) -> int:
-    """Serve the workspace named by the first argument; with ``--until-idle``, until nothing is open."""
+def log_to_standard_error() -> None:
+    """Write what the service does to standard error."""
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(process)d %(levelname)s %(message)s"
     )
+
+
+def main(arguments: list[str]) -> int:
+    """Serve the workspace named by the first argument; with ``--until-idle``, until nothing is open."""
+    log_to_standard_error()
     os.chdir("/")
     try:
         folder = WorkspaceFolder.open(Path(arguments[0]))

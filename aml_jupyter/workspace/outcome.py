@@ -43,13 +43,15 @@ def outcome(result: Mapping[str, Any], cancel_reason: str = "") -> tuple[str, st
     texts = {
         "exit": f"the process ended with exit code {code}",
         "signal": f"the process was ended by signal {result.get('signal')}",
-        "timeout": "the run took longer than max_run_duration_seconds and was ended",
+        "timeout": "the run was ended",
         "out of memory": "the process was killed because the machine ran out of memory",
         "start failed": "the process could not be started",
         "supervisor lost": "the run's supervisor was lost",
         "host rebooted": "the host was rebooted",
     }
     text = texts.get(reason, str(reason))
+    if reason == "signal" and message:
+        return "Failed", message  # it names the signal
     return "Failed", f"{text}: {message}" if message and reason != "exit" else text
 
 

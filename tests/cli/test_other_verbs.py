@@ -69,6 +69,8 @@ def test_the_workspace_names_its_service(aml: Aml, tmp_path: Path) -> None:
     assert service["state"] == "running" and os.path.exists(f"/proc/{service['pid']}")
     assert service["epoch"] == 1 and service["version"] and service["host"]
     assert aml("serve", "--status", "--json").json["pid"] == service["pid"]
+    second = aml("serve")
+    assert second.code == 0 and f"pid {service['pid']} works on" in second.err
     assert aml("serve", "--stop").out == "stopped\n"
     assert aml("serve", "--status").code == 1
     assert aml("serve", "--stop", "--json").json == {"stopped": False}

@@ -159,11 +159,16 @@ def test_jobs_of_a_stopped_instance_wait_until_it_is_started(folder: WorkspaceFo
     assert wait_for_run(folder, run.id, timeout=60).status == "Completed"
 
 
+def test_a_signal_is_named_once(folder: WorkspaceFolder, submit_script: Submit) -> None:
+    run = submit_script("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    assert wait_for_run(folder, run.id, timeout=60).reason == "the process was ended by SIGKILL"
+
+
 def test_timeout_ends_the_run_with_that_reason(folder: WorkspaceFolder, submit_script: Submit) -> None:
     run = submit_script("import time; time.sleep(600)", max_seconds=1, grace_seconds=1)
     done = wait_for_run(folder, run.id, timeout=30)
     assert done.status == "Failed"
-    assert "max_run_duration_seconds" in done.reason
+    assert done.reason == "the run was ended: it ran for 1 s, which is its limit (max_run_duration_seconds)"
     assert done.ended - done.started < 4  # type: ignore[operator]
 
 
