@@ -148,3 +148,23 @@ def test_a_full_disk_delays_a_start(small_disk: Path, project: Path) -> None:
     assert time.monotonic() - begin < 30
     assert log_of(folder, run.id).strip() == "5000000"
     folder.close()
+
+
+def test_an_ending_that_cannot_be_had_says_why_and_is_tried_in_peace(
+    folder: WorkspaceFolder, submit_script: Submit
+) -> None:
+    create_target(folder, "ci-one", "computeinstance", {"max_parallel": 1})
+    run = submit_script(
+        "import os, signal\n"
+        "os.mkdir(os.path.join(os.environ['AML_CONTROL'], 'result.json'))\n"
+        "os.kill(os.getppid(), signal.SIGKILL)\n",
+        target="ci-one",
+    )
+    until(lambda: "is a folder" in get_run(folder.store.read(), run.id).reason, message="the reason")
+    place = folder.layout.run(run.id).attempt(1).control / "result.json"
+    log = folder.layout.logs / "service.log"
+    begin, before = time.monotonic(), log.read_text().count("could not be written down")
+    until(lambda: log.read_text().count("could not be written down") >= before + 2, message="two more tries")
+    assert time.monotonic() - begin > 1
+    place.rmdir()
+    assert wait_for_run(folder, run.id, timeout=30).status == "Failed"
