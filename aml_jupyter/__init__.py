@@ -22,13 +22,14 @@ if TYPE_CHECKING:
         ComputeTargetException,
         ConfigurationError,
         ExperimentExecutionException,
+        ModelException,
         RunEnvironmentException,
         ServiceException,
         SnapshotException,
         UserErrorException,
         WorkspaceException,
     )
-    from aml_jupyter.sdk import ComputeInstance, ComputeTarget, Experiment, LocalCompute, Run, Workspace
+    from aml_jupyter.sdk import ComputeInstance, ComputeTarget, Experiment, LocalCompute, Model, Run, Workspace
 
 __version__ = "0.1.0"
 
@@ -45,6 +46,8 @@ __all__ = [
     "Experiment",
     "ExperimentExecutionException",
     "LocalCompute",
+    "Model",
+    "ModelException",
     "Run",
     "RunConfiguration",
     "RunEnvironmentException",
@@ -57,7 +60,7 @@ __all__ = [
 ]
 
 _CONFIG = {"CondaDependencies", "DockerConfiguration", "Environment", "RunConfiguration", "ScriptRunConfig"}
-_SDK = {"ComputeInstance", "ComputeTarget", "Experiment", "LocalCompute", "Run", "Workspace"}
+_SDK = {"ComputeInstance", "ComputeTarget", "Experiment", "LocalCompute", "Model", "Run", "Workspace"}
 
 
 def __getattr__(name: str) -> Any:

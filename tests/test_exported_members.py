@@ -23,6 +23,8 @@ PUBLIC = [
     "Experiment",
     "ExperimentExecutionException",
     "LocalCompute",
+    "Model",
+    "ModelException",
     "Run",
     "RunConfiguration",
     "RunEnvironmentException",

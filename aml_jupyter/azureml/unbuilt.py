@@ -15,7 +15,6 @@ MODULES: dict[str, str] = {
     "azureml.core.datastore": "datastores",
     "azureml.core.image": "images of models",
     "azureml.core.linked_service": "linked services",
-    "azureml.core.model": "the model registry",
     "azureml.core.webservice": "web services",
     "azureml.data": "datastores and datasets",
     "azureml.dataprep": "data preparation",

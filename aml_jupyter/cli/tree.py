@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import aml_jupyter
-from aml_jupyter.cli import compute, experiment, run, serve, snapshot, submit, workspace
+from aml_jupyter.cli import compute, experiment, model, run, serve, snapshot, submit, workspace
 from aml_jupyter.cli.parser import Parser, add_common
 
 __all__ = ["build_parser"]
@@ -28,6 +28,7 @@ def build_parser() -> Parser:
     run.add_verbs(nouns)
     experiment.add_verbs(nouns)
     compute.add_verbs(nouns)
+    model.add_verbs(nouns)
     snapshot.add_verbs(nouns)
     workspace.add_verbs(nouns)
     serve.add_verbs(nouns)

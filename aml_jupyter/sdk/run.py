@@ -17,7 +17,7 @@ from aml_jupyter.sdk.run_assets import RunAssets, default_workspace
 from aml_jupyter.sdk.unbuilt import refuse_attribute
 from aml_jupyter.sdk.waiting import wait_for_completion
 from aml_jupyter.service import cancel_run, describe_run, rename_run, resubmit_run, tag_run
-from aml_jupyter.workspace import RunRecord, WorkspaceFolder, find_runs, get_metrics
+from aml_jupyter.workspace import RunRecord, find_runs, get_metrics
 from aml_jupyter.workspace import get_run as read_run
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Run(RunAssets):
         include_children : bool
             Child runs as well.
         """
-        db = experiment.workspace.folder.store.read()
+        db, status = experiment.workspace.folder.store.read(), run_details.known_status(status)
         for record in find_runs(db, experiment=experiment.name, status=status, children=include_children):
             if run_details.matches(record, type, tags, properties):
                 yield Run(experiment, record.id)
@@ -131,11 +131,6 @@ class Run(RunAssets):
 
     def _record(self) -> RunRecord:
         return read_run(self._folder.store.read(), self.id)
-
-    @property
-    def _folder(self) -> WorkspaceFolder:
-        """Return the workspace's folder, whose history holds everything that this object knows of the run."""
-        return self.experiment.workspace.folder
 
     @property
     def _run_id(self) -> str:
@@ -226,6 +221,7 @@ class Run(RunAssets):
         **_ignored: Any,
     ) -> Iterator[Run]:
         """Yield the child runs, newest first; with `recursive` theirs as well. The filters are those of `list`."""
+        status = run_details.known_status(status)
         for record in find_runs(self._folder.store.read(), parent=self.id, children=True, include_hidden=True):
             child = Run.get(self.workspace, record.id)
             if status in (None, record.status) and run_details.matches(record, type, tags, properties):

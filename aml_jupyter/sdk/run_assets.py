@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aml_jupyter.sdk.experiment import Experiment
     from aml_jupyter.sdk.model import Model
     from aml_jupyter.sdk.workspace import Workspace
+    from aml_jupyter.workspace import WorkspaceFolder
 
 __all__ = ["RunAssets", "default_workspace"]
 
@@ -22,6 +23,11 @@ class RunAssets:
 
     experiment: Experiment
     id: str
+
+    @property
+    def _folder(self) -> WorkspaceFolder:
+        """The workspace's folder, whose history holds everything that this object knows of the run."""
+        return self.experiment.workspace.folder
 
     def register_model(
         self,
@@ -55,9 +61,8 @@ class RunAssets:
         """
         from aml_jupyter.sdk.model import Model
 
-        workspace = self.experiment.workspace
         record = register_run_model(
-            workspace.folder,
+            self._folder,
             self.id,
             model_name,
             model_path,
@@ -67,7 +72,7 @@ class RunAssets:
             framework=model_framework,
             framework_version=model_framework_version,
         )
-        return Model._of(workspace, record)
+        return Model._of(self.experiment.workspace, record)
 
     def get_secret(self, name: str) -> str:
         """Return the workspace's secret called `name`.

@@ -23,6 +23,7 @@ from aml_jupyter.service.compute import (
     update_target,
 )
 from aml_jupyter.service.experiments import create_experiment
+from aml_jupyter.service.models import register_run_model
 from aml_jupyter.service.submission import Submission, SubmitRequest, submit
 
 __all__ = [
@@ -33,9 +34,10 @@ __all__ = [
     "create_experiment",
     "create_target",
     "delete_target",
-    "detach_target",
     "describe_run",
+    "detach_target",
     "ensure_service",
+    "register_run_model",
     "rename_run",
     "restart_target",
     "resubmit_run",

@@ -18,6 +18,7 @@ from aml_jupyter.service.actions import cancel_run, tag_run
 from aml_jupyter.service.active import ActiveRun
 from aml_jupyter.service.asked import log_files, secrets_for
 from aml_jupyter.service.ingestion import ingest_all
+from aml_jupyter.service.models import answer_model
 from aml_jupyter.service.submission import SubmitRequest, submit
 from aml_jupyter.supervisor import durable, protocol
 from aml_jupyter.supervisor.faults import fault_point
@@ -119,6 +120,9 @@ def _perform(folder: WorkspaceFolder, active: ActiveRun, request: dict[str, Any]
     if operation == "get_run":
         run = get_run(db, subject)
         return {**as_run(run), "log_files": log_files(folder, run)}
+    if operation.endswith(("_model", "_models")):
+        control = folder.layout.run(active.run.id).attempt(active.handle.attempt).control
+        return answer_model(folder, control, operation, {**arguments, "id": subject})
     if operation == "get_secrets":
         return secrets_for(folder, arguments)
     if operation == "wait":

@@ -65,12 +65,20 @@ in those files of the asking attempt that far.
 ``list_files``    ``id`` -> [artifact name]
 ``fetch_file``    ``id, name`` -> ``{"path": absolute, or relative to control/}``; the client copies it from there
 ``get_secrets``   ``names`` -> {name: value, or null where there is none}
+``register_model`` ``name``, ``path`` (file or folder of the run ``id``) or ``staged`` (file or folder below control/),
+                  ``tags, properties, description, framework, framework_version`` -> MODEL
+``get_model``     ``name, version`` (null: the newest) -> MODEL; ``delete_model`` the same, and it is gone then
+``list_models``   ``name, version, tags, properties, run, framework, latest`` (null: any) -> [MODEL]
+``update_model``  ``name, version, tags`` {key: text, or null to remove}, ``replace_tags, properties, description`` -> MODEL
 ``get_workspace`` ``{"id", "name", "location", "resource_group", "subscription_id"}``
 ================  ===============================================================================================
 
 RUN is ``{"id", "parent", "experiment", "number", "display_name", "type", "status", "target", "attempt", "exit_code",
 "tags", "properties", "created", "start_time", "end_time" (Unix seconds or null), "error", "log_tail", "log_path"
 (text or null), "definition" (run.json)}``.
+
+MODEL is ``{"id", "name", "version", "created", "modified", "run", "experiment", "description", "framework",
+"framework_version", "tags", "properties", "root", "files", "size", "path"}``; ``path`` is as of ``fetch_file``.
 
 The process of a run finds in its environment: ``AML_CONTROL`` (absolute), ``AML_RUN_ID``, ``AML_EXPERIMENT``,
 ``AML_BUNDLE`` (the zip), ``AML_WAKE`` (the service's stream socket on this machine, which takes the line

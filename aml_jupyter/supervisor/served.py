@@ -12,6 +12,7 @@ SERVED: Dict[str, Dict[str, str]] = {
     "azureml.core": {
         "Experiment": "Experiment",
         "Keyvault": "Keyvault",
+        "Model": "Model",
         "Run": "Run",
         "Workspace": "Workspace",
         "get_run": "get_run",
@@ -19,6 +20,7 @@ SERVED: Dict[str, Dict[str, str]] = {
     "azureml.core.workspace": {"Workspace": "Workspace"},
     "azureml.core.experiment": {"Experiment": "Experiment"},
     "azureml.core.keyvault": {"Keyvault": "Keyvault"},
+    "azureml.core.model": {"Model": "Model"},
     "azureml.core.run": {
         "Run": "Run",
         "get_run": "get_run",
@@ -29,9 +31,12 @@ SERVED: Dict[str, Dict[str, str]] = {
         "ActivityFailedException": "ActivityFailedException",
         "AzureMLException": "AmlError",
         "ExperimentExecutionException": "ExperimentExecutionException",
+        "ModelNotFoundException": "ModelException",
+        "ModelPathNotFoundException": "ModelException",
         "RunEnvironmentException": "RunEnvironmentException",
         "ServiceException": "ServiceException",
         "UserErrorException": "UserErrorException",
+        "WebserviceException": "ModelException",
     },
     "azureml.logging": {"get_azureml_logger": "get_azureml_logger"},
     "azureml.telemetry": {"set_diagnostics_collection": "set_diagnostics_collection"},
@@ -42,6 +47,8 @@ SERVED: Dict[str, Dict[str, str]] = {
             "ActivityFailedException",
             "Experiment",
             "ExperimentExecutionException",
+            "Model",
+            "ModelException",
             "Run",
             "RunEnvironmentException",
             "UserErrorException",
@@ -63,7 +70,6 @@ _MODULES = {
     "azureml.core.dataset": _UNBUILT,
     "azureml.core.datastore": _UNBUILT,
     "azureml.core.environment": _INSTALL,
-    "azureml.core.model": _UNBUILT,
     "azureml.core.runconfig": _INSTALL,
     "azureml.core.script_run_config": _INSTALL,
     "azureml.core.webservice": _UNBUILT,
@@ -77,7 +83,7 @@ _CLASSES = {
     "azureml.core.%s" % name: reason
     for reason, names in (
         (_INSTALL, "ComputeTarget ContainerRegistry Environment RunConfiguration ScriptRunConfig"),
-        (_UNBUILT, "Dataset Datastore Image LinkedService Model Webservice"),
+        (_UNBUILT, "Dataset Datastore Image LinkedService Webservice"),
     )
     for name in names.split()
 }

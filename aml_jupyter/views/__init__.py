@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from aml_jupyter.views.events import event_rows
     from aml_jupyter.views.experiments import experiment_rows, experiment_table
     from aml_jupyter.views.metrics import metric_series_view, metrics_view
+    from aml_jupyter.views.models import model_rows, model_table, model_view
     from aml_jupyter.views.run import RunView, log_path, run_view
     from aml_jupyter.views.runs import RunRow, run_rows
     from aml_jupyter.views.snapshot import difference_view, snapshot_view
@@ -38,6 +39,9 @@ __all__ = [
     "log_path",
     "metric_series_view",
     "metrics_view",
+    "model_rows",
+    "model_table",
+    "model_view",
     "report_view",
     "run_rows",
     "run_view",
@@ -52,6 +56,7 @@ _MODULES = {
     "events": ("event_rows",),
     "experiments": ("experiment_rows", "experiment_table"),
     "metrics": ("metric_series_view", "metrics_view"),
+    "models": ("model_rows", "model_table", "model_view"),
     "run": ("RunView", "log_path", "run_view"),
     "runs": ("RunRow", "run_rows"),
     "snapshot": ("difference_view", "snapshot_view"),

@@ -173,6 +173,22 @@ def test_children(
     assert list(experiment.get_runs(tags="role", include_children=True)) == [child]
     assert list(Run.list(experiment, status="Failed")) == []
     assert list(Run.list(experiment, type="hyperdrive")) == []
+    assert list(Run.list(experiment, status="completed")) == [parent]
+    assert list(Run.list(experiment, status="Unapproved")) == []
+    with pytest.raises(UserErrorException, match="'Complete' is not a state of a run; did you mean Completed"):
+        list(Run.list(experiment, status="Complete"))
+    with pytest.raises(UserErrorException, match="not a state of a run"):
+        list(parent.get_children(status="Done"))
+
+
+def test_a_property_keeps_its_value_and_says_so(submit_text: Callable[..., Run]) -> None:
+    run = submit_text("print(1)\n")
+    run.add_properties({"seed": 1})
+    run.add_properties({"seed": "1", "more": "x"})
+    with pytest.raises(UserErrorException, match="property 'seed' is '1' and cannot be changed to '2'"):
+        run.add_properties({"other": "y", "seed": 2})
+    assert "other" not in run.get_properties()
+    run.wait_for_completion()
 
 
 def test_a_run_shows_itself_without_scripts(submit_text: Callable[..., Run]) -> None:
@@ -192,8 +208,8 @@ def test_unknown_runs_and_what_works_only_inside(submit_text: Callable[..., Run]
     run = submit_text("print(1)\n")
     with pytest.raises(UserErrorException, match=r"Run\.log works inside the run.*start_logging"):
         run.log("a", 1)
-    with pytest.raises(UserErrorException, match=r"register_model is not built yet.*download_file"):
-        run.register_model("m")
+    with pytest.raises(UserErrorException, match=r"get_environment is not built yet.*get_details"):
+        run.get_environment()
     with pytest.raises(AttributeError, match="did you mean get_metrics"):
         run.get_metric()
     with pytest.raises(UserErrorException, match="brings no values back"):

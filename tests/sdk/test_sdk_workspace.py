@@ -141,7 +141,7 @@ def test_a_workspace_is_not_deleted_by_a_call() -> None:
 
 def test_what_is_to_come_says_so() -> None:
     ws = Workspace.from_config()
-    for name in ("datastores", "models"):
+    for name in ("datastores", "images"):
         with pytest.raises(UserErrorException, match=f"Workspace.{name} is not built yet"):
             getattr(ws, name)
     with pytest.raises(AttributeError, match="did you mean compute_targets"):

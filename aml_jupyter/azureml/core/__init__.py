@@ -7,7 +7,7 @@ from typing import Any
 from aml_jupyter import __version__ as VERSION  # noqa: N812 - SDK v1's name
 from aml_jupyter.azureml.unbuilt import refuse_name
 from aml_jupyter.config import ContainerRegistry, Environment, RunConfiguration, ScriptRunConfig
-from aml_jupyter.sdk import ComputeTarget, Experiment, Keyvault, Run, Workspace, get_run
+from aml_jupyter.sdk import ComputeTarget, Experiment, Keyvault, Model, Run, Workspace, get_run
 
 __all__ = [
     "VERSION",
@@ -16,6 +16,7 @@ __all__ = [
     "Environment",
     "Experiment",
     "Keyvault",
+    "Model",
     "Run",
     "RunConfiguration",
     "ScriptRunConfig",
@@ -23,7 +24,7 @@ __all__ = [
     "get_run",
 ]
 
-UNBUILT = ["Dataset", "Datastore", "Image", "LinkedService", "Model", "Project", "Webservice"]
+UNBUILT = ["Dataset", "Datastore", "Image", "LinkedService", "Project", "Webservice"]
 
 
 def __getattr__(name: str) -> Any:

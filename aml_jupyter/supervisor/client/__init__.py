@@ -9,11 +9,13 @@ from .errors import (
     ActivityFailedException,
     AmlError,
     ExperimentExecutionException,
+    ModelException,
     RunEnvironmentException,
     ServiceException,
     UserErrorException,
 )
 from .legacy import RunDetails, get_azureml_logger, set_diagnostics_collection
+from .model import Model
 from .offline import OfflineRun
 from .own import SubmittedRun
 from .run import Run, get_run
@@ -25,6 +27,8 @@ __all__ = [
     "Experiment",
     "ExperimentExecutionException",
     "Keyvault",
+    "Model",
+    "ModelException",
     "OfflineRun",
     "Run",
     "RunDetails",

@@ -9,6 +9,7 @@ __all__ = [
     "ActivityFailedException",
     "AmlError",
     "ExperimentExecutionException",
+    "ModelException",
     "RunEnvironmentException",
     "ServiceException",
     "UserErrorException",
@@ -26,6 +27,10 @@ class AmlError(Exception):
 
 class UserErrorException(AmlError):
     """Refuse bad input before anything is written."""
+
+
+class ModelException(UserErrorException):
+    """Say that a registered model is unknown or misnamed, or that the files for it are not there."""
 
 
 class RunEnvironmentException(AmlError):
@@ -53,6 +58,7 @@ _BY_NAME: Dict[str, Type[AmlError]] = {
         ServiceException,
         ActivityFailedException,
         ExperimentExecutionException,
+        ModelException,
     )
 }
 _USER_ERRORS = ("ConfigurationError", "ComputeTargetException", "SnapshotException")

@@ -77,6 +77,16 @@ class OfflineRun(InProcessRun):
         found: Dict[str, Optional[str]] = workspace.get_default_keyvault().get_secrets(list(secrets))
         return found
 
+    def register_model(self, model_name: str, model_path: Optional[str] = None, *args: Any, **kwargs: Any) -> Any:
+        """Register a file or folder of this machine in the default workspace of an installed aml-jupyter."""
+        workspace = self.experiment.workspace
+        if isinstance(workspace, OfflineWorkspace):
+            raise RunEnvironmentException(
+                "there is no workspace to register %r in: this process is not a submitted run, and aml-jupyter is not "
+                "loaded in it. Submit the script, or import Run from aml_jupyter" % (model_name,)
+            )
+        return workspace._register_model(model_name, model_path or model_name, *args, **kwargs)
+
     def get_file_names(self) -> List[str]:
         """Return the names of the files that were uploaded."""
         return sorted(self._sink.history().of(self._id).files)

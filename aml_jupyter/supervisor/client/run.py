@@ -206,6 +206,31 @@ class Run:
         """Return the workspace's secrets by name; None for one that there is not."""
         return dict(self._requests().ask("get_secrets", {"names": [str(name) for name in secrets]}))
 
+    def register_model(
+        self,
+        model_name: str,
+        model_path: Optional[str] = None,
+        tags: Optional[Dict[str, str]] = None,
+        properties: Optional[Dict[str, str]] = None,
+        model_framework: Optional[str] = None,
+        model_framework_version: Optional[str] = None,
+        description: Optional[str] = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Register a file or folder of the run, such as ``outputs/model.pkl``, as the next version of a model.
+
+        Files that are still in ``./outputs`` count as well. Without `model_path` it is `model_name`.
+
+        Raises
+        ------
+        ModelException
+            When the run has no such file; lists those it has.
+        """
+        from .model import Model, fields_of
+
+        fields = fields_of(tags, properties, description, model_framework, model_framework_version)
+        return Model._of(self._ask("register_model", name=model_name, path=model_path, **fields))
+
     @property
     def input_datasets(self) -> Dict[str, Any]:
         """Return the run's input datasets: none, until datasets are built; a missing one says so."""

@@ -5,7 +5,6 @@ from typing import NoReturn
 __all__ = ["refuse_attribute"]
 
 _HINTS = {
-    "register_model": "models are not built yet; keep the file with run.upload_file",
     "get_environment": "it is not built yet; run.get_details()['runDefinition'] has the run configuration",
     "log_confusion_matrix": "only the run itself logs: Run.get_context()",
     "log_accuracy_table": "only the run itself logs: Run.get_context()",
@@ -14,7 +13,6 @@ _HINTS = {
     "get_default_datastore": "datastores are not built yet",
     "datastores": "datastores are not built yet",
     "datasets": "datasets are not built yet",
-    "models": "models are not built yet",
     "submit": "inside a run, submit with run.submit_child(config)",
     "start_logging": "inside a run, use run.child_run(name)",
 }

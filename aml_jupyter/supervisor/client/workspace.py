@@ -76,6 +76,13 @@ class Workspace:
         self._get("id")
         return dict(self._fields or {})
 
+    @property
+    def models(self) -> Dict[str, Any]:
+        """Return the newest version of each registered model, by name."""
+        from .model import Model
+
+        return {model.name: model for model in Model.list(self, latest=True)}
+
     def get_default_keyvault(self) -> "Keyvault":
         """Return what reads the workspace's secrets."""
         return Keyvault()

@@ -99,14 +99,14 @@ def test_what_is_missing_says_so(attempt: Attempt, bare: str) -> None:
         import azureml.core
         print(hasattr(azureml.core, "Dataset"), importlib.util.find_spec("azureml.core.run") is not None)
         try:
-            azureml.core.Model
+            azureml.core.Datastore
         except AttributeError as error:
             print(error)
         """,
         bare,
     )
     lines = out.splitlines()
-    there = "What there is in azureml.core: Experiment, Keyvault, Run, Workspace, get_run"
+    there = "What there is in azureml.core: Experiment, Keyvault, Model, Run, Workspace, get_run"
     assert lines[0] == (
         "azureml.core.Dataset cannot be imported inside this run: it is not built yet in aml-jupyter. " + there
     )
@@ -116,7 +116,7 @@ def test_what_is_missing_says_so(attempt: Attempt, bare: str) -> None:
     assert lines[4] == "No module named 'azureml.nope'"
     assert "aml-jupyter is not installed in the run's environment" in lines[5]
     assert lines[6] == "False True"
-    assert lines[7].startswith("azureml.core.Model cannot be imported inside this run")
+    assert lines[7].startswith("azureml.core.Datastore cannot be imported inside this run")
 
 
 def test_the_installed_one_answers_for_what_ours_lacks(attempt: Attempt, bare: str, site_packages: Path) -> None:

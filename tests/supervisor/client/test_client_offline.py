@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from aml_jupyter.supervisor.client import Run, RunEnvironmentException, UserErrorException, get_context
+from aml_jupyter.supervisor.client import Run, RunEnvironmentException, UserErrorException, get_context, offline
 from aml_jupyter.supervisor.client.offline import OfflineRun
 
 
-def test_the_context_is_one_object_and_answers_everything() -> None:
+def test_the_context_is_one_object_and_answers_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offline, "workspace_factory", [])  # as where no SDK is loaded
     run = Run.get_context()
     assert run is get_context() and isinstance(run, OfflineRun)
     assert run.id.startswith("OfflineRun_")
