@@ -7,10 +7,32 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from aml_jupyter.errors import UserErrorException, nearest
 from aml_jupyter.sdk.run_files import log_files
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, place_in_line
+from aml_jupyter.workspace.states import RUN_STATES
 
-__all__ = ["detailed_status", "details", "matches", "run_type", "with_logs"]
+__all__ = ["detailed_status", "details", "known_status", "matches", "run_type", "with_logs"]
+
+SDK_STATES = ("Pausing", "Unapproved")
+"""States of SDK v1 that no run is ever in here."""
+
+
+def known_status(status: str | None) -> str | None:
+    """Return a state as runs have it, whatever its case; those of SDK v1 that no run here is in are known, too.
+
+    Raises
+    ------
+    UserErrorException
+        When it is no state of a run.
+    """
+    if status is None:
+        return None
+    states = {name.lower(): name for name in (*RUN_STATES, *SDK_STATES)}
+    if not isinstance(status, str) or status.lower() not in states:
+        hint = nearest(str(status), sorted(states.values()))
+        raise UserErrorException(f"status {status!r} is not a state of a run; {hint}.", "status")
+    return states[status.lower()]
 
 
 def run_type(record: RunRecord) -> str:

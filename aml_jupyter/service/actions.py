@@ -122,6 +122,14 @@ def describe_run(folder: WorkspaceFolder, run_id: str, properties: Mapping[str, 
         When one is there with another value.
     """
     with folder.store.transaction() as tx:
+        kept = get_run(tx, run_id).properties
+        for name in properties:
+            if kept.get(name, properties[name]) != properties[name]:
+                raise UserErrorException(
+                    f"property {name!r} is {kept[name]!r} and cannot be changed to {properties[name]!r}: properties are "
+                    "immutable. Use a tag.",
+                    "properties",
+                )
         add_properties(tx, run_id, properties)
         append_change(folder, run_id, {"op": "properties", "properties": dict(properties)})
 
