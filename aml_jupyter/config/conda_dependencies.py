@@ -188,6 +188,11 @@ class CondaDependencies:
         package = _one(conda_package, "conda_package")
         if package.startswith("-"):
             raise UserErrorException(f"Invalid package name {package}: expected a package, found an option.")
+        if package_name(package) == "python" and "=" in package:
+            self.set_python_version(re.split("=+", package, maxsplit=1)[1])
+            return
+        if package in self._dependencies:
+            return
         self.remove_conda_package(package)
         self._dependencies.append(package)
 
@@ -209,6 +214,8 @@ class CondaDependencies:
 
     def remove_pip_package(self, pip_package: str) -> None:
         """Remove the pip requirement of this name, if it is there."""
+        if pip_package.startswith("-"):
+            raise UserErrorException(f"Invalid package name {pip_package}: remove_pip_option() removes an option.")
         kept = [entry for entry in self._pip if entry.startswith("-") or not same_package(entry, pip_package)]
         self._replace_pip(kept)
 
@@ -248,12 +255,9 @@ class CondaDependencies:
         return made
 
     def _replace_pip(self, packages: list[str]) -> None:
-        for entry in list(self._dependencies):
+        for entry in self._dependencies:
             if isinstance(entry, dict) and "pip" in entry:
-                if packages:
-                    entry["pip"][:] = packages
-                else:
-                    self._dependencies.remove(entry)
+                entry["pip"][:] = packages
 
     def as_dict(self) -> dict[str, Any]:
         """Return the content as plain data."""

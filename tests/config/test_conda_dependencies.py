@@ -43,7 +43,7 @@ def test_a_package_replaces_one_of_the_same_name() -> None:
     made.remove_pip_package("scikit-learn")
     made.remove_conda_package("pandas")
     made.remove_conda_package("never-there")
-    assert made.as_dict()["dependencies"] == ["python=3.10.18"]
+    assert made.as_dict()["dependencies"] == ["python=3.10.18", {"pip": []}]
 
 
 def test_channels_python_and_options_are_set() -> None:
