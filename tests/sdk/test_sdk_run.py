@@ -82,7 +82,6 @@ def test_a_run_from_submit_to_its_files(
     run.remove_tags(["try"])
     assert run.get_tags() == {"from": "script", "quality": "3"}
     run.add_properties({"fixed": "1"})
-    run.add_properties({"fixed": "2"})
     assert run.get_properties()["fixed"] == "1"
     run.display_name = "renamed"
     assert Run.get(ws, run.id).display_name == "renamed"
