@@ -59,7 +59,7 @@ def submit_cell(
     UserErrorException
         When the cell is not Python, an option is wrong, or a variable cannot travel; nothing was copied then.
     """
-    script = f"cell_{number}.py"
+    script = _script_name(options.source, number)
     _check_text(text, script)
     run_config = _run_configuration(options)
     carried = {**{name: namespace[name] for name in options.inputs if name in namespace}, **options.parameters}
@@ -97,6 +97,12 @@ def submit_cell(
         progress=progress,
     )
     return submit(folder, request)
+
+
+def _script_name(source: Path, number: int) -> str:
+    """Return a name for the cell's script that no file of the snapshotted folder has."""
+    names = (f"cell_{number}{letter}.py" for letter in ("", *"abcdefghijklmnopqrstuvwxyz"))
+    return next((name for name in names if not (source / name).exists()), f"cell_{number}_aml.py")
 
 
 def _run_configuration(options: CellOptions) -> RunConfiguration:

@@ -64,6 +64,13 @@ def test_a_failing_cell_fails_with_the_end_of_its_log(shell: Any) -> None:
     assert failed.value._render_traceback_() == [str(failed.value)]
 
 
+def test_a_cell_hides_no_file_of_the_folder(shell: Any, project: Path) -> None:
+    shell.execution_count = 7
+    (project / "cell_7.py").write_text("value = 'the user wrote this'")
+    submit(shell, "-o value --wait", "import cell_7\nvalue = cell_7.value")
+    assert shell.user_ns["value"] == "the user wrote this"
+
+
 def test_help_is_printed_and_is_no_mistake(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert submit(shell, "--help", "pass") is None
     assert "--max-retries" in capsys.readouterr().out
