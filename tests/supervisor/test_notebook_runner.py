@@ -18,7 +18,12 @@ pytestmark = pytest.mark.timeout(120)
 
 
 def prepare(
-    attempt: Attempt, *cells: str, kernel: str | None = "python3", python: str = sys.executable, **job: Any
+    attempt: Attempt,
+    *cells: str,
+    kernel: str | None = "python3",
+    demanded: str | None = None,
+    python: str = sys.executable,
+    **job: Any,
 ) -> None:
     notebook = new_notebook(
         cells=[new_markdown_cell("# Title"), new_code_cell("alpha = 1", metadata={"tags": ["parameters"]})]
@@ -32,7 +37,7 @@ def prepare(
             "input": "train.ipynb",
             "output": "outputs/train.ipynb",
             "parameters": {"alpha": 0.5},
-            "kernel": None,
+            "kernel": demanded,
             "timeout": None,
             **job,
         },
@@ -114,6 +119,14 @@ def test_the_time_limit_is_for_the_whole_notebook(attempt: Attempt) -> None:
     attempt.start().wait(120)
     assert attempt.result()["exit_code"] == 1
     assert "the notebook ran for 2.5 s, which is its limit" in attempt.log
+
+
+def test_a_kernel_that_the_submit_names_is_not_replaced(attempt: Attempt) -> None:
+    prepare(attempt, "print('it runs')", kernel="authors-env", demanded="nowhere")
+    attempt.start().wait(120)
+    assert attempt.result()["exit_code"] == 1
+    assert "there is no kernel 'nowhere' for this run; known: " in attempt.log and "python3" in attempt.log
+    assert "it runs" not in attempt.log
 
 
 def test_a_kernel_that_only_its_author_has_is_replaced(attempt: Attempt) -> None:

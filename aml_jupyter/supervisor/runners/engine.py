@@ -38,7 +38,9 @@ class TimeIsUp(Exception):
     """Say that the notebook ran for as long as it may."""
 
 
-def register(events: EventsWriter, folder: str, output: str, timeout: Optional[float]) -> str:
+def register(
+    events: EventsWriter, folder: str, output: str, timeout: Optional[float], demanded: Optional[str] = None
+) -> str:
     """Make an engine for one notebook known to papermill; return its name.
 
     Parameters
@@ -51,6 +53,8 @@ def register(events: EventsWriter, folder: str, output: str, timeout: Optional[f
         Where the notebook appears, replaced as a whole after each cell.
     timeout : float, optional
         Seconds for all cells together.
+    demanded : str, optional
+        The kernel that the submit names; it is not replaced by another one.
     """
 
     class Manager(NotebookExecutionManager):  # type: ignore[misc]
@@ -85,7 +89,7 @@ def register(events: EventsWriter, folder: str, output: str, timeout: Optional[f
             try:
                 for name in ("progress_bar", "log_output", "input_path", "start_timeout"):
                     options.pop(name, None)
-                _Client(manager, folder, timeout, kernel_name=kernel_name, **options).execute()
+                _Client(manager, folder, timeout, demanded, kernel_name=kernel_name, **options).execute()
             finally:
                 manager.notebook_complete()
             return manager.nb
@@ -106,10 +110,16 @@ def publish(written: str, output: str) -> None:
 
 class _Client(PapermillNotebookClient):  # type: ignore[misc]
     def __init__(
-        self, manager: NotebookExecutionManager, folder: str, timeout: Optional[float], **options: Any
+        self,
+        manager: NotebookExecutionManager,
+        folder: str,
+        timeout: Optional[float],
+        demanded: Optional[str],
+        **options: Any
     ) -> None:
         super().__init__(manager, startup_timeout=120, store_widget_state=False, **options)
         self._folder = folder
+        self._demanded = demanded
         self._seconds = timeout
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._kernel_manager: Any = None
@@ -125,6 +135,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         manager.transport = "ipc"
         manager.connection_file = os.path.join(self._folder, "kernel.json")
         manager.kernel_spec_manager = _Kernels()
+        manager.kernel_spec_manager.demanded = self._demanded
         self._kernel_manager = manager
         return manager
 
@@ -155,14 +166,19 @@ class _Kernels(KernelSpecManager):  # type: ignore[misc]
     """Find kernels, the plain Python one in this interpreter always.
 
     A ``python3`` that the user once installed for another interpreter must not take the run's place, and a notebook that
-    was written with a kernel which only its author has runs with the run's Python.
+    was written with a kernel which only its author has runs with the run's Python. `demanded` is what the submit asks for.
     """
+
+    demanded: Optional[str] = None
 
     def get_kernel_spec(self, kernel_name: str) -> Any:
         if kernel_name != NATIVE:
             try:
                 return super().get_kernel_spec(kernel_name)
             except NoSuchKernel:
+                if kernel_name == self.demanded:
+                    known = ", ".join(sorted({NATIVE, *self.find_kernel_specs()}))
+                    raise NoKernel("there is no kernel %r for this run; known: %s" % (kernel_name, known))
                 print("aml: there is no kernel %r here; the run's Python, %s, is used" % (kernel_name, sys.executable))
         if find_spec("ipykernel_launcher") is None:
             raise NoKernel(

@@ -46,7 +46,7 @@ def run_notebook(control: str) -> int:
     os.makedirs(os.path.dirname(output), exist_ok=True)
     # A short path: the kernel's sockets lie in here, and their names are limited to about 100 bytes.
     with tempfile.TemporaryDirectory(prefix="aml-") as folder:
-        engine = register(events, folder, output, job.get("timeout"))
+        engine = register(events, folder, output, job.get("timeout"), job.get("kernel"))
         try:
             papermill.execute_notebook(
                 job["input"],
