@@ -115,7 +115,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         folder: str,
         timeout: Optional[float],
         demanded: Optional[str],
-        **options: Any
+        **options: Any,
     ) -> None:
         super().__init__(manager, startup_timeout=120, store_widget_state=False, **options)
         self._folder = folder
@@ -178,7 +178,7 @@ class _Kernels(KernelSpecManager):  # type: ignore[misc]
             except NoSuchKernel:
                 if kernel_name == self.demanded:
                     known = ", ".join(sorted({NATIVE, *self.find_kernel_specs()}))
-                    raise NoKernel("there is no kernel %r for this run; known: %s" % (kernel_name, known))
+                    raise NoKernel("there is no kernel %r for this run; known: %s" % (kernel_name, known)) from None
                 print("aml: there is no kernel %r here; the run's Python, %s, is used" % (kernel_name, sys.executable))
         if find_spec("ipykernel_launcher") is None:
             raise NoKernel(
