@@ -21,7 +21,8 @@ WHERE = {
     "azureml.core.workspace": "Workspace",
     "azureml.core.experiment": "Experiment",
     "azureml.core.script_run_config": "ScriptRunConfig",
-    "azureml.core.runconfig": "DEFAULT_CPU_IMAGE DEFAULT_GPU_IMAGE RunConfiguration DockerConfiguration MpiConfiguration",
+    "azureml.core.runconfig": "DEFAULT_CPU_IMAGE DEFAULT_GPU_IMAGE RunConfiguration DockerConfiguration MpiConfiguration "
+    "CondaDependencies DockerSection PythonSection SparkSection",
     "azureml.core.environment": "CondaDependencies Environment",
     "azureml.core.conda_dependencies": "CondaDependencies",
     "azureml.core.container_registry": "ContainerRegistry",
@@ -175,3 +176,21 @@ def test_an_interpreter_with_half_of_the_package_still_works(venvs: dict[str, Pa
     assert python("-c", "print('fine')", program=venvs["wheel"]) == "fine"
     text = "import importlib.util; print(importlib.util.find_spec('azureml'))"
     assert python("-c", text, program=venvs["wheel"]) == "None"
+
+
+def test_older_names_of_the_same_are_there() -> None:
+    from azureml.core import Experiment, Run, ScriptRun, ScriptRunConfig, Workspace
+    from azureml.core.environment import Environment
+    from azureml.core.runconfig import MPI_CPU_IMAGE, DockerEnvironment, EnvironmentDefinition, RunConfiguration
+    from azureml.core.script_run import ScriptRun as OfModule
+    from azureml.exceptions import AuthenticationException, AzureMLException, RunConfigurationException
+
+    assert ScriptRun is OfModule is Run
+    assert EnvironmentDefinition is Environment
+    assert isinstance(RunConfiguration().environment.docker, DockerEnvironment)
+    assert RunConfiguration().environment.docker.base_image == MPI_CPU_IMAGE
+    with pytest.raises(RunConfigurationException):
+        RunConfiguration(framework="Cobol")
+    with pytest.raises(AzureMLException) as caught:
+        Experiment(Workspace.from_config(), "names").submit(ScriptRunConfig("nowhere", "train.py"))
+    assert not isinstance(caught.value, AuthenticationException)

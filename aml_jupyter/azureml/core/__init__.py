@@ -9,6 +9,8 @@ from aml_jupyter.azureml.unbuilt import refuse_name
 from aml_jupyter.config import ContainerRegistry, Environment, RunConfiguration, ScriptRunConfig
 from aml_jupyter.sdk import ComputeTarget, Experiment, Keyvault, Model, Run, Workspace, get_run
 
+ScriptRun = Run  # SDK v1's class of what `Experiment.submit` returns
+
 __all__ = [
     "VERSION",
     "ComputeTarget",
@@ -19,6 +21,7 @@ __all__ = [
     "Model",
     "Run",
     "RunConfiguration",
+    "ScriptRun",
     "ScriptRunConfig",
     "Workspace",
     "get_run",
