@@ -16,10 +16,10 @@ from aml_jupyter.workspace import WorkspaceFolder
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    made = World(tmp_path)
-    made.linger = "20"
-    return made
+def world(tmp_path: Path) -> Iterator[World]:
+    with World(tmp_path) as made:
+        made.linger = "20"
+        yield made
 
 
 @pytest.fixture

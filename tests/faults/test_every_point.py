@@ -28,11 +28,11 @@ def test_what_cannot_be_reached_here_still_cannot(point: str) -> None:
 @pytest.mark.parametrize("case", list(cases()), ids=str)
 def test_a_kill_harms_nothing_that_was_acknowledged(case: Case, tmp_path: Path) -> None:
     scenario = case.scenario
-    world = World(tmp_path, **scenario.project)
-    scenario.prepare(world)
-    world.kill_once(case.point, case.side, scenario.acts, case.skip, **scenario.given)
-    world.do(scenario.recovery)
-    world.client_end()
-    world.do("end")
-    world.check(scenario.lost, scenario.may_fail)
-    scenario.after(world)
+    with World(tmp_path, **scenario.project) as world:
+        scenario.prepare(world)
+        world.kill_once(case.point, case.side, scenario.acts, case.skip, **scenario.given)
+        world.do(scenario.recovery)
+        world.client_end()
+        world.do("end")
+        world.check(scenario.lost, scenario.may_fail)
+        scenario.after(world)

@@ -7,7 +7,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -112,16 +112,6 @@ def _parent(pid: int) -> int:
     return 0
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    made.linger = "20"
-    yield made
-    for pid in services(made.root):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
-
-
 @pytest.mark.parametrize("seeds", SEEDS, ids=str)
 def test_nothing_is_lost_and_nothing_runs_twice(world: World, seeds: range) -> None:
     folder = WorkspaceFolder.open(world.root, create=True)
@@ -156,7 +146,7 @@ def _round(world: World, folder: WorkspaceFolder, seed: int, supervisors: bool) 
         killer.resume()
         time.sleep(0.005)
     killer.resume(everyone=True)
-    assert client.returncode in (0, -signal.SIGKILL), f"seed {seed}: {killer.story}\n{world.story()}"
+    assert client.wait() in (0, -signal.SIGKILL), f"seed {seed}: {killer.story}\n{world.story()}"
     looked = 0.0
     deadline = time.monotonic() + 40
     while waiting := open_runs(folder.store.read()):

@@ -48,6 +48,16 @@ class World:
         self.python_path = ""
         make_project(self.project, self.ledger, **project)
         self._said: list[Path] = []
+        self._clients: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        """End the clients that are left."""
+        for process in self._clients:
+            process.kill()
+            process.wait()
 
     # -- processes ------------------------------------------------------------------------------------------------
 
@@ -60,7 +70,7 @@ class World:
         if self.python_path:
             environment["PYTHONPATH"] = self.python_path
         with open(said, "wb") as stream:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [self.python, str(ACTS), acts, json.dumps(values)],
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
@@ -69,11 +79,12 @@ class World:
                 cwd=self.place,
                 start_new_session=True,
             )
+        self._clients.append(process)
+        return process
 
     def do(self, acts: str, code: int = 0, **given: Any) -> None:
         """Have a clean process do `acts`, to the end."""
-        with self.start(acts, **given) as process:
-            assert process.wait(90) == code, self.story()
+        assert self.start(acts, **given).wait(90) == code, self.story()
 
     def arm(self, point: str, side: str, skip: int = 0) -> dict[str, str]:
         """Return the variables that have one process killed at `point`."""
@@ -93,27 +104,20 @@ class World:
         AssertionError
             When nobody came to the point.
         """
-        process = self.start(acts, self.arm(point, side, skip), **given)
-        try:
-            until(
-                lambda: not self.token.exists() or (process.poll() is not None and not self._served()),
-                seconds=40,
-                message=f"a kill {side} {point} in {acts!r}",
-            )
-            assert not self.token.exists(), f"{acts!r} does not come to {point} ({side})\n{self.story()}"
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-        finally:
-            self._client = process
+        self._armed = process = self.start(acts, self.arm(point, side, skip), **given)
+        until(
+            lambda: not self.token.exists() or (process.poll() is not None and not self._served()),
+            seconds=40,
+            message=f"a kill {side} {point} in {acts!r}",
+        )
+        assert not self.token.exists(), f"{acts!r} does not come to {point} ({side})\n{self.story()}"
 
     def _served(self) -> bool:
         return bool(services(self.root))
 
     def client_end(self) -> int:
         """Return how the armed client ended; it goes on waiting while others recover."""
-        code = self._client.wait(60)
+        code = self._armed.wait(60)
         assert code in (0, 3, -signal.SIGKILL), self.story()
         return code
 
@@ -124,8 +128,8 @@ class World:
 
     def stop_client(self) -> None:
         """End the armed client, which waits for a run that will not come."""
-        self._client.kill()
-        self._client.wait()
+        self._armed.kill()
+        self._armed.wait()
 
     def stale_epoch(self) -> None:
         """Queue a run whose attempt cannot be claimed by a service of this epoch, until `recover` removes the reason."""
