@@ -83,6 +83,7 @@ def run_line(argv: Sequence[str], door: Door) -> int:
 
 def entry() -> int:
     """Carry out the command line of this process; a reader that has gone (``| head``) ends it quietly."""
+    _open_standard_streams()
     try:
         code = main()
         sys.stdout.flush()
@@ -94,3 +95,16 @@ def entry() -> int:
         print("aml: interrupted", file=sys.stderr)
         return INTERRUPTED
     return code
+
+
+def _open_standard_streams() -> None:
+    """Put the null device where the caller has closed a stream (``>&-``): a file of ours would get its number."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8")

@@ -60,7 +60,7 @@ def serve(folder: WorkspaceFolder, until_idle: bool = True) -> int:
     wakeup = WakeSocket(path, answer)
     _open_gate()
     try:
-        reconciler = Reconciler(folder, lease, wakeup, float(os.environ.get("AML_SERVICE_LINGER", LINGER_SECONDS)))
+        reconciler = Reconciler(folder, lease, wakeup, _linger_seconds())
         _stop_on_signals(reconciler, wakeup.wake)
         log.info("service %d of %s, epoch %d", os.getpid(), folder.root, lease.epoch)
         reconciler.run(until_idle)
@@ -71,6 +71,16 @@ def serve(folder: WorkspaceFolder, until_idle: bool = True) -> int:
         wakeup.close()
         lease.release()
     return 0
+
+
+def _linger_seconds() -> float:
+    """Return how long to stay when idle; what is no number in ``AML_SERVICE_LINGER`` is passed over."""
+    written = os.environ.get("AML_SERVICE_LINGER", "")
+    try:
+        return max(0.0, float(written or LINGER_SECONDS))
+    except ValueError:
+        log.warning("AML_SERVICE_LINGER=%r is no number of seconds; staying %g s", written, LINGER_SECONDS)
+        return LINGER_SECONDS
 
 
 def _acquire(folder: WorkspaceFolder, path: str) -> Any:

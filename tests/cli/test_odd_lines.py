@@ -168,3 +168,16 @@ def test_a_run_that_is_submitted_again_has_its_own_default_name(aml: Aml) -> Non
     assert aml("run", "resubmit", "last", "--wait").code == 0
     shown = aml("run", "show", "last", "--json").json
     assert shown["display_name"] == f"run_{shown['id']}"
+
+
+def test_closed_streams_are_no_trouble(folder: WorkspaceFolder, project: Path) -> None:
+    entry = "import sys; from aml_jupyter.cli.main import entry; sys.exit(entry())"
+    for line, code in (("run list >&-", 0), ("bogus 2>&-", 2), ("submit --wait train.py <&- >&- 2>&-", 0)):
+        shell = f'exec "$0" -c "{entry}" {line}'
+        done = subprocess.run(["/bin/sh", "-c", shell, sys.executable], capture_output=True, text=True)
+        assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+def test_a_setting_that_is_no_number_does_not_stop_the_queue(aml: Aml, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AML_SERVICE_LINGER", "soon")
+    assert aml("submit", "--wait", "train.py").code == 0
