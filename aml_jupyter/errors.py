@@ -124,6 +124,8 @@ def nearest(name: str, known: list[str], limit: int = 3) -> str:
     if not known:
         return ""
     lowered = {entry.lower(): entry for entry in known}
-    close = [lowered[hit] for hit in difflib.get_close_matches(str(name).lower()[:200], list(lowered), n=limit, cutoff=0.6)]
+    close = [
+        lowered[hit] for hit in difflib.get_close_matches(str(name).lower()[:200], list(lowered), n=limit, cutoff=0.6)
+    ]
     listed = ", ".join(sorted(known)[:12]) + (", ..." if len(known) > 12 else "")
     return (f"did you mean {' or '.join(close)}? " if close else "") + f"Known: {listed}"
