@@ -6,10 +6,6 @@ __all__ = ["refuse_attribute"]
 
 _HINTS = {
     "get_environment": "it is not built yet; run.get_details()['runDefinition'] has the run configuration",
-    "log_confusion_matrix": "only the run itself logs: Run.get_context()",
-    "log_accuracy_table": "only the run itself logs: Run.get_context()",
-    "log_residuals": "only the run itself logs: Run.get_context()",
-    "log_predictions": "only the run itself logs: Run.get_context()",
     "get_default_datastore": "datastores are not built yet",
     "datastores": "datastores are not built yet",
     "datasets": "datasets are not built yet",
@@ -18,9 +14,33 @@ _HINTS = {
 }
 
 
+_OF_ONES_OWN = (
+    "add_properties",
+    "child_run",
+    "complete",
+    "create_children",
+    "fail",
+    "flush",
+    "submit_child",
+    "upload_file",
+    "upload_files",
+    "upload_folder",
+)
+"""What a script can do with its own run only; so it is with everything that logs."""
+
+
 def refuse_attribute(what: str, name: str, kind: type) -> NoReturn:
     """Raise AttributeError for the attribute `name`, which the class `kind`, shown as `what`, does not have."""
     hint = _HINTS.get(name)
+    if (
+        what == "Run"
+        and not hasattr(kind, "log")
+        and (name in _OF_ONES_OWN or name == "log" or name.startswith("log_"))
+    ):
+        hint = (
+            "this is another run than the script's own, and only a run itself can do that. Use Run.get_context().%s"
+            % name
+        )
     if hint is None and not name.startswith("_"):
         known = sorted(entry for entry in dir(kind) if not entry.startswith("_"))
         hint = "inside a run there is: %s" % ", ".join(known)

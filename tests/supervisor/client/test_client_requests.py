@@ -273,3 +273,22 @@ def test_a_configuration_becomes_fields() -> None:
     with pytest.raises(UserErrorException, match="cannot be sent"):
         config_fields({"script": "a", "environment": {"x": object()}})
     assert new_run_id("größe " + "x" * 50).startswith("gre" + "x" * 37 + "_")
+
+
+def test_what_only_the_own_run_can_do_says_so(attempt: Attempt, respond: Respond) -> None:
+    respond(get_run=lambda args: record(id=args["id"], parent="exp_0_parent"))
+    out = attempt.run(
+        """
+        from azureml.core import Run
+        for name in ("log", "log_list", "upload_file", "child_run"):
+            try:
+                getattr(Run.get_context().parent, name)
+            except AttributeError as error:
+                print(error)
+        """
+    )
+    lines = out.splitlines()
+    assert len(lines) == 4
+    assert lines[0].endswith(
+        "another run than the script's own, and only a run itself can do that. Use Run.get_context().log"
+    )
