@@ -78,8 +78,12 @@ def request_end(folder: WorkspaceFolder, tx: sqlite3.Connection, run: RunRecord,
         run = transition(tx, run.id, "Canceled", reason, cancel_requested=now, ended=now)
     elif "CancelRequested" in RUN_TRANSITIONS[run.status]:
         run = transition(tx, run.id, "CancelRequested", reason, cancel_requested=now)
+    elif run.attempt <= run.max_retries and run.cancel_requested is None:
+        # Its process has ended already; it is not started again.
+        update_run(tx, run.id, cancel_requested=now)
+        run = get_run(tx, run.id)
     else:
-        return run  # its process has ended already
+        return run
     append_change(folder, run.id, {"op": "cancel", "reason": reason, "time": now})
     if run.status in FINAL:
         append_change(folder, run.id, {"op": "end", "status": run.status, "reason": reason, "ended": now})

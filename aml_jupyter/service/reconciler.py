@@ -207,7 +207,10 @@ class Reconciler:
         """Return how long to sleep when nobody wakes us."""
         if self.queue_may_move and time.monotonic() - self.last_end < 0.25:
             return 0.01  # somebody waits for slots that are about to be free
-        return LOOK_EVERY if self.active or self.queue_may_move else IDLE_LOOK_EVERY
+        if self.active or self.queue_may_move:
+            return LOOK_EVERY
+        until_leaving = self._idle_since + self.linger_seconds - time.monotonic()
+        return min(IDLE_LOOK_EVERY, until_leaving) if until_leaving > 0 else IDLE_LOOK_EVERY
 
     def _leave_if_idle(self) -> bool:
         """Leave inside the transaction that finds no open run, when the linger time has passed."""
