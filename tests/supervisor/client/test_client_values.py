@@ -58,7 +58,7 @@ def test_refusals_say_what_was_expected() -> None:
 
 def test_what_is_not_built_says_so() -> None:
     run = Run(None, "x")
-    with pytest.raises(AttributeError, match=r"only the run itself logs"):
+    with pytest.raises(AttributeError, match=r"only a run itself can do that"):
         run.log_confusion_matrix
     with pytest.raises(AttributeError, match=r"inside a run there is: .*get_metrics"):
         run.getmetrics
