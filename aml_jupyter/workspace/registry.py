@@ -35,6 +35,8 @@ __all__ = [
 _DEFAULT: Final = "default"
 _LONGEST: Final = 60
 """Bytes that a runtime folder of our own choice may have: a socket's path has about 100."""
+_LONGEST_CHOSEN: Final = 72
+"""Bytes that any runtime folder may have: the names of the sockets take up to 28 of 104."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,13 @@ def runtime_folder() -> Path:
     """
     chosen = os.environ.get("AML_RUNTIME")
     if chosen:
-        return _private(Path(chosen).expanduser().absolute())
+        path = Path(os.path.abspath(os.path.expanduser(chosen)))
+        if os.name == "posix" and len(os.fsencode(path)) > _LONGEST_CHOSEN:
+            raise WorkspaceException(
+                f"The runtime folder {path} of AML_RUNTIME has {len(os.fsencode(path))} characters; sockets need one of at "
+                f"most {_LONGEST_CHOSEN}. Name a shorter one, for example below /tmp."
+            )
+        return _private(path)
     import platformdirs
 
     with warnings.catch_warnings():  # it warns of a folder that it does not take

@@ -189,3 +189,9 @@ def test_of_two_workspaces_with_one_name_neither_is_guessed(tmp_path: Path) -> N
     home = WorkspaceFolder.open(user_data_folder() / "workspaces" / "team", create=True)
     assert find_workspace("team").id == home.id
     home.close()
+
+
+def test_a_runtime_folder_too_long_for_sockets_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AML_RUNTIME", str(tmp_path / ("r" * 100)))
+    with pytest.raises(WorkspaceException, match="AML_RUNTIME has .* at most 72"):
+        runtime_folder()
