@@ -193,5 +193,5 @@ def test_of_two_workspaces_with_one_name_neither_is_guessed(tmp_path: Path) -> N
 
 def test_a_runtime_folder_too_long_for_sockets_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AML_RUNTIME", str(tmp_path / ("r" * 100)))
-    with pytest.raises(WorkspaceException, match="AML_RUNTIME has .* at most 72"):
+    with pytest.raises(WorkspaceException, match=r"AML_RUNTIME has .* at most 72"):
         runtime_folder()
