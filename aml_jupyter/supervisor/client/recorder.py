@@ -151,7 +151,7 @@ class Recorder(Run):
     def set_tags(self, tags: Dict[str, Any]) -> None:
         """Set the tags of the mapping `tags`; others stay."""
         for key, value in dict(tags).items():
-            self.tag(key, value)
+            self._event("tag", k=_text("tag", key), v="" if value is None else _text("tag", value))
 
     def remove_tags(self, tags: Any) -> None:
         """Remove the tags whose keys are in the list `tags` (one key as text will do)."""
@@ -166,7 +166,9 @@ class Recorder(Run):
         UserErrorException
             When one is set to another value already; none is added then.
         """
-        wanted = {_text("property", key): _text("property", value) for key, value in dict(properties).items()}
+        wanted = {}
+        for key, value in dict(properties).items():
+            wanted[_text("property", key)] = _text("property", value)
         known = self.get_properties()
         for key, value in wanted.items():
             if known.get(key, value) != value:
@@ -246,10 +248,10 @@ class Recorder(Run):
 
 
 def _text(what: str, value: Any) -> str:
-    """Return `value` as text, with a warning when it is not."""
+    """Return `value` as text, with a warning at the line that called our caller when it is not."""
     if isinstance(value, str):
         return value
-    warnings.warn("%s %r is not a string: str() of it is kept" % (what, value), UserWarning, stacklevel=4)
+    warnings.warn("%s %r is not a string: str() of it is kept" % (what, value), UserWarning, stacklevel=3)
     return str(value)
 
 

@@ -67,6 +67,9 @@ def test_what_is_not_built_says_so() -> None:
 
 def test_text_is_made_of_tags_with_a_warning() -> None:
     run = OfflineRun()
-    with pytest.warns(UserWarning, match=r"tag 3 is not a string"):
-        run.tag("n", 3)
+    calls = (lambda: run.tag("n", 3), lambda: run.set_tags({"n": 3}), lambda: run.add_properties({"n": 3}))
+    for call in calls:
+        with pytest.warns(UserWarning, match=r"3 is not a string") as caught:
+            call()
+        assert caught[0].filename == __file__
     assert run.tags == {"n": "3"}
