@@ -145,10 +145,15 @@ def register_workspace(folder: WorkspaceFolder) -> None:
         if entry in _read(path):
             return
         with exclusive(path.with_suffix(".lock")):
-            others = [each for each in _read(path) if each["root"] != entry["root"] and each["id"] != entry["id"]]
+            others = [each for each in _read(path) if each["root"] != entry["root"] and not _has_moved(each, folder.id)]
             write_json(path, {"format": 1, "workspaces": [*others, entry]}, point="registry.write")
     except (OSError, WorkspaceException):
         return
+
+
+def _has_moved(entry: dict[str, Any], workspace_id: str) -> bool:
+    """Tell whether a workspace of the list is the one of this id, and is not in its old place: else that is a copy."""
+    return bool(entry["id"] == workspace_id and not Layout(Path(entry["root"])).identity.exists())
 
 
 def find_workspace(choice: str | os.PathLike[str] | None = None) -> WorkspaceFolder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -195,3 +196,12 @@ def test_a_runtime_folder_too_long_for_sockets_is_refused(tmp_path: Path, monkey
     monkeypatch.setenv("AML_RUNTIME", str(tmp_path / ("r" * 100)))
     with pytest.raises(WorkspaceException, match=r"AML_RUNTIME has .* at most 72"):
         runtime_folder()
+
+
+def test_a_copied_workspace_does_not_take_the_place_of_the_first(tmp_path: Path) -> None:
+    find_workspace(tmp_path / "first").close()
+    shutil.copytree(tmp_path / "first", tmp_path / "copy")
+    find_workspace(tmp_path / "copy").close()
+    assert [entry.root for entry in list_workspaces()] == [tmp_path / "copy", tmp_path / "first"]
+    with pytest.raises(UserErrorException, match="2 workspaces are called 'first'"):
+        find_workspace("first")
