@@ -6,7 +6,6 @@ Takes in what they log, and ends those whose process is gone: nothing else would
 from __future__ import annotations
 
 import os
-import socket
 import time
 from typing import Any
 
@@ -61,7 +60,7 @@ def end_lost_runs(folder: WorkspaceFolder) -> list[str]:
 
 
 def _is_lost(process: dict[str, Any] | None) -> bool:
-    if process is None or process["host"] != socket.gethostname():
+    if process is None or identity.is_elsewhere(process):
         return False
     if process["boot_id"] == identity.boot_id() and process["pid_namespace"] != identity.pid_namespace():
         return False

@@ -24,6 +24,7 @@ __all__ = [
     "end_survivors",
     "here",
     "is_alive",
+    "is_elsewhere",
     "pid_namespace",
     "start_time",
     "survivors",
@@ -76,6 +77,18 @@ def here() -> Dict[str, Any]:
     return {"host": socket.gethostname(), "boot_id": boot_id(), "pid_namespace": pid_namespace()}
 
 
+def is_elsewhere(attempt: Dict[str, Any]) -> bool:
+    """Tell whether `attempt` was written where this process cannot look: on another machine, or in another container.
+
+    A machine that has got another name since is the same one: its boot id says so.
+    """
+    return not _is_same_kernel(attempt) and attempt.get("host") != socket.gethostname()
+
+
+def _is_same_kernel(attempt: Dict[str, Any]) -> bool:
+    return (attempt.get("boot_id"), attempt.get("pid_namespace")) == (boot_id(), pid_namespace())
+
+
 def is_alive(attempt: Dict[str, Any]) -> bool:
     """Tell whether the supervisor that wrote `attempt` is alive in this place.
 
@@ -87,9 +100,9 @@ def is_alive(attempt: Dict[str, Any]) -> bool:
     Returns
     -------
     bool
-        False also when host, boot or pid namespace is another one: what runs there cannot be judged from here.
+        False also when boot or pid namespace is another one: what runs there cannot be judged from here.
     """
-    if any(attempt.get(name) != value for name, value in here().items()):
+    if not _is_same_kernel(attempt):
         return False
     process = attempt.get("supervisor") or {}
     pid, started = process.get("pid"), process.get("start_time")

@@ -203,7 +203,7 @@ class ProcessTarget:
         if "refused" in attempt:
             return Observation("ended", attempt, _refusal(attempt))
         requests = _names(f"{control}/{protocol.REQUESTS}")
-        if attempt.get("host") != self._machine.host:
+        if identity.is_elsewhere(attempt):
             return Observation("silent", attempt, message=f"runs on another host, {attempt.get('host')}")
         if not identity.is_alive(attempt):
             # It may have ended between the two looks.

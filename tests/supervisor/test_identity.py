@@ -53,7 +53,15 @@ def test_a_reused_number_is_not_taken_for_the_process(sleeper: subprocess.Popen[
     assert not identity.is_alive(attempt)
 
 
-@pytest.mark.parametrize("field", ["host", "boot_id", "pid_namespace"])
+def test_a_machine_may_be_renamed(sleeper: subprocess.Popen[bytes]) -> None:
+    before = {**as_attempt(sleeper.pid), "host": "the-name-it-had"}
+    assert identity.is_alive(before) and not identity.is_elsewhere(before)
+    assert identity.is_elsewhere({**before, "boot_id": "another"})
+    assert identity.is_elsewhere({**before, "pid_namespace": "another"})
+    assert not identity.is_elsewhere({**as_attempt(sleeper.pid), "boot_id": "another"}), "it was rebooted"
+
+
+@pytest.mark.parametrize("field", ["boot_id", "pid_namespace"])
 def test_a_process_of_another_place_is_not_judged_alive(sleeper: subprocess.Popen[bytes], field: str) -> None:
     assert not identity.is_alive({**as_attempt(sleeper.pid), field: "another"})
 
