@@ -181,9 +181,10 @@ def _given(arguments: Arguments) -> _Given:
         ("-c", "run_configuration"),
         ("--command", "command"),
     ):
-        if getattr(arguments, field, None) == "":
+        given = getattr(arguments, field, None)
+        if given is not None and not given.strip():
             raise UserErrorException(
-                f"{option} '': a {field.replace('_', ' ')} was expected, found an empty text", field
+                f"{option} {given!r}: a {field.replace('_', ' ')} was expected, found an empty text", field
             )
     if script == "" or (script is None and not command and not configuration):
         raise UserErrorException(

@@ -32,6 +32,7 @@ from .conftest import Aml
         (["submit", "-c", "", "train.py"], "-c ''"),
         (["submit", "-c", "x" * 300, "train.py"], "RunConfiguration"),
         (["submit", "--command", ""], "--command ''"),
+        (["submit", "--command", " "], "--command ' '"),
         (["submit", "--name", "é" * 257, "train.py"], "display name"),
         (["submit", "--source-directory", "a\0b", "train.py"], "NUL"),
         (["run", "wait", "last", "--timeout", "-1"], "--timeout -1"),
