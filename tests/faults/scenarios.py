@@ -207,7 +207,7 @@ SCENARIOS = (
     ),
     Scenario("leftover", ("snapshot.remove_abandoned",), "script", prepare=_leftover, after=_no_leftover),
     Scenario("supervisor", _OF_SUPERVISOR, "script", lost=True, may_fail="SIGKILL"),
-    Scenario("supervisor_retried", _OF_SUPERVISOR, "script", {"retries": 1}),
+    Scenario("supervisor_retried", _OF_SUPERVISOR[2:], "script", {"retries": 1}),
     Scenario("commits_of_client", ("store.commit",), "script"),
     Scenario("commits_of_service", ("store.commit",), "script", {"spare_client": True}, skips=(0, 1, 2, 3, 4)),
     Scenario("names", ("durable.discard", "durable.sync_folder"), "script"),
