@@ -4,6 +4,7 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3.10 python
 	then echo $$name; break; fi; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
+JOBS ?= 2
 SOURCES := $(shell find aml_jupyter etc -type f -not -path '*/__pycache__/*' -not -name '* *' 2>/dev/null)
 
 .PHONY: demo test lab check bench format clean help
@@ -54,8 +55,9 @@ lab: $(VENV)/.demo
 	cd notebooks && AML_WORKSPACE="$${AML_WORKSPACE:-$(CURDIR)/notebooks/.output/workspace}" ../$(BIN)/jupyter lab \
 		$$([ "$$(id -u)" != 0 ] || echo --allow-root) $(LAB_ARGS)
 
+# Two tests at a time; JOBS=0 runs them in one process, for a debugger.
 test: $(VENV)/.test
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(JOBS) $(PYTEST_ARGS)
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -114,7 +114,8 @@ def test_reading_verbs_work_on_a_read_only_workspace_without_a_service(aml: Aml,
     lines = [["run", "list"], ["run", "show", run_id], ["run", "logs", run_id], ["run", "logs", "-f", run_id],
              ["run", "metrics", run_id], ["compute", "list"], ["experiment", "list"], ["workspace", "show"]]  # fmt: skip
     shutil.copytree(tmp_path / "workspace", tmp_path / "copy")
-    for path in [tmp_path, *tmp_path.parents][:3]:
+    private = [path for path in (tmp_path, *tmp_path.parents) if path.stat().st_mode & 0o055 != 0o055]
+    for path in private:
         path.chmod(path.stat().st_mode | 0o055)
     subprocess.run(["chmod", "-R", "a+rX,a-w", str(tmp_path / "workspace")], check=True)
     program = (

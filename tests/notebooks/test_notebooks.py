@@ -32,7 +32,7 @@ def demo(notebooks: Path) -> subprocess.CompletedProcess[str]:
     """Run demo.py, and see that nothing of it goes on."""
     done = subprocess.run(
         [sys.executable, str(notebooks / "demo.py")],
-        env={**os.environ, "IPYTHONDIR": str(notebooks.parent / "ipython")},
+        env={**os.environ, "IPYTHONDIR": str(notebooks.parent / "ipython"), "COLUMNS": "140"},
         capture_output=True,
         text=True,
         timeout=150,
