@@ -62,7 +62,8 @@ def progress_line(label: str, done: int, total: int, unit: str, width: int) -> s
         amount += f" {unit}"
     room = width - len(label) - len(amount) - 4
     if not total or room < 5:
-        return f"{label}  {amount}"[:width]
+        least = width - len(amount) - 2  # the amount is what changes: a long label is cut before it
+        return f"{label if len(label) <= least else label[: max(0, least - 1)] + '…'}  {amount}"[:width]
     room = min(room, 40)
     full = min(room, round(room * done / total))
     return f"{label} [{'#' * full}{'.' * (room - full)}] {amount}"

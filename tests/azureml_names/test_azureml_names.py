@@ -135,8 +135,8 @@ def test_an_installed_sdk_goes_first_unless_told_otherwise(installed: str) -> No
 
 def test_what_an_installed_distribution_lacks_is_served(installed: str) -> None:
     shutil.rmtree(Path(installed) / "azureml" / "core")
-    text = "import azureml.core.run, azureml.other; print(azureml.core.run.__file__, azureml.other.who)"
-    where, who = python("-c", text, PYTHONPATH=installed).split()
+    text = "import azureml.core.run, azureml.other; print(azureml.core.run.__file__, azureml.other.who, sep='\\n')"
+    where, who = python("-c", text, PYTHONPATH=installed).splitlines()
     assert "aml_jupyter" in where
     assert who == "theirs"
 

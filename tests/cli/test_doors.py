@@ -87,4 +87,4 @@ def test_a_bar_fits_its_line() -> None:
     assert len(progress_line("download", 5, 10, "", 40)) <= 40
     assert "##" in progress_line("download", 5, 10, "", 60)
     assert progress_line("counting", 7, 0, "files", 40) == "counting  7 files"
-    assert len(progress_line("a very long label of something", 5, 10, "", 20)) <= 20
+    assert progress_line("a very long label of something", 5, 10, "", 20) == "a very lon…  5 of 10"

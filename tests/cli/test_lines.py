@@ -123,7 +123,7 @@ def test_a_closed_pipe_ends_quietly(aml: Aml) -> None:
     )
     assert aml("submit", "--wait", "much.py").code == 0
     program = "import sys; from aml_jupyter.cli.main import entry; sys.exit(entry())"
-    command = f"{sys.executable} -c '{program}' run logs last | head -1"
+    command = f"'{sys.executable}' -c '{program}' run logs last | head -1"
     ended = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout.startswith("xxx")
     assert ended.stderr == ""

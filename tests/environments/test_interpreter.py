@@ -104,7 +104,7 @@ def test_what_does_not_answer_is_refused(program: Callable[..., Path], monkeypat
 
 def test_a_good_one_is_run_once_until_it_changes(program: Callable[..., Path], tmp_path: Path) -> None:
     ledger = tmp_path / "ledger"
-    path = program(f'#!/bin/sh\necho run >> {ledger}\nexec {sys.executable} "$@"\n')
+    path = program(f'#!/bin/sh\necho run >> {ledger}\nexec "{sys.executable}" "$@"\n')
     for _ in range(3):
         check(_config(str(path)), submitter())
     assert ledger.read_text().splitlines() == ["run"]
@@ -114,14 +114,14 @@ def test_a_good_one_is_run_once_until_it_changes(program: Callable[..., Path], t
 
 
 def test_a_failure_is_tried_again(program: Callable[..., Path], tmp_path: Path) -> None:
-    path = program(f'#!/bin/sh\ntest -e {tmp_path}/ready || exit 1\nexec {sys.executable} "$@"\n')
+    path = program(f'#!/bin/sh\ntest -e {tmp_path}/ready || exit 1\nexec "{sys.executable}" "$@"\n')
     _refusal(str(path))
     (tmp_path / "ready").touch()
     check(_config(str(path)), submitter())
 
 
 def test_names_and_relative_paths_are_the_submitters(program: Callable[..., Path], tmp_path: Path) -> None:
-    path = program(f'#!/bin/sh\nexec {sys.executable} "$@"\n', name="my-python")
+    path = program(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', name="my-python")
     here = {**submitter(), "cwd": str(tmp_path)}
     here["variables"] = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     for written in ("my-python", "./my-python", f"../{tmp_path.name}/my-python"):

@@ -82,7 +82,7 @@ def test_the_snapshot_shows_its_progress_as_sizes(shell: Any, project: Path, mon
     (project / "data.bin").write_bytes(bytes(3_000_000))
     submit(shell, "--wait", "pass")
     shown = [output["data"]["text/plain"] for output in shell.display_pub.outputs]
-    assert any(text.startswith("snapshot of ") and text.rstrip().endswith(" 3.0 MB") for text in shown), shown
+    assert any(text.startswith("snapshot of ") and text.rstrip().endswith("of 3.0 MB") for text in shown), shown
 
 
 def test_the_grace_time_travels(shell: Any, folder: WorkspaceFolder) -> None:
