@@ -7,22 +7,13 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-from aml_jupyter.config.conda_dependencies import (
-    DEFAULT_PYTHON,
-    TEMPLATE_PYTHON,
-    CondaDependencies,
-    package_name,
-)
 from aml_jupyter.config.environment import DEFAULT_NAME, Environment
 from aml_jupyter.config.reading import show
 from aml_jupyter.config.run_configuration import RunConfiguration
 from aml_jupyter.config.sections import SparkConfiguration
 from aml_jupyter.errors import ConfigurationError
 
-# the templates of SDK v1 and of Workbench; a demand for exactly these is nobody's own demand
-_TEMPLATE_PYTHONS = {"3.5.2", "3.6.2", TEMPLATE_PYTHON, DEFAULT_PYTHON}
-_TEMPLATE_CHANNELS = {"anaconda", "conda-forge", "defaults"}
-_TEMPLATE_PACKAGES = {"azureml-defaults"}
+# the images of SDK v1's templates; nobody asks for them by leaving them there
 _TEMPLATE_IMAGE = r"(mcr\.microsoft\.com/)?azureml/(base|(intelmpi|openmpi)[\d.]+-ubuntu[\d.]+)(:[\w.\-]+)?"
 
 _OWN_PYTHON = (
@@ -43,7 +34,7 @@ class Demand(NamedTuple):
 
 
 def refuse_unbuilt(run_config: RunConfiguration) -> None:
-    """Refuse conda, pip, Docker, several nodes or processes, data and Spark, which later releases bring.
+    """Refuse Docker, several nodes or processes, data and Spark, which later releases bring.
 
     Raises
     ------
@@ -87,13 +78,6 @@ def _of_environment(environment: Environment) -> Iterator[Demand]:
         yield Demand("environment.docker.base_dockerfile", docker.base_dockerfile, _ON_THIS_MACHINE)
     if docker.build_context is not None:
         yield Demand("environment.docker.build_context", docker.build_context.location, _ON_THIS_MACHINE)
-    if not environment.python.user_managed_dependencies:
-        if environment.python.base_conda_environment:
-            yield Demand(
-                "environment.python.base_conda_environment", environment.python.base_conda_environment, _OWN_PYTHON
-            )
-        if environment.python.conda_dependencies is not None:
-            yield from _of_packages(environment.python.conda_dependencies)
     if environment.spark.packages or environment.spark.repositories:
         packages = [f"{entry.group}:{entry.artifact}:{entry.version}" for entry in environment.spark.packages]
         yield Demand("environment.spark", packages or environment.spark.repositories, _ONE_PROCESS)
@@ -102,32 +86,6 @@ def _of_environment(environment: Environment) -> Iterator[Demand]:
         yield Demand("environment.databricks", libraries, _OWN_PYTHON)
     if environment.r is not None:
         yield Demand("environment.r", environment.r.r_version, "Run Rscript with a command instead")
-
-
-def _of_packages(dependencies: CondaDependencies) -> Iterator[Demand]:
-    where = "environment.python.conda_dependencies"
-    conda = [
-        package
-        for package in dependencies.conda_packages
-        if package_name(package) not in ("python", "pip") or "::" in package
-    ]
-    if conda:
-        yield Demand(f"{where}.conda_packages", conda, _OWN_PYTHON)
-    pip = [package for package in dependencies.pip_packages if package_name(package) not in _TEMPLATE_PACKAGES]
-    if pip:
-        yield Demand(f"{where}.pip_packages", pip, _OWN_PYTHON)
-    options = list(dependencies.pip_options)
-    if options:
-        # an option may carry a password in its address
-        yield Demand(f"{where}.pip_options", [re.split(r"[ =]", option)[0] for option in options], _OWN_PYTHON)
-    python = dependencies.get_python_version()
-    if python is not None and python not in _TEMPLATE_PYTHONS:
-        yield Demand(f"{where} python", python, _OWN_PYTHON)
-    channels = [channel for channel in dependencies.conda_channels if channel not in _TEMPLATE_CHANNELS]
-    if channels:
-        yield Demand(f"{where}.conda_channels", channels, _OWN_PYTHON)
-    if dependencies.as_dict().get("variables"):
-        yield Demand(f"{where} variables", dependencies.as_dict()["variables"], "Set environment_variables instead")
 
 
 def _of_processes(run_config: RunConfiguration) -> Iterator[Demand]:

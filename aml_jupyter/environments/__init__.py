@@ -1,12 +1,33 @@
-"""Own which Python runs a run, and with which variables.
+"""Own which Python runs a run, and with which packages and variables.
 
-Today that is a Python that exists: the submitter's, or one that a person names. Builders of venv, conda and image
-environments belong here.
+That is a Python that exists (the submitter's, or one that a person names), or one that is built from what an Environment
+asks for: a virtual environment, conda packages, an image. `choose.py` says which, `cache.py` where it is, and
+`builders/` how it is made, in a process of its own.
 """
 
 from __future__ import annotations
 
+from aml_jupyter.environments.cache import Built, Entry, EnvironmentCache, Hold
+from aml_jupyter.environments.choose import choose_recipe
+from aml_jupyter.environments.recipe import Recipe
 from aml_jupyter.environments.resolved import ResolvedEnvironment, around, check, python_of, resolve, without_effect
+from aml_jupyter.environments.starting import start_builder, stop_builder
 from aml_jupyter.environments.submitter import submitter
 
-__all__ = ["ResolvedEnvironment", "around", "check", "python_of", "resolve", "submitter", "without_effect"]
+__all__ = [
+    "Built",
+    "Entry",
+    "EnvironmentCache",
+    "Hold",
+    "Recipe",
+    "ResolvedEnvironment",
+    "around",
+    "check",
+    "choose_recipe",
+    "python_of",
+    "resolve",
+    "start_builder",
+    "stop_builder",
+    "submitter",
+    "without_effect",
+]

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aml_jupyter.environments.cache import EnvironmentCache
 from aml_jupyter.environments.interpreter import locate, named_interpreter, version_of
 from aml_jupyter.errors import ConfigurationError
 
@@ -27,7 +28,7 @@ class ResolvedEnvironment(NamedTuple):
     variables : dict
         The whole environment of the process, but for what the supervisor adds.
     kind : str
-        ``submitter`` or ``user-managed``.
+        ``submitter``, ``user-managed``, or the builder's: ``venv``, ``conda``.
     notes : tuple of str
         What the run says about it.
     """
@@ -55,12 +56,31 @@ def resolve(definition: Mapping[str, Any]) -> ResolvedEnvironment:
     run_config = definition.get("run_config") or {}
     environment = _mapping(run_config.get("environment"))
     python = _mapping(environment.get("python"))
+    if definition.get("environment"):
+        return _resolve_built(definition, submitter)
     written = named_interpreter(python)
     found = locate(submitter["python"] if written is None else written, submitter)
     variables = around(found.path, submitter.get("variables") or {}, own=written is None)
     variables.update(declared_variables(_mapping(definition.get("environment_variables"))))
     kind = USER_MANAGED if python.get("userManagedDependencies") else SUBMITTER
     return ResolvedEnvironment(found.path, variables, kind, (f"Python: {python_of(definition)}",))
+
+
+def _resolve_built(definition: Mapping[str, Any], submitter: Mapping[str, Any]) -> ResolvedEnvironment:
+    """Return the Python of an environment that was built."""
+    recipe = definition["environment"]
+    built = EnvironmentCache().entry(str(recipe["key"])).built()
+    if built is None:
+        raise ConfigurationError(
+            f"The environment of run {definition.get('id')} ({recipe.get('title')}) was built, and is gone from "
+            f"{EnvironmentCache().root}. Submit the run again: it is built from its lock.",
+            "environment",
+        )
+    interpreter = str(built.facts["python"])
+    variables = around(interpreter, submitter.get("variables") or {}, own=False)
+    variables.update({str(key): str(value) for key, value in (built.facts.get("variables") or {}).items()})
+    variables.update(declared_variables(_mapping(definition.get("environment_variables"))))
+    return ResolvedEnvironment(interpreter, variables, str(recipe["kind"]), tuple(recipe.get("notes") or ()))
 
 
 def python_of(definition: Mapping[str, Any]) -> str:
@@ -71,6 +91,9 @@ def python_of(definition: Mapping[str, Any]) -> str:
     definition : dict
         The run's ``run.json``.
     """
+    built = _mapping(definition.get("environment"))
+    if built:
+        return f"{built.get('title')} ({built.get('key')})"
     submitter = _mapping(definition.get("submitter"))
     python = _mapping(_mapping(_mapping(definition.get("run_config")).get("environment")).get("python"))
     written = named_interpreter(python)

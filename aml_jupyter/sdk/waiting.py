@@ -12,6 +12,7 @@ from aml_jupyter.sdk.run_files import USER_LOG
 from aml_jupyter.service import ensure_service, wait_for_run
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.supervisor.plain import open_plain
+from aml_jupyter.views import log_path
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder
 from aml_jupyter.workspace.states import FINAL
 
@@ -82,30 +83,36 @@ class _LogPrinter:
 
     def __init__(self, folder: WorkspaceFolder) -> None:
         self._folder = folder
-        self._attempt = 0
+        self._log: Path | None = None
         self._offset = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._said = ""
 
     def show(self, record: RunRecord) -> None:
-        if record.attempt and record.attempt != self._attempt:
-            self._attempt, self._offset = record.attempt, 0
+        log = log_path(self._folder, record)
+        if log != self._log:
+            self._print_new(record)  # the end of the one before
+            self._log, self._offset = log, 0
             self._decoder.reset()
-        log = _log_of(self._folder, record)
-        if not self._attempt or not log.is_file():
+        if log is None or not log.is_file():
             waiting = f"{record.status}: {record.reason}" if record.reason else record.status
             if record.status not in FINAL and waiting != self._said:
                 self._said = waiting
                 print(waiting)
             return
-        with open_plain(log) as stream:
+        self._print_new(record)
+
+    def _print_new(self, record: RunRecord) -> None:
+        if self._log is None or not self._log.is_file():
+            return
+        with open_plain(self._log) as stream:
             stream.seek(self._offset)
             data = stream.read()
         if not data:
             return
         if self._offset == 0:
             again = f" of attempt {record.attempt}" if record.attempt > 1 else ""
-            title = f"Streaming {USER_LOG}{again}"
+            title = f"Streaming {protocol.BUILD_LOG if self._log.name == protocol.BUILD_LOG else USER_LOG}{again}"
             print(f"\n{title}\n{'=' * len(title)}\n")
         self._offset += len(data)
         sys.stdout.write(self._decoder.decode(data))

@@ -7,10 +7,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from aml_jupyter.environments import Hold
 from aml_jupyter.targets import Handle, Observation, Target
 from aml_jupyter.workspace import RunRecord
 
-__all__ = ["ActiveRun", "Ending"]
+__all__ = ["ActiveRun", "Ending", "Preparation"]
 
 
 @dataclass
@@ -23,6 +24,19 @@ class Ending:
 
 
 @dataclass
+class Preparation:
+    """Remember how the environment of an attempt is coming along."""
+
+    since: float
+    """When the attempt was claimed (Unix seconds): a build that failed before that is no reason to give up."""
+    build: float | None = None
+    """When the build began whose log is being copied (Unix seconds)."""
+    builders: int = 0
+    own: bool = False
+    """True when this service began the build for this very run."""
+
+
+@dataclass
 class ActiveRun:
     """Remember a run that takes up room on a target."""
 
@@ -30,6 +44,9 @@ class ActiveRun:
     handle: Handle
     backend: Target
     starting: Future[None] | None = None
+    preparation: Preparation | None = None
+    hold: Hold | None = None
+    """Keeps the environment from being collected until the supervisor holds it, too."""
     ending: Future[Ending] | None = None
     started_at: float = field(default_factory=time.monotonic)
     starts: int = 0

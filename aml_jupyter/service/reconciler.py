@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from aml_jupyter.errors import AmlError, LeaseLost, WorkspaceException
-from aml_jupyter.service import compute, ending, in_process, ingestion, requests, starting, watching
+from aml_jupyter.service import compute, ending, in_process, ingestion, preparing, requests, starting, watching
 from aml_jupyter.service.active import ActiveRun
 from aml_jupyter.service.lease import Lease
+from aml_jupyter.service.unstarted import fail
 from aml_jupyter.service.untracked import Untracked
 from aml_jupyter.service.wakeup import WakeSocket
 from aml_jupyter.supervisor.faults import fault_point
@@ -78,6 +80,8 @@ class Reconciler:
         """Attempts whose files are in place, though they have no slot yet."""
         self.start_seconds: dict[str | None, float] = {}
         """How long staging and starting took the last time, by snapshot."""
+        self.builders: dict[str, subprocess.Popen[bytes]] = {}
+        """The processes that build environments and were started here, by what they build."""
         self._backends: dict[str, tuple[float, Target]] = {}
         self.targets: list[TargetRecord] = []
         self.untracked = Untracked(folder, lease)
@@ -122,6 +126,7 @@ class Reconciler:
         watching.watch(self)
         ending.free_slots(self)
         self.settle()
+        preparing.prepare(self)
         starting.launch_claimed(self)
         ingestion.ingest(self)
         requests.answer(self)
@@ -162,7 +167,7 @@ class Reconciler:
             try:
                 backend = self.backend(run.target)
             except AmlError as error:
-                starting.fail(self, run, error, tx)
+                fail(self, run, error, tx)
                 continue
             self.active[run.id] = ActiveRun(run, starting.handle_of(run), backend)
 

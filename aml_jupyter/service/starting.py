@@ -7,20 +7,20 @@ import logging
 import sqlite3
 import time
 from concurrent.futures import Future
-from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aml_jupyter.errors import AmlError
+from aml_jupyter.service import preparing
 from aml_jupyter.service.active import ActiveRun
 from aml_jupyter.service.client import socket_path
 from aml_jupyter.service.launch import build_launch, needs_of
+from aml_jupyter.service.unstarted import end_unstarted, fail
 from aml_jupyter.supervisor.nurse import NurseError
 from aml_jupyter.targets import Handle, Target
 from aml_jupyter.workspace import (
     RunRecord,
     TargetRecord,
-    append_change,
     find_target,
     new_attempt,
     transition,
@@ -31,7 +31,7 @@ from aml_jupyter.workspace.queue import next_in_line, queued_targets
 if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler
 
-__all__ = ["claim", "end_unstarted", "fail", "handle_of", "launch_claimed", "stage_ahead"]
+__all__ = ["claim", "handle_of", "launch_claimed", "stage_ahead"]
 
 START_AGAIN_AFTER = 2.0
 """Seconds after which a start that left no trace is repeated, doubled each time; it cannot run twice: see the attempt's link."""
@@ -102,12 +102,12 @@ def _claim_one(service: Reconciler, tx: sqlite3.Connection, run: RunRecord) -> s
         return obstacle
     try:
         new_attempt(tx, run.id, service.lease.epoch, handle.as_dict())
-        # Nothing has to be prepared yet: every run uses a Python that exists.
-        claimed = transition(tx, replace(run, attempt=handle.attempt), "Starting", "")
+        active = ActiveRun(replace(run, attempt=handle.attempt), handle, backend)
+        active.run = transition(tx, active.run, "Starting" if preparing.is_ready(active) else "Preparing", "")
     except BaseException:
         backend.release(handle)
         raise
-    service.active[run.id] = ActiveRun(claimed, handle, backend)
+    service.active[run.id] = active
     return None
 
 
@@ -134,6 +134,8 @@ def launch_claimed(service: Reconciler) -> None:
             continue
         if active.seen is not None and active.seen.state != "absent":
             continue
+        if not preparing.is_ready(active):
+            continue
         obstacle = active.backend.reserve(active.handle, needs_of(active.run.definition))
         if obstacle is None:
             active.started_at = time.monotonic()
@@ -155,6 +157,9 @@ def stage_ahead(service: Reconciler) -> None:
     for record in service.targets:
         for run in service.next_up.get(record.name, ())[:AHEAD] if not _closed(record) else ():
             handle = Handle(run.target, run.id, run.attempt + 1)
+            if preparing.recipe_key(run) is not None:
+                preparing.build_ahead(service, run)  # its files are staged when it is known which Python it gets
+                continue
             if handle in service.staged or service.start_seconds.get(run.snapshot, QUICK) >= QUICK:
                 continue
             try:
@@ -180,7 +185,8 @@ def _stage_and_start(service: Reconciler, active: ActiveRun) -> None:
         backend.start(handle)
         return
     _stage(service, run, backend, handle)
-    backend.start(handle)
+    backend.start(handle, (active.hold.descriptor,) if active.hold is not None else ())
+    active.hold = None
     if len(service.start_seconds) > 1000:
         service.start_seconds.clear()
     service.start_seconds[run.snapshot] = time.monotonic() - begin
@@ -229,29 +235,3 @@ def _start_later(service: Reconciler, active: ActiveRun, error: BaseException) -
 def _has_waited(active: ActiveRun) -> bool:
     """Tell whether the time has passed after which a start is repeated, longer for each one before."""
     return time.monotonic() - active.started_at > START_AGAIN_AFTER * 2.0 ** min(active.starts - 1, 5)
-
-
-def fail(service: Reconciler, run: RunRecord, error: BaseException, tx: sqlite3.Connection | None = None) -> None:
-    """End a run that could not be started, in the transaction `tx` or in one of its own."""
-    message = error.message if isinstance(error, AmlError) else f"{type(error).__name__}: {error}"
-    after = "Canceled" if run.cancel_requested else "Failed"
-    text = None if after == "Canceled" else {"type": type(error).__name__, "message": message}
-    with nullcontext(tx) if tx is not None else service.folder.store.transaction(epoch=service.lease.epoch) as writer:
-        end_unstarted(service, writer, run, after, message, text)
-    service.active.pop(run.id, None)
-    service.queue_may_move = True
-
-
-def end_unstarted(
-    service: Reconciler,
-    tx: sqlite3.Connection,
-    run: RunRecord,
-    after: str,
-    reason: str,
-    error: dict[str, Any] | None = None,
-) -> None:
-    """Write the end of a run that no ``result.json`` explains."""
-    now = time.time()
-    change = {"op": "end", "status": after, "reason": reason, "ended": now, "error": error}
-    append_change(service.folder, run.id, change)
-    transition(tx, run.id, after, reason, ended=now, error=error)

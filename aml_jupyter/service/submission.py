@@ -122,7 +122,10 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
         check_run_id(request.run_id)
     source = source_folder(config.source_directory).resolve()
     script = config.check(also=request.overlay)
+    recipe = environments.choose_recipe(run_config.environment, submitter, _requirement_folders(source))
     definition = _definition(folder, request, target, submitter, source, script)
+    if recipe is not None:
+        definition["environment"] = recipe.as_dict()
     if not run_config.tracked_run or is_untracked(folder.store.read(), request.parent):
         definition["hidden"] = True
         definition["run_config"]["trackedRun"] = False
@@ -134,8 +137,25 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
         folder, source, overlay=dict(request.overlay), progress=request.progress, required=required
     )
     definition["snapshot"] = snapshot.id
+    if recipe is not None:
+        _keep_files(recipe)
     notes = (*run_config.notes, *_not_remembered(definition), *environments.without_effect(run_config))
+    if recipe is not None:
+        notes = (*notes, *recipe.notes)
     return _queue(folder, definition, snapshot, request.inputs, notes)
+
+
+def _requirement_folders(source: Path) -> list[Path]:
+    """Return where a relative path in the packages of an environment may start."""
+    return [source, source / ".azureml", source / "aml_config"]
+
+
+def _keep_files(recipe: environments.Recipe) -> None:
+    """Copy the local wheels that a recipe names, so that they are there when it is built."""
+    cache = environments.EnvironmentCache()
+    for stored, path in recipe.sources.items():
+        with store_errors(str(cache.root)):
+            cache.keep_file(stored, path)
 
 
 def _not_remembered(definition: Mapping[str, Any]) -> list[str]:

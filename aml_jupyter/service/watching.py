@@ -6,8 +6,8 @@ import logging
 import sqlite3
 from typing import TYPE_CHECKING
 
-from aml_jupyter.service import starting
 from aml_jupyter.service.active import ActiveRun
+from aml_jupyter.service.unstarted import end_unstarted
 from aml_jupyter.targets import Handle, Observation, Target
 from aml_jupyter.workspace import transition, update_attempt
 
@@ -85,6 +85,6 @@ def _cancel_unstarted(service: Reconciler, active: ActiveRun, tx: sqlite3.Connec
     if not active.backend.forbid(active.handle, "canceled"):
         return  # it has started in the meantime: the next look sees it
     active.backend.release(active.handle)
-    starting.end_unstarted(service, tx, active.run, "Canceled", active.run.reason)
+    end_unstarted(service, tx, active.run, "Canceled", active.run.reason)
     service.active.pop(active.run.id, None)
     service.queue_may_move = True

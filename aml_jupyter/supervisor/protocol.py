@@ -94,6 +94,8 @@ import os
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 __all__ = [
+    "BUILD_LOG",
+    "ENVIRONMENT_LOCK",
     "ARTIFACTS",
     "ATTEMPT",
     "CANCEL",
@@ -130,6 +132,8 @@ CANCEL = "cancel.json"  # {"time": ..., "grace_seconds": ..., "reason": ...}; wr
 EPOCH = "epoch"  # the highest service epoch that was here, as decimal text
 HEARTBEAT = "heartbeat"
 LOG = os.path.join("user_logs", "std_log.txt")
+BUILD_LOG = "build_log.txt"  # of the environment, before the attempt starts
+ENVIRONMENT_LOCK = "environment_lock.txt"  # what the environment was resolved to
 SUPERVISOR_LOG = "supervisor_log.txt"  # what the supervisor itself has to say
 EVENTS = "events"
 REQUESTS = "requests"

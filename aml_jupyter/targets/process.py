@@ -177,13 +177,13 @@ class ProcessTarget:
             mode=0o600,
         )
 
-    def start(self, handle: Handle) -> None:
-        """Have a supervisor forked, and let it keep the slots; when that fails, they are free again."""
+    def start(self, handle: Handle, holds: Sequence[int] = ()) -> None:
+        """Have a supervisor forked, and let it keep the slots and `holds`; when that fails, the slots are free again."""
         held = self._held.get(handle)
         control = self._place(handle, protocol.CONTROL)
         try:
             with fault_point("target.spawn"):
-                self._machine.start_supervisor(Path(control), held.fds if held else ())
+                self._machine.start_supervisor(Path(control), (*(held.fds if held else ()), *holds))
         finally:
             self.release(handle)
 

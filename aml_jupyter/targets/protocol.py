@@ -123,8 +123,8 @@ class Target(Protocol):
     def stage(self, handle: Handle, launch: Launch) -> None:
         """Put the snapshot and the launch file in place."""
 
-    def start(self, handle: Handle) -> None:
-        """Start the supervisor, which keeps the reserved room from then on."""
+    def start(self, handle: Handle, holds: Sequence[int] = ()) -> None:
+        """Start the supervisor, which keeps the reserved room and the descriptors `holds` as long as it lives."""
 
     def observe(self, handles: Sequence[Handle]) -> dict[Handle, Observation]:
         """Look at all `handles` in one round trip."""

@@ -161,9 +161,16 @@ def run_view(folder: WorkspaceFolder, run_id: str, log_lines: int = 20) -> RunVi
 
 
 def log_path(folder: WorkspaceFolder, run: RunRecord, attempt: int | None = None) -> Path | None:
-    """Return where the log of the run's newest (or the given) attempt lies; None before its first attempt."""
+    """Return where the log of the run's newest (or the given) attempt lies; None before its first attempt.
+
+    Until the script has started that is the log of its environment's build, where there is one.
+    """
     number = run.attempt if attempt is None else attempt
-    return Path(folder.layout.run(run.id).attempt(number).control) / protocol.LOG if number else None
+    if not number:
+        return None
+    control = Path(folder.layout.run(run.id).attempt(number).control)
+    log, build = control / protocol.LOG, control / protocol.BUILD_LOG
+    return build if not log.exists() and build.exists() else log
 
 
 def place_of(db: sqlite3.Connection, run: RunRecord) -> int | None:

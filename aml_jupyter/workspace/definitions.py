@@ -24,6 +24,9 @@ HIDDEN: Final = "***"
 _VARIABLES: Final = frozenset({"environment_variables", "environmentVariables"})
 _SECRET: Final = re.compile(r"password|passwd|secret|token|credential", re.IGNORECASE)
 
+_CREDENTIALS: Final = re.compile(r"([a-z][a-z0-9+.\-]*://)[^/@\s]+@", re.IGNORECASE)
+"""A user and a password in an address: those of a package index, say."""
+
 
 def write_definition(layout: Layout, definition: Mapping[str, Any]) -> None:
     """Write ``run.json`` into the run's folder, for its owner's eyes only.
@@ -61,6 +64,8 @@ def read_definition(layout: Layout, run_id: str) -> dict[str, Any]:
 def without_values(definition: Mapping[str, Any]) -> dict[str, Any]:
     """Return a definition as the database has it: variables by their names, and nothing that is called a secret."""
     shown = {**definition, "run_config": _without_secrets(definition.get("run_config") or {})}
+    if definition.get("environment"):
+        shown["environment"] = {key: value for key, value in definition["environment"].items() if key != "asked"}
     if definition.get("environment_variables"):
         shown["environment_variables"] = dict.fromkeys(definition["environment_variables"], HIDDEN)
     return shown
@@ -69,6 +74,8 @@ def without_values(definition: Mapping[str, Any]) -> dict[str, Any]:
 def _without_secrets(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_secrets(each) for each in value]
+    if isinstance(value, str):
+        return _CREDENTIALS.sub(r"\1", value)
     if not isinstance(value, Mapping):
         return value
     shown: dict[str, Any] = {}

@@ -47,10 +47,6 @@ def _set(path: str, value: Any) -> Change:
     return change
 
 
-def _dependencies(**options: Any) -> Change:
-    return _set("environment.python.conda_dependencies", CondaDependencies.create(**options))
-
-
 def _libraries() -> DatabricksSection:
     section = DatabricksSection()
     library = PyPiLibrary()
@@ -62,33 +58,6 @@ def _libraries() -> DatabricksSection:
 @pytest.mark.parametrize(
     ("change", "field", "said"),
     [
-        (
-            _dependencies(conda_packages=["scikit-learn"]),
-            "environment.python.conda_dependencies.conda_packages",
-            "scikit-learn",
-        ),
-        (_dependencies(pip_packages=["numpy==2"]), "environment.python.conda_dependencies.pip_packages", "numpy==2"),
-        (
-            _dependencies(pip_packages=["azureml-sdk"]),
-            "environment.python.conda_dependencies.pip_packages",
-            "azureml-sdk",
-        ),
-        (
-            _dependencies(pip_indexurl="https://u:pw@h"),
-            "environment.python.conda_dependencies.pip_options",
-            "--find-links",
-        ),
-        (_dependencies(python_version="3.9"), "environment.python.conda_dependencies python", "3.9"),
-        (
-            lambda config: config.environment.python.conda_dependencies.add_channel("pytorch"),
-            "environment.python.conda_dependencies.conda_channels",
-            "pytorch",
-        ),
-        (
-            _set("environment.python.base_conda_environment", "base"),
-            "environment.python.base_conda_environment",
-            "base",
-        ),
         (_set("docker", DockerConfiguration(use_docker=True)), "docker.use_docker", "True"),
         (_set("environment.docker.enabled", True), "environment.docker.enabled", "True"),
         (_set("environment.docker.base_image", "python:3.12"), "environment.docker.base_image", "python:3.12"),

@@ -1,0 +1,148 @@
+"""Choose, from an Environment alone, what has to be built for a run: nothing, a virtual environment, conda packages, an image."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from aml_jupyter.config import CondaDependencies, Environment
+from aml_jupyter.config.conda_dependencies import DEFAULT_PYTHON, TEMPLATE_PYTHON, package_name
+from aml_jupyter.environments.pip_settings import installer_settings
+from aml_jupyter.environments.pythons import find_python, nearest_python
+from aml_jupyter.environments.recipe import Recipe
+from aml_jupyter.environments.requirement_lines import Requirements, read_requirements
+from aml_jupyter.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from aml_jupyter.config import RunConfiguration
+
+__all__ = ["choose_recipe", "is_template", "wants_container"]
+
+# The templates of SDK v1 and of Workbench: who has exactly these has asked for nothing.
+_TEMPLATE_PYTHONS: Final = frozenset({"3.5.2", "3.6.2", TEMPLATE_PYTHON, DEFAULT_PYTHON})
+_TEMPLATE_CHANNELS: Final = frozenset({"anaconda", "conda-forge", "defaults"})
+
+SERVED: Final = frozenset({"azureml-defaults"})
+"""Packages that only make a run of Azure's service possible: the in-run client takes their place."""
+
+FIELD: Final = "environment.python.conda_dependencies"
+
+
+def wants_container(run_config: RunConfiguration) -> bool:
+    """Say whether a run configuration asks for Docker, in either of its two sections."""
+    environment = run_config.environment
+    return bool(run_config.docker.use_docker or (not environment.is_reference and environment.docker.enabled))
+
+
+def has_conda() -> bool:
+    """Say whether conda packages can be solved and linked here: the extra ``conda`` is installed."""
+    return importlib.util.find_spec("rattler") is not None
+
+
+def is_template(dependencies: CondaDependencies) -> bool:
+    """Say whether packages are those of an untouched template, which nobody has asked for."""
+    content = dependencies.as_dict()
+    return (
+        all(package_name(entry) in ("python", "pip") and "::" not in entry for entry in dependencies.conda_packages)
+        and all(package_name(entry) in SERVED for entry in dependencies.pip_packages)
+        and not list(dependencies.pip_options)
+        and (dependencies.get_python_version() or DEFAULT_PYTHON) in _TEMPLATE_PYTHONS
+        and set(dependencies.conda_channels) <= _TEMPLATE_CHANNELS
+        and not content.get("variables")
+    )
+
+
+def choose_recipe(
+    environment: Environment,
+    submitter: Mapping[str, Any],
+    folders: Sequence[str | Path] = (),
+) -> Recipe | None:
+    """Return what has to be built so that a process of this machine has what an Environment says; None: nothing.
+
+    Parameters
+    ----------
+    environment : Environment
+        What the run needs; no reference.
+    submitter : dict
+        As `submitter()` returns it: whose Python counts where none is asked for.
+    folders : sequence of path
+        Where relative paths in requirement lines may start.
+
+    Raises
+    ------
+    ConfigurationError
+        When something of it cannot be had: a file that is not there, a Python that this machine does not have.
+    """
+    python = environment.python
+    dependencies = python.conda_dependencies
+    if python.user_managed_dependencies or dependencies is None or is_template(dependencies):
+        return None
+    conda = [
+        entry for entry in dependencies.conda_packages if package_name(entry) not in ("python", "pip") or "::" in entry
+    ]
+    needs_conda = bool(conda) or python.base_conda_environment is not None
+    requirements = read_requirements(
+        [*dependencies.pip_options, *dependencies.pip_packages], [*folders, submitter.get("cwd") or "."]
+    )
+    notes = [*requirements.notes, *_leave_out_served(requirements)]
+    if not needs_conda:
+        found = _venv(dependencies, requirements, submitter, notes)
+        if found is not None:
+            return found
+    from aml_jupyter.environments.choose_conda import conda_recipe
+
+    return conda_recipe(environment, requirements, submitter, notes)
+
+
+def _leave_out_served(requirements: Requirements) -> list[str]:
+    """Leave out what the in-run client takes the place of, and say so."""
+    served = [line for line in requirements.lines if package_name(line) in SERVED]
+    requirements.lines[:] = [line for line in requirements.lines if line not in served]
+    return [f"{', '.join(served)}: not installed; aml-jupyter serves azureml.core inside the run"] if served else []
+
+
+def _venv(
+    dependencies: CondaDependencies, requirements: Requirements, submitter: Mapping[str, Any], notes: list[str]
+) -> Recipe | None:
+    """Return the recipe of a virtual environment; None when only conda may have the Python that is asked for."""
+    wish = next((entry for entry in dependencies.conda_packages if package_name(entry) == "python"), "python")
+    version = str(submitter.get("version") or "")
+    if wish == "python" or (dependencies.get_python_version() or DEFAULT_PYTHON) in _TEMPLATE_PYTHONS:
+        path = str(submitter["python"])
+        if wish != "python" and not version.startswith(re.sub(r"\.\d+$", "", dependencies.get_python_version() or "")):
+            notes.append(f"{wish} is the template's; the environment has the submitter's Python {version}")
+    else:
+        found = find_python(wish, submitter)
+        if found is None:
+            if has_conda():
+                return None
+            raise ConfigurationError(
+                f"{FIELD}: {wish} cannot be had: no Python of this machine is one, and conda packages need "
+                f"pip install 'aml-jupyter[conda]'. {nearest_python(wish)}.",
+                field=FIELD,
+            )
+        path, version = found
+    asked = {
+        "python": {"path": os.path.realpath(path), "version": version},
+        "platform": f"{platform.system().lower()}-{platform.machine()}",
+        "requirements": requirements.lines,
+        "constraints": requirements.constraints,
+        "options": requirements.options,
+        "settings": installer_settings(submitter.get("variables") or {}),
+        "files": sorted(requirements.files),
+        "variables": {str(key): str(value) for key, value in (dependencies.as_dict().get("variables") or {}).items()},
+    }
+    title = f"Python {version} with {named_packages(requirements)} (pip)"
+    return Recipe("venv", asked, title, tuple(notes), requirements.files)
+
+
+def named_packages(requirements: Requirements) -> str:
+    """Return the first few packages, for people."""
+    names = [package_name(line.rsplit("/", 1)[-1]) for line in requirements.lines]
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return shown or "no packages"

@@ -1,0 +1,73 @@
+"""Read pip's own settings, so that uv installs from where pip does: indexes, links, certificates, constraints.
+
+uv reads neither ``pip.conf`` nor ``PIP_*`` variables; people behind a company's index have set these and nothing else.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+__all__ = ["installer_settings"]
+
+_LISTS: Final = ("extra-index-url", "find-links", "trusted-host", "constraint")
+_SINGLE: Final = ("index-url", "cert", "no-index", "pre")
+
+
+def installer_settings(variables: Mapping[str, str], prefix: str | None = None) -> dict[str, list[str]]:
+    """Return pip's settings in the words of a command line.
+
+    Parameters
+    ----------
+    variables : dict
+        The environment variables that count: ``PIP_INDEX_URL``, ``PIP_CONFIG_FILE``, ``HOME``, ...
+    prefix : str, optional
+        The Python's prefix; its ``pip.conf`` counts, too.
+
+    Returns
+    -------
+    dict
+        Setting (``index-url``, ``extra-index-url``, ``find-links``, ``trusted-host``, ``constraint``, ``cert``,
+        ``no-index``, ``pre``) to its values. A variable wins over a file, the user's file over the system's.
+    """
+    found: dict[str, list[str]] = {}
+    for path in _files(variables, prefix):
+        parser = configparser.RawConfigParser(strict=False)
+        try:
+            parser.read_string(path.read_text(encoding="utf-8", errors="replace"))
+        except (OSError, configparser.Error):
+            continue
+        for section in ("global", "install"):
+            if parser.has_section(section):
+                for name in (*_LISTS, *_SINGLE):
+                    if parser.has_option(section, name):
+                        found[name] = parser.get(section, name).split()
+    for name in (*_LISTS, *_SINGLE):
+        written = variables.get(f"PIP_{name.upper().replace('-', '_')}")
+        if written is not None:
+            found[name] = written.split()
+    return {name: values for name, values in found.items() if values}
+
+
+def _files(variables: Mapping[str, str], prefix: str | None) -> Iterator[Path]:
+    """Yield pip's configuration files, the weakest first."""
+    chosen = variables.get("PIP_CONFIG_FILE")
+    if chosen == os.devnull:
+        return
+    home = Path(variables.get("HOME") or Path.home())
+    if sys.platform == "darwin":
+        yield Path("/Library/Application Support/pip/pip.conf")
+        yield home / "Library/Application Support/pip/pip.conf"
+    for folder in (variables.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":"):
+        yield Path(folder) / "pip/pip.conf"
+    yield Path("/etc/pip.conf")
+    yield home / ".pip/pip.conf"
+    yield Path(variables.get("XDG_CONFIG_HOME") or home / ".config") / "pip/pip.conf"
+    if prefix:
+        yield Path(prefix) / "pip.conf"
+    if chosen:
+        yield Path(chosen)

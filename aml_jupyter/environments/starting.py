@@ -1,0 +1,69 @@
+"""Start the process that builds a recipe, and end it when nobody waits for it any more."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aml_jupyter.environments.cache import Entry
+from aml_jupyter.supervisor.faults import fault_point, fault_variables
+
+__all__ = ["start_builder", "stop_builder"]
+
+_PROGRAM: Final = "import sys; from aml_jupyter.environments.builders.process import main; sys.exit(main(sys.argv[1:]))"
+
+
+def start_builder(
+    entry: Entry, recipe: Mapping[str, Any], variables: Mapping[str, str]
+) -> subprocess.Popen[bytes] | None:
+    """Start the process that builds `entry`, detached from this one; None when somebody builds it already.
+
+    Parameters
+    ----------
+    entry : Entry
+        Where it is built.
+    recipe : dict
+        As `Recipe.as_dict` returns it.
+    variables : dict
+        The submitter's variables: its PATH, certificates, and settings of pip and uv.
+
+    Raises
+    ------
+    OSError
+        When no process can be started, or the cache cannot be written.
+    """
+    lock = entry.try_lock()
+    if lock is None:
+        return None
+    try:
+        entry.write("recipe.json", dict(recipe))
+        environment = {**variables, **fault_variables(), "AML_USER_DATA": str(entry.cache.root.parent)}
+        for name in ("AML_RUNTIME", "PYTHONPATH"):  # where this package was found, it is found again
+            if name in os.environ:
+                environment[name] = os.environ[name]
+        with open(entry.log, "wb") as log, fault_point("environment.spawn"):
+            return subprocess.Popen(
+                [sys.executable, "-c", _PROGRAM, str(entry.path), str(lock)],
+                env=environment,
+                cwd=entry.path,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=(lock,),
+                start_new_session=True,
+            )
+    finally:
+        os.close(lock)
+
+
+def stop_builder(entry: Entry) -> None:
+    """End the process that builds `entry`, if one does; what it has made so far counts for nothing."""
+    group = entry.builder_pid()
+    if group is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError), fault_point("environment.stop"):
+            os.killpg(group, signal.SIGKILL)
