@@ -96,7 +96,7 @@ def choose_recipe(
             return found
     from aml_jupyter.environments.choose_conda import conda_recipe
 
-    return conda_recipe(environment, requirements, submitter, notes)
+    return conda_recipe(dependencies, requirements, submitter, notes, [*folders, submitter.get("cwd") or "."])
 
 
 def _leave_out_served(requirements: Requirements) -> list[str]:

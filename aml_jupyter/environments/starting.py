@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,7 +43,11 @@ def start_builder(
         return None
     try:
         entry.write("recipe.json", dict(recipe))
+        scratch = entry.path / "tmp"  # what a killed builder left there goes with the next one
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(mode=0o700)
         environment = {**variables, **fault_variables(), "AML_USER_DATA": str(entry.cache.root.parent)}
+        environment["TMPDIR"] = str(scratch)
         for name in ("AML_RUNTIME", "PYTHONPATH"):  # where this package was found, it is found again
             if name in os.environ:
                 environment[name] = os.environ[name]

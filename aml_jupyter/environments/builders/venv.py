@@ -6,14 +6,17 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from aml_jupyter.config.conda_dependencies import package_name
 from aml_jupyter.environments.builders import BuildError, Progress
 from aml_jupyter.environments.pythons import uv_program
 
-__all__ = ["install_requirements", "make", "resolve", "resolve_requirements"]
+__all__ = ["install_requirements", "make", "pin_what_is_missing", "resolve", "resolve_requirements"]
+
+_Result = TypeVar("_Result")
 
 _OPTIONS: Final = {
     "--index-url": "--index-url",
@@ -62,8 +65,8 @@ def make(asked: dict[str, Any], lock: str, prefix: Path, cache: Path, progress: 
     }
 
 
-def resolve_requirements(asked: dict[str, Any], cache: Path, python: str, prefix: Path | None = None) -> str:
-    """Return pinned requirements for the interpreter `python`, to be put into `prefix` where one is given."""
+def resolve_requirements(asked: dict[str, Any], cache: Path, python: str) -> str:
+    """Return the recipe's requirements pinned, with hashes, for the interpreter `python`."""
     lines = [_line(line, cache) for line in asked["requirements"]]
     if not lines:
         return ""
@@ -85,6 +88,52 @@ def resolve_requirements(asked: dict[str, Any], cache: Path, python: str, prefix
             _write(f"{folder}/requirements.in", [line for line in lines if line not in azure])
             _run([*command, f"{folder}/requirements.in"])
         return Path(folder, "lock.txt").read_text(encoding="utf-8")
+
+
+def pin_what_is_missing(asked: dict[str, Any], cache: Path, python: Path) -> str:
+    """Return pinned requirements, with hashes, for what the environment of `python` lacks of the recipe's requirements."""
+    lines = [_line(line, cache) for line in asked["requirements"]]
+    with tempfile.TemporaryDirectory(prefix="aml-build-") as folder:
+        command = [uv_program(), "pip", "install", "--python", str(python), "--dry-run"]
+        command += _constraints(asked, cache, folder) + _options(asked)
+
+        def ask(wanted: Sequence[str]) -> list[str]:
+            _write(f"{folder}/requirements.in", wanted)
+            return _run([*command, "--requirement", f"{folder}/requirements.in"])
+
+        said = _without_azure_when_needed(ask, lines)
+        pins = [match.group(1).strip() for line in said if (match := re.match(r"\s*\+ (.+)$", line))]
+        if not pins:
+            return ""
+        by_name = {package_name(line).lower(): line for line in lines if "@ " in line or "://" in line}
+        wanted = [by_name.get(package_name(pin).lower(), pin.split(" (from ")[0]) for pin in pins]
+        _write(f"{folder}/pins.in", wanted)
+        command = [
+            uv_program(),
+            "pip",
+            "compile",
+            "--python",
+            str(python),
+            "--no-deps",
+            "--generate-hashes",
+            "--no-header",
+        ]
+        _run([*command, "--no-annotate", *_options(asked), "--output-file", f"{folder}/lock.txt", f"{folder}/pins.in"])
+        return Path(folder, "lock.txt").read_text(encoding="utf-8")
+
+
+def _without_azure_when_needed(act: Callable[[Sequence[str]], _Result], lines: Sequence[str]) -> _Result:
+    """Do what `act` does with requirements; when it fails, without those of Azure, which the in-run client stands in for."""
+    try:
+        return act(lines)
+    except BuildError as error:
+        azure = [line for line in lines if line.lower().startswith("azureml-")]
+        if not azure:
+            raise
+        print(
+            f"{error}\nTrying again without {', '.join(azure)}: aml-jupyter serves what it can of azureml.", flush=True
+        )
+        return act([line for line in lines if line not in azure])
 
 
 def install_requirements(asked: dict[str, Any], lock: str, cache: Path, python: Path) -> None:
@@ -136,8 +185,8 @@ def _write(path: str, lines: Sequence[str]) -> None:
     Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _run(command: Sequence[str]) -> None:
-    """Run uv, with what it says in the log; raise what it says of its failure."""
+def _run(command: Sequence[str]) -> list[str]:
+    """Run uv, with what it says in the log, and return that; raise what it says of its failure."""
     environment = {
         **os.environ,
         "UV_NO_PROGRESS": "1",
@@ -165,6 +214,7 @@ def _run(command: Sequence[str]) -> None:
             print(line.rstrip(), flush=True)
     if process.returncode:
         raise BuildError(_complaint(said) or f"uv ended with exit code {process.returncode}")
+    return said
 
 
 def _complaint(said: Sequence[str]) -> str:

@@ -1,0 +1,159 @@
+"""Conda environments are solved and linked from a real channel, with no conda installed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from wheels import make_wheel
+
+from aml_jupyter import environments
+from aml_jupyter.config import CondaDependencies, Environment
+from aml_jupyter.environments import Built, EnvironmentCache
+from aml_jupyter.environments.builders import BuildError
+from aml_jupyter.environments.builders.process import build
+from aml_jupyter.environments.choose_conda import conda_platform
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the channel is built from a Linux Python")
+
+Make = Callable[..., Built]
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@pytest.fixture(scope="session")
+def channel() -> Path:
+    from conda_channel import conda_channel
+
+    return conda_channel()
+
+
+@pytest.fixture
+def make(channel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+
+    def make_environment(
+        *packages: str,
+        pip: tuple[str, ...] = (),
+        channels: tuple[str, ...] = (),
+        variables: Any = None,
+        **submitter: str,
+    ) -> Built:
+        content = {
+            "channels": list(channels) or [channel.as_uri()],
+            "dependencies": [*packages, *([{"pip": list(pip)}] if pip else [])],
+            "variables": variables or {},
+        }
+        environment = Environment("e")
+        environment.python.conda_dependencies = CondaDependencies.from_dict(content)
+        who = {**environments.submitter(), "variables": {"HOME": str(tmp_path), **submitter}}
+        recipe = environments.choose_recipe(environment, who, [tmp_path])
+        assert recipe is not None and recipe.kind == "conda"
+        entry = EnvironmentCache().entry(recipe.key)
+        entry.write("recipe.json", recipe.as_dict())
+        return build(entry)
+
+    return make_environment
+
+
+def run(built: Built, *command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin"})
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_environment_is_the_environment(make: Make) -> None:
+    built = make(f"python={HERE}", "pinned", "purelib")
+    python = built.facts["python"]
+    program = "import sys, sysconfig, purelib; print(sys.prefix, sysconfig.get_path('purelib'), purelib.__version__)"
+    prefix, purelib, version = run(built, python, "-c", program).split()
+    assert prefix == str(built.prefix) and purelib.startswith(prefix) and version == "3.1"
+    libraries = run(built, "/usr/bin/ldd", os.path.realpath(python))
+    assert all(str(built.prefix) in line for line in libraries.splitlines() if "libpython" in line)
+    assert run(built, str(built.prefix / "bin/pinned")) == "tinylib 1.0\n"  # tinylib<2, and the prefix in its text
+    assert "tinylib-1.0-0.tar.bz2" in built.lock.read_text()
+    assert not list(Path(built.prefix).glob("**/*.tmp"))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["tinylib=1.*", "tinylib==1.0", "tinylib 1.0", "tinylib>=1,<2", "tinylib=1.0=0", "tinylib=1.*=*0*", "tinylib <2"],
+)
+def test_every_form_of_a_spec_is_read(make: Make, spec: str) -> None:
+    assert (make(spec).prefix / "share/tinylib").read_text() == "tinylib 1.0\n"
+
+
+def test_pip_adds_to_what_conda_has_and_leaves_it_alone(make: Make, tmp_path: Path) -> None:
+    make_wheel(tmp_path / "wheels", "beside", "1.0", ["purelib>=3"])
+    make_wheel(tmp_path / "wheels", "purelib", "9.9")
+    built = make("purelib", pip=("--no-index", f"--find-links {tmp_path / 'wheels'}", "beside"))
+    said = run(
+        built, built.facts["python"], "-c", "import beside, purelib; print(beside.__version__, purelib.__version__)"
+    )
+    assert said.split() == ["1.0", "3.1"]
+    assert "beside==1.0" in built.lock.read_text() and "purelib==9.9" not in built.lock.read_text()
+
+
+def test_activation_is_honoured(make: Make) -> None:
+    built = make("activated", variables={"MY_SETTING": 7})
+    assert built.facts["variables"] == {"ACTIVATED_HOME": f"{built.prefix}/share", "MY_SETTING": "7"}
+
+
+def test_the_machine_that_will_run_it_counts(make: Make) -> None:
+    with pytest.raises(BuildError, match="__cuda"):
+        make("needcuda")
+    built = make("needcuda", CONDA_OVERRIDE_CUDA="12.4")
+    assert (built.prefix / "share/needcuda").exists()
+
+
+@pytest.mark.parametrize(
+    ("packages", "said"),
+    [
+        (("no-such-package",), "no-such-package"),
+        (("pinned", "tinylib=2.0"), "tinylib"),
+        (("python=2.6",), f"python=2.6 cannot be had; the nearest in these channels is Python {HERE}"),
+    ],
+)
+def test_a_set_that_cannot_be_had_says_which_package_and_why(make: Make, packages: tuple[str, ...], said: str) -> None:
+    with pytest.raises(BuildError) as caught:
+        make(*packages)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_channel_that_cannot_be_reached_is_named_in_bounded_time(make: Make) -> None:
+    with pytest.raises(BuildError, match=r"localhost:1/nowhere"):
+        make("tinylib", channels=("http://localhost:1/nowhere",))
+
+
+def test_a_channel_of_a_folder_that_is_not_there_is_refused_at_once(make: Make) -> None:
+    with pytest.raises(environments.choose.ConfigurationError, match="there is no folder"):
+        make("tinylib", channels=("./nowhere",))
+
+
+def test_the_first_channel_that_has_a_package_wins(make: Make, channel: Path, tmp_path: Path) -> None:
+    import asyncio
+
+    from conda_channel import write_package
+    from rattler.index import index_fs
+
+    first = tmp_path / "first"
+    (first / conda_platform()).mkdir(parents=True)
+    (first / "noarch").mkdir()
+    write_package(first, "tinylib", "0.5", {"share/tinylib": "tinylib 0.5\n"})
+    asyncio.run(index_fs(first))
+    built = make("tinylib", channels=("./first", channel.as_uri()))
+    assert (built.prefix / "share/tinylib").read_text() == "tinylib 0.5\n"
+
+
+def test_two_environments_share_their_files_and_the_second_is_quick(make: Make) -> None:
+    one, other = make(f"python={HERE}", "purelib"), make(f"python={HERE}", "tinylib")
+    assert one.path != other.path
+    name = f"lib/libpython{HERE}.so.1.0"
+    if (one.prefix / name).exists():
+        assert (one.prefix / name).stat().st_ino == (other.prefix / name).stat().st_ino
+    assert other.facts["seconds"] < 5
