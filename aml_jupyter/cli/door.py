@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
-from aml_jupyter.cli.progress import progress_bar
+from aml_jupyter.views.progress import progress_bar
 
 if TYPE_CHECKING:
     from aml_jupyter.service import Submission

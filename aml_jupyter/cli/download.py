@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aml_jupyter.cli.common import emit_json, open_workspace, select_run, wants_json
 from aml_jupyter.cli.parser import Arguments, Nouns, add_verb
 from aml_jupyter.errors import UserErrorException, nearest
-from aml_jupyter.supervisor.plain import open_plain
 
 if TYPE_CHECKING:
     from aml_jupyter.cli.door import Door
@@ -40,6 +37,7 @@ def add_verb_to(verbs: Nouns) -> None:
 
 def _download(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.cli.run import named_run
+    from aml_jupyter.sdk.copies import copy_file
     from aml_jupyter.views import log_path
     from aml_jupyter.workspace import artifact_path, list_artifacts
 
@@ -66,12 +64,19 @@ def _download(arguments: Arguments, door: Door) -> int:
     total = sum(artifact.size for artifact in wanted)
     done = 0
     with door.progress(f"download of {run.id}", "bytes") as progress:
+
+        def moved(size: int) -> None:
+            nonlocal done
+            done += size
+            if progress is not None:
+                progress(done, total)
+
         for name, path in sources:
             place = (destination / name).resolve()
             if not place.is_relative_to(destination.resolve()):
                 raise UserErrorException(f"the file name {name!r} leaves the folder {destination}", "names")
             try:
-                _copy(path, place)
+                copy_file(path, place, moved)
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) or not os.access(destination, os.W_OK):
                     raise UserErrorException(
@@ -80,9 +85,6 @@ def _download(arguments: Arguments, door: Door) -> int:
                 failed.append(f"{name} of run {run.id} could not be fetched: {error.strerror}")
                 continue
             copied.append({"name": name, "path": str(place), "size": place.stat().st_size})
-            done += place.stat().st_size
-            if progress is not None:
-                progress(done, total)
     for message in failed:
         door.remark(f"aml: {message}")
     if wants_json(arguments):
@@ -107,23 +109,3 @@ def _chosen(artifacts: list[ArtifactRecord], names: list[str], run: str) -> list
             raise UserErrorException(f"run {run} has no file {name!r}; {known or 'it has no files'}", "names")
         chosen.update((entry.name, entry) for entry in found)
     return list(chosen.values())
-
-
-def _copy(source: Path, place: Path) -> None:
-    """Copy to a temporary name first, so that a full disk leaves no half a file under the right one."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=place.parent, prefix=".aml-")
-    try:
-        with open_plain(source) as reading, os.fdopen(handle, "wb") as writing:
-            shutil.copyfileobj(reading, writing, 1 << 20)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, place)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

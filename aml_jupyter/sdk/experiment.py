@@ -11,6 +11,7 @@ from aml_jupyter.sdk.mapping import texts_by_name
 from aml_jupyter.sdk.run import Run
 from aml_jupyter.sdk.unbuilt import unbuilt
 from aml_jupyter.service import SubmitRequest, create_experiment, submit
+from aml_jupyter.views.progress import shown_progress
 from aml_jupyter.workspace import WorkspaceFolder, list_experiments
 
 if TYPE_CHECKING:
@@ -100,10 +101,10 @@ class Experiment:
             options["properties"] = texts_by_name(options["properties"], "properties")
         config = config.effective()
         kind = "command" if config.command else "script"
-        submission = submit(
-            self.workspace.folder,
-            SubmitRequest(config=config, experiment=self.name, kind=kind, tags=texts_by_name(tags, "tags"), **options),
-        )
+        wanted = {"experiment": self.name, "kind": kind, "tags": texts_by_name(tags, "tags"), **options}
+        with shown_progress(f"snapshot of {config.source_directory}", "bytes") as progress:
+            request = SubmitRequest(config=config, **{"progress": progress, **wanted})
+            submission = submit(self.workspace.folder, request)
         for note in submission.notes:
             print(note)
         return Run(self, submission.run.id)

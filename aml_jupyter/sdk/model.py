@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aml_jupyter.errors import ModelException
 from aml_jupyter.sdk.mapping import texts_by_name
 from aml_jupyter.sdk.unbuilt import refuse_attribute
+from aml_jupyter.views.progress import shown_progress
 from aml_jupyter.workspace import (
     ModelRecord,
     delete_model,
@@ -289,7 +290,9 @@ class Model:
         ModelException
             When it is there already and `exist_ok` is False.
         """
-        return str(download_model(self.workspace.folder, self._record, target_dir, bool(exist_ok or exists_ok)))
+        with shown_progress(f"download of {self.id}", "bytes") as progress:
+            replace = bool(exist_ok or exists_ok)
+            return str(download_model(self.workspace.folder, self._record, target_dir, replace, progress))
 
     def update(
         self, tags: Mapping[str, Any] | None = None, description: str | None = None, *_ignored: Any, **_also: Any

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aml_jupyter.errors import UserErrorException, nearest
+from aml_jupyter.sdk.copies import copy_all
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, artifact_path, get_run, list_artifacts, materialise
 
@@ -61,7 +62,7 @@ def download_file(
     target = Path(output) if output is not None else Path.cwd()
     if target.is_dir() or str(output or "").endswith(("/", os.sep)):
         target = target / Path(name).name
-    _copy(_path_of(folder, run_id, name), target)
+    copy_all([(_path_of(folder, run_id, name), target)], f"download of {name}")
 
 
 def download_files(
@@ -93,19 +94,20 @@ def download_files(
             "output_paths",
         )
     root = Path(output_directory or ".")
+    files = []
     for index, name in enumerate(names):
         inside = name if append_prefix or not start else name[len(start) :].lstrip("/") or Path(name).name
-        _copy(_path_of(folder, run_id, name), root / (output_paths[index] if output_paths is not None else inside))
+        place = root / (output_paths[index] if output_paths is not None else inside)
+        files.append((_path_of(folder, run_id, name), place))
+    copy_all(files, f"download of {run_id}")
 
 
 def download_logs(folder: WorkspaceFolder, run_id: str, destination: str | os.PathLike[str] | None) -> list[str]:
     """Copy the run's logs below `destination` and return where they went."""
     root = Path(destination) if destination is not None else Path("assets") / run_id
-    paths = []
-    for name, path in log_files(folder, run_id).items():
-        _copy(path, root / name)
-        paths.append(str(root / name))
-    return paths
+    files = [(path, root / name) for name, path in log_files(folder, run_id).items()]
+    copy_all(files, f"download of the logs of {run_id}")
+    return [str(place) for _, place in files]
 
 
 def populated(folder: WorkspaceFolder, run_id: str, metrics: dict[str, Any], recursive: bool) -> dict[str, Any]:
@@ -173,8 +175,3 @@ def _path_of(folder: WorkspaceFolder, run_id: str, name: str) -> Path:
             f"Run {run_id} has no file {name!r}; {nearest(name, known) or 'it has none at all'}.", "name"
         )
     return artifact_path(folder, run_id, name)
-
-
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -177,9 +177,18 @@ def missing_models(layout: Layout, records: Iterable[ModelRecord]) -> list[str]:
 
 
 def download_model(
-    folder: WorkspaceFolder, record: ModelRecord, target: str | os.PathLike[str], exist_ok: bool = False
+    folder: WorkspaceFolder,
+    record: ModelRecord,
+    target: str | os.PathLike[str],
+    exist_ok: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Copy a model's file or folder into the folder `target` and return its path there.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        Told the bytes that were copied, and those in all.
 
     Raises
     ------
@@ -196,8 +205,18 @@ def download_model(
             "target_dir",
         )
     goal.parent.mkdir(parents=True, exist_ok=True)
+    total = sum(path.stat().st_size for path in (source, *source.rglob("*")) if path.is_file()) if progress else 0
+    done = 0
+
+    def copy(one: str, other: str) -> None:
+        nonlocal done
+        shutil.copyfile(one, other)
+        done += os.path.getsize(other)
+        if progress is not None:
+            progress(done, total)
+
     if source.is_dir():
-        shutil.copytree(source, goal, dirs_exist_ok=True)
+        shutil.copytree(source, goal, dirs_exist_ok=True, copy_function=copy)
     else:
-        shutil.copyfile(source, goal)
+        copy(str(source), str(goal))
     return goal

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aml_jupyter.cli import run_line
-from aml_jupyter.cli.progress import progress_bar, progress_line
+from aml_jupyter.views.progress import progress_bar, progress_line
 
 
 class PaperDoor:
@@ -60,7 +60,7 @@ def test_a_notebooks_door_gets_html_and_takes_its_runs(project: Path) -> None:
 
 
 def test_a_bar_is_drawn_on_a_terminal_only(monkeypatch: Any) -> None:
-    from aml_jupyter.cli import progress as module
+    from aml_jupyter.views import progress as module
 
     monkeypatch.setattr(module, "DELAY_SECONDS", 0.0)
     monkeypatch.setattr(module, "INTERVAL_SECONDS", 0.0)

@@ -87,7 +87,7 @@ class NotebookDoor:
 
     def progress(self, label: str, unit: str = "") -> AbstractContextManager[Callable[[int, int], None] | None]:
         """Show a line that is updated in place."""
-        from ..progress import notebook_progress
+        from aml_jupyter.views.progress import notebook_progress
 
         return notebook_progress(label, unit)
 

@@ -94,10 +94,11 @@ class SubmitMagics(Magics):  # type: ignore[misc]  # IPython is untyped to mypy
             raise UsageError(str(error)) from None
 
     def _submit(self, options: Namespace, cell: str, namespace: dict[str, Any]) -> Any:
+        from aml_jupyter.views.progress import notebook_progress
+
         from ..cell import submit_cell
         from ..handle import RunHandle, has_front_end
         from ..opened import kernel_workspace
-        from ..progress import notebook_progress
 
         if options.name and not options.name.isidentifier():
             raise UserErrorException(f"--name {options.name}: that is not the name of a variable.", "name")

@@ -1,20 +1,77 @@
-"""Draw a progress bar on a terminal while long client-side work goes on; nothing at all anywhere else."""
+"""Show the progress of long client-side work: a bar on a terminal, a line below a notebook's cell, nothing anywhere else."""
 
 from __future__ import annotations
 
 import shutil
+import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TextIO
 
 from aml_jupyter.views.formats import size_text
 
-__all__ = ["progress_bar", "progress_line"]
+__all__ = ["notebook_progress", "progress_bar", "progress_line", "shown_progress"]
 
 DELAY_SECONDS = 0.5
 """Work that is done sooner shows no bar."""
 INTERVAL_SECONDS = 0.1
+NOTEBOOK_INTERVAL_SECONDS = 0.25
+
+
+def shown_progress(label: str, unit: str = "") -> AbstractContextManager[Callable[[int, int], None] | None]:
+    """Yield a function that takes (done, total) and shows both where this program's user looks; None where nobody does.
+
+    Parameters
+    ----------
+    label : str
+        What is going on.
+    unit : str
+        What is counted; ``bytes`` is written as a size.
+    """
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is not None and getattr(shell, "kernel", None) is not None:
+        return notebook_progress(label, unit)
+    return progress_bar(label, unit, sys.stderr)
+
+
+@contextmanager
+def notebook_progress(label: str, unit: str = "") -> Iterator[Callable[[int, int], None]]:
+    """Yield a function that takes (done, total) and shows both below the cell.
+
+    Parameters
+    ----------
+    label : str
+        What is going on.
+    unit : str
+        What is counted; ``bytes`` is written as a size.
+    """
+    from IPython.display import publish_display_data
+
+    begun = time.monotonic()
+    drawn = 0.0
+    last = (0, 0)
+    where = {"display_id": uuid.uuid4().hex}
+
+    def show() -> None:
+        text = progress_line(label, *last, unit, 100)
+        publish_display_data({"text/plain": text}, transient=where, update=drawn > 0)
+
+    def update(done: int, total: int) -> None:
+        nonlocal drawn, last
+        last = (done, total)
+        now = time.monotonic()
+        if now - begun >= DELAY_SECONDS and now - drawn >= NOTEBOOK_INTERVAL_SECONDS:
+            show()
+            drawn = now
+
+    try:
+        yield update
+    finally:
+        if drawn:
+            show()
 
 
 @contextmanager
