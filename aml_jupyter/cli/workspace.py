@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import os
-import socket
-import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import aml_jupyter
 from aml_jupyter.cli.common import emit, open_workspace
 from aml_jupyter.cli.parser import Arguments, Nouns, add_noun, add_verb
 from aml_jupyter.errors import UserErrorException
 
 if TYPE_CHECKING:
     from aml_jupyter.cli.door import Door
-    from aml_jupyter.workspace import WorkspaceFolder
 
 __all__ = ["add_verbs"]
 
@@ -48,13 +43,14 @@ def add_verbs(nouns: Nouns) -> None:
         "Check the workspace against its files; exit code 1 when something is wrong.",
         "aml workspace verify",
     )
-    add_verb(
+    takeover = add_verb(
         verbs,
         "takeover",
         _takeover,
         "Move a workspace on a network file system to this machine, when the one that served it is gone.",
         "aml workspace takeover --workspace /net/team",
     )
+    takeover.add_argument("--force", action="store_true", help="even though the other machine was seen a moment ago")
 
 
 def _show(arguments: Arguments, door: Door) -> int:
@@ -99,36 +95,16 @@ def _verify(arguments: Arguments, door: Door) -> int:
 
 
 def _takeover(arguments: Arguments, door: Door) -> int:
-    from aml_jupyter.service import ensure_service
+    from aml_jupyter.service import take_over
     from aml_jupyter.views import service_view
-    from aml_jupyter.workspace import take_epoch
-    from aml_jupyter.workspace.states import FINAL
 
     folder = open_workspace(arguments)
-    before = service_view(folder)
-    here = socket.gethostname()
-    if before.state != "stopped" or before.status is None or before.status.host == here:
-        return emit(arguments, door, before)
-    holder = {
-        "pid": os.getpid(),
-        "start_time": "",
-        "host": here,
-        "boot_id": "",
-        "version": aml_jupyter.__version__,
-        "started": time.time(),
-        "left": True,  # nobody serves yet: the next service here takes the epoch after this one
-    }
-    with folder.store.transaction() as tx:
-        take_epoch(tx, holder)
-    if any(count for state, count in _runs_of(folder).items() if state not in FINAL):
-        ensure_service(folder)
+    before = take_over(folder, force=arguments.force)
+    if before is not None:
+        door.remark(
+            f"the workspace was {before}'s, and is this machine's now; what runs there is seen as not responding"
+        )
     return emit(arguments, door, service_view(folder))
-
-
-def _runs_of(folder: WorkspaceFolder) -> Mapping[str, int]:
-    from aml_jupyter.views import workspace_view
-
-    return workspace_view(folder).runs
 
 
 def _root(arguments: Arguments) -> Path:

@@ -25,6 +25,7 @@ from aml_jupyter.service.compute import (
 from aml_jupyter.service.experiments import create_experiment
 from aml_jupyter.service.models import register_run_model
 from aml_jupyter.service.submission import Submission, SubmitRequest, submit
+from aml_jupyter.service.takeover import take_over
 
 __all__ = [
     "ServiceStatus",
@@ -50,6 +51,7 @@ __all__ = [
     "stop_target",
     "submit",
     "tag_run",
+    "take_over",
     "update_target",
     "wait_for_run",
     "wake_service",

@@ -113,6 +113,7 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     config = request.config
     run_config = config.run_config
     check_experiment_name(request.experiment)
+    folder.store.check_host()
     target = target_for_runs(folder.store.read(), run_config.target if run_config.target_is_set else None)
     submitter = dict(request.submitter) if request.submitter is not None else environments.submitter()
     refuse_unbuilt(run_config)

@@ -18,6 +18,7 @@ from aml_jupyter.supervisor.faults import fault_point
 from .database import Connection, connect_for_reading, connect_for_writing, is_writable
 from .events import record_event
 from .filesystem import is_network
+from .hosts import check_host, claim_host
 from .schema import check_writable
 
 __all__ = ["Store", "record_event"]
@@ -99,7 +100,7 @@ class Store:
         return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
     @contextmanager
-    def transaction(self, durable: bool = True, epoch: int | None = None) -> Iterator[Connection]:
+    def transaction(self, durable: bool = True, epoch: int | None = None, moving: bool = False) -> Iterator[Connection]:
         """Run the block as one transaction: all of it is committed when the block ends, nothing when it raises.
 
         Parameters
@@ -109,13 +110,16 @@ class Store:
             machine (not the process) goes down.
         epoch : int, optional
             The service's epoch; when another service has taken a higher one, nothing is written.
+        moving : bool
+            Write though another machine owns the workspace: for `aml workspace takeover`, which makes this one the owner.
 
         Raises
         ------
         LeaseLost
             When `epoch` is no longer the current one.
         WorkspaceException
-            When the disk is full, the workspace read-only, locked, damaged, or only writable by a newer package.
+            When the disk is full, the workspace read-only, locked, damaged, only writable by a newer package, or on a
+            network file system and written by another machine.
         """
         with self._my_turn():
             tx = self._begin("durable" if durable else "quick")
@@ -125,6 +129,8 @@ class Store:
                 check_writable(tx)
                 if epoch is not None:
                     _check_epoch(tx, epoch)
+                if self.network and not moving:
+                    claim_host(tx, self.path.parent)
                 yield tx
                 with fault_point("store.commit"):
                     tx.execute("COMMIT")
@@ -133,6 +139,11 @@ class Store:
                 raise
             finally:
                 mine.writes = False
+
+    def check_host(self) -> None:
+        """Refuse, before anything is written, a workspace on a network file system that another machine writes."""
+        if self.network:
+            check_host(self.read(), self.path.parent)
 
     def close(self) -> None:
         """Close the connections of every thread."""
