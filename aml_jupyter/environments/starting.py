@@ -70,5 +70,5 @@ def stop_builder(entry: Entry) -> None:
     """End the process that builds `entry`, if one does; what it has made so far counts for nothing."""
     group = entry.builder_pid()
     if group is not None:
-        with contextlib.suppress(ProcessLookupError, PermissionError), fault_point("environment.stop"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)

@@ -21,6 +21,8 @@ class Ending:
     result: dict[str, Any]
     index: bool
     """True when the list of its files is still to be written, with its last state."""
+    note: str = ""
+    """What is missing from the run history, and why."""
 
 
 @dataclass
@@ -63,3 +65,10 @@ class ActiveRun:
     """True when the attempt is over and its slots were let go of."""
     end_again_at: float = 0.0
     """When an ending that failed is tried again (`time.monotonic`)."""
+    failures: int = 0
+    """How many unexpected errors there were with this run (see `service/isolation.py`)."""
+    failure: Exception | None = None
+    again_at: float = 0.0
+    """When a run with unexpected errors is looked at again (`time.monotonic`)."""
+    ingest_again_at: float = 0.0
+    """When events that could not be taken in are tried again (`time.monotonic`)."""

@@ -13,6 +13,8 @@ from aml_jupyter.errors import AmlError
 from aml_jupyter.service.active import ActiveRun, Ending
 from aml_jupyter.service.asked import discard_answers
 from aml_jupyter.service.ingestion import ingest_all
+from aml_jupyter.service.isolation import MOST_FAILURES, is_nobodys_fault, on_its_own
+from aml_jupyter.service.unstarted import end_unstarted
 from aml_jupyter.workspace import WorkspaceFolder, get_run, index_files, transition, update_attempt, update_run
 from aml_jupyter.workspace.outcome import failure, outcome, watched_folders
 
@@ -58,7 +60,7 @@ def begin_endings(service: Reconciler) -> None:
             except Exception as error:
                 active.ending.set_exception(error)
         else:
-            active.ending = service.pool.submit(_end, service.folder, active, service.lease.epoch, index=True)
+            active.ending = service.endings.submit(_end, service.folder, active, service.lease.epoch, index=True)
             active.ending.add_done_callback(lambda _: service.wakeup.wake())
 
 
@@ -88,10 +90,16 @@ def _end(folder: WorkspaceFolder, active: ActiveRun, epoch: int, index: bool) ->
         result = active.backend.bury(active.handle, seen.message, _loss(seen.message, seen.attempt or {}))
     active.backend.collect(active.handle)
     discard_answers(folder, active.run.id, active.handle.attempt)
-    ingest_all(folder, active, epoch)
-    if index:
-        watch = watched_folders(active.run.definition)
-        index_files(folder, active.run.id, active.handle.attempt, watch=watch, epoch=epoch)
+    try:
+        ingest_all(folder, active, epoch)
+        if index:
+            watch = watched_folders(active.run.definition)
+            index_files(folder, active.run.id, active.handle.attempt, watch=watch, epoch=epoch)
+    except Exception as error:
+        if is_nobodys_fault(error) or active.failures < MOST_FAILURES:
+            raise
+        log.exception("run %s: its events or files are not all in the history", active.run.id)
+        return Ending(result, False, f"its metrics or files could not all be taken in: {type(error).__name__}: {error}")
     return Ending(result, not index)
 
 
@@ -112,25 +120,44 @@ def any_to_write(service: Reconciler) -> bool:
 def write_ends(service: Reconciler, tx: sqlite3.Connection) -> None:
     """Write the last state of every attempt whose ending is ready."""
     for active in list(service.active.values()):
-        if active.ending is None:
-            continue
-        if not active.ending.done():
-            if not active.finalizing_shown and active.run.status in ("Running", "NotResponding"):
-                active.run = transition(tx, active.run.id, "Finalizing", "")
-            active.finalizing_shown = True
-            continue
-        failure = active.ending.exception()
-        if failure is not None:
-            log.error("run %s: its end could not be written down, trying again", active.run.id, exc_info=failure)
-            active.ending = None
-            active.seen = None
-            active.end_again_at = time.monotonic() + AGAIN_AFTER
-            if isinstance(failure, AmlError):
-                update_run(tx, active.run.id, reason=failure.message)
-            continue
-        again = _write_end(service.folder, active, active.ending.result(), tx)
-        service.active.pop(active.run.id, None)
-        service.queue_may_move = service.queue_may_move or again
+        if active.ending is not None and time.monotonic() >= active.again_at:
+            with on_its_own(active, tx):
+                _write_one(service, active, active.ending, tx)
+
+
+def _write_one(service: Reconciler, active: ActiveRun, ending: Future[Ending], tx: sqlite3.Connection) -> None:
+    if not ending.done():
+        if not active.finalizing_shown and active.run.status in ("Running", "NotResponding"):
+            active.run = transition(tx, active.run.id, "Finalizing", "")
+        active.finalizing_shown = True
+        return
+    failure = ending.exception()
+    if failure is not None:
+        log.error("run %s: its end could not be written down, trying again", active.run.id, exc_info=failure)
+        active.ending = None
+        active.seen = None
+        active.end_again_at = time.monotonic() + AGAIN_AFTER
+        if isinstance(failure, AmlError):
+            update_run(tx, active.run.id, reason=failure.message)
+        elif not is_nobodys_fault(failure):
+            active.failures += 1
+        return
+    if active.failures > MOST_FAILURES and active.failure is not None:
+        _give_up(service, active, active.failure, tx)
+        again = False
+    else:
+        again = _write_end(service.folder, active, ending.result(), tx)
+    service.active.pop(active.run.id, None)
+    service.queue_may_move = service.queue_may_move or again
+
+
+def _give_up(service: Reconciler, active: ActiveRun, failure: Exception, tx: sqlite3.Connection) -> None:
+    """End a run whose last state cannot be written as it is, with the cause."""
+    run = get_run(tx, active.run.id)
+    reason = f"its end could not be written down: {type(failure).__name__}: {failure}"
+    error = {"type": type(failure).__name__, "message": f"{reason}. The service's log has more."}
+    after = "Canceled" if run.cancel_requested is not None else "Failed"
+    end_unstarted(service, tx, run, after, reason, error if after == "Failed" else None)
 
 
 def _write_end(folder: WorkspaceFolder, active: ActiveRun, ending: Ending, tx: sqlite3.Connection) -> bool:
@@ -161,6 +188,7 @@ def _write_end(folder: WorkspaceFolder, active: ActiveRun, ending: Ending, tx: s
     if run.status == "NotResponding":
         run = transition(tx, run, "Finalizing", "")
     after, reason = outcome(result, run.reason if run.cancel_requested is not None else "")
+    reason = "; ".join(filter(None, [reason, ending.note]))
     if after == "Failed" and run.attempt <= run.max_retries and run.cancel_requested is None:
         again = f"attempt {run.attempt} of {run.max_retries + 1} ended: {reason}; trying again"
         transition(tx, run, "Queued", again, error=None)

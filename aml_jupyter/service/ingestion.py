@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aml_jupyter.service.active import ActiveRun
+from aml_jupyter.service.isolation import is_nobodys_fault
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.workspace import WorkspaceFolder, cursor, ingest_events, report_shrunken
 
@@ -18,6 +20,9 @@ __all__ = ["ingest", "ingest_all"]
 
 log = logging.getLogger("aml_jupyter.service")
 
+AGAIN_AFTER = 30.0
+"""Seconds after which events that could not be taken in are tried again."""
+
 PORTION = 4 * 2**20
 """Bytes taken from one file in one turn while a run goes on, so that one chatty run does not hold up the others."""
 
@@ -25,8 +30,17 @@ PORTION = 4 * 2**20
 def ingest(service: Reconciler) -> None:
     """Take in one portion of every events file that grew."""
     for active in service.active.values():
-        if active.ending is None and active.seen is not None and active.seen.state in ("running", "silent"):
+        if active.ending is not None or active.seen is None or active.seen.state not in ("running", "silent"):
+            continue
+        if time.monotonic() < active.ingest_again_at:
+            continue
+        try:
             _ingest_attempt(service.folder, active, service.lease.epoch, to_the_end=False)
+        except Exception as error:
+            if is_nobodys_fault(error):
+                raise
+            active.ingest_again_at = time.monotonic() + AGAIN_AFTER
+            log.exception("run %s: its events could not be taken in, trying again", active.run.id)
 
 
 def ingest_all(folder: WorkspaceFolder, active: ActiveRun, epoch: int) -> None:

@@ -67,7 +67,7 @@ def serve(folder: WorkspaceFolder, until_idle: bool = True) -> int:
         log.info("service %d leaves", os.getpid())
     finally:
         if reconciler is not None:
-            reconciler.pool.shutdown(wait=True, cancel_futures=True)
+            reconciler.shut_down()
         wakeup.close()
         lease.release()
     return 0

@@ -69,7 +69,9 @@ class Reconciler:
         self.lease = lease
         self.wakeup = wakeup
         self.linger_seconds = linger_seconds
-        self.pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="aml-work")
+        self.starts = ThreadPoolExecutor(max_workers=4, thread_name_prefix="aml-start")
+        self.endings = ThreadPoolExecutor(max_workers=4, thread_name_prefix="aml-ending")
+        self.answers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="aml-answer")
         self.active: dict[str, ActiveRun] = {}
         self.stopping = False
         self.queue_may_move = True
@@ -78,6 +80,8 @@ class Reconciler:
         """Who goes next on each target, as the last look at the queue found it."""
         self.staged: set[Handle] = set()
         """Attempts whose files are in place, though they have no slot yet."""
+        self.suspects: set[str] = set()
+        """Waiting runs with which something unexpected was wrong when they were to be claimed."""
         self.start_seconds: dict[str | None, float] = {}
         """How long staging and starting took the last time, by snapshot."""
         self.builders: dict[str, subprocess.Popen[bytes]] = {}
@@ -187,6 +191,13 @@ class Reconciler:
             ending.write_ends(self, tx)
             if self.queue_may_move:
                 starting.claim(self, tx)
+
+    def shut_down(self) -> None:
+        """Wait for what the pools are doing, and drop what they have not begun."""
+        for pool in (self.starts, self.endings, self.answers):
+            pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self.starts, self.endings, self.answers):
+            pool.shutdown(wait=True)
 
     # -- shared ------------------------------------------------------------------------------------------------
 

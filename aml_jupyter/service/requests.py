@@ -54,7 +54,9 @@ def answer(service: Reconciler) -> None:
         _drop_done(active)
         for name in active.seen.requests:
             if name not in active.answered and name not in active.busy:
-                active.busy[name] = service.pool.submit(_answer_one, service.folder, active, name, service.lease.epoch)
+                active.busy[name] = service.answers.submit(
+                    _answer_one, service.folder, active, name, service.lease.epoch
+                )
 
 
 def _drop_done(active: ActiveRun) -> None:

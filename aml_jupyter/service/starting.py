@@ -14,6 +14,7 @@ from aml_jupyter.errors import AmlError
 from aml_jupyter.service import preparing
 from aml_jupyter.service.active import ActiveRun
 from aml_jupyter.service.client import socket_path
+from aml_jupyter.service.isolation import is_nobodys_fault
 from aml_jupyter.service.launch import build_launch, needs_of
 from aml_jupyter.service.unstarted import end_unstarted, fail
 from aml_jupyter.supervisor.nurse import NurseError
@@ -77,7 +78,7 @@ def _claim_on(service: Reconciler, tx: sqlite3.Connection, record: TargetRecord)
     while True:
         batch = next_in_line(tx, record.name, limit=AHEAD + 1)
         while batch:
-            obstacle = _closed(record) or _claim_one(service, tx, batch[0])
+            obstacle = _closed(record) or _claim_safely(service, tx, batch[0])
             if obstacle:
                 _explain(tx, batch[0], obstacle)
                 service.next_up[record.name] = batch
@@ -86,6 +87,30 @@ def _claim_on(service: Reconciler, tx: sqlite3.Connection, record: TargetRecord)
         if not next_in_line(tx, record.name, limit=1):
             service.next_up.pop(record.name, None)
             return False
+
+
+def _claim_safely(service: Reconciler, tx: sqlite3.Connection, run: RunRecord) -> str | None:
+    """Claim a run; one with which something unexpected is wrong loses the turn once, and then fails alone."""
+    if run.id not in service.suspects:
+        try:
+            return _claim_one(service, tx, run)
+        except Exception as error:
+            if not is_nobodys_fault(error):
+                service.suspects.add(run.id)
+            raise
+    tx.execute("SAVEPOINT one_claim")
+    try:
+        obstacle = _claim_one(service, tx, run)
+    except Exception as error:
+        if is_nobodys_fault(error):
+            raise
+        log.exception("run %s could not be claimed", run.id)
+        tx.execute("ROLLBACK TO one_claim")
+        message = f"{type(error).__name__}: {error}"
+        end_unstarted(service, tx, run, "Failed", message, {"type": type(error).__name__, "message": message})
+        obstacle = None
+    tx.execute("RELEASE one_claim")
+    return obstacle
 
 
 def _claim_one(service: Reconciler, tx: sqlite3.Connection, run: RunRecord) -> str | None:
@@ -140,7 +165,7 @@ def launch_claimed(service: Reconciler) -> None:
         if obstacle is None:
             active.started_at = time.monotonic()
             active.starts += 1
-            active.starting = service.pool.submit(_stage_and_start, service, active)
+            active.starting = service.starts.submit(_stage_and_start, service, active)
             active.starting.add_done_callback(lambda future: _wake_on_failure(service, future))
 
 

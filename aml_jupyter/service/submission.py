@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
-import shutil
 import socket
-import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,29 +18,17 @@ from typing import Any
 from aml_jupyter import environments
 from aml_jupyter.config import ScriptRunConfig, refuse_unbuilt, source_folder
 from aml_jupyter.errors import ComputeTargetException, UserErrorException
-from aml_jupyter.service.client import ensure_service
 from aml_jupyter.service.launch import needs_of
-from aml_jupyter.supervisor import durable
-from aml_jupyter.supervisor.faults import fault_point
-from aml_jupyter.targets import create_backend, kind_of
+from aml_jupyter.service.queueing import Submission, queue, queue_again, target_for_runs
+from aml_jupyter.targets import create_backend
 from aml_jupyter.workspace import (
-    RunRecord,
-    Snapshot,
     TargetRecord,
     WorkspaceFolder,
-    add_properties,
     check_experiment_name,
     check_run_id,
-    default_target,
-    find_run,
-    get_run,
-    get_target,
     git_properties,
-    insert_run,
-    list_targets,
     new_run_id,
     take_snapshot,
-    write_definition,
 )
 from aml_jupyter.workspace.removal import is_untracked
 from aml_jupyter.workspace.snapshots.store import store_errors
@@ -87,15 +73,6 @@ class SubmitRequest:
     submitter: Mapping[str, Any] | None = None
     progress: Callable[[int, int], None] | None = None
     run_id: str | None = None
-
-
-@dataclass(frozen=True)
-class Submission:
-    """Say what a submit made: the run in the queue, its snapshot, and what the user should know."""
-
-    run: RunRecord
-    snapshot: Snapshot | None
-    notes: tuple[str, ...] = ()
 
 
 def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
@@ -143,7 +120,7 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     notes = (*run_config.notes, *_not_remembered(definition), *environments.without_effect(run_config))
     if recipe is not None:
         notes = (*notes, *recipe.notes)
-    return _queue(folder, definition, snapshot, request.inputs, notes)
+    return queue(folder, definition, snapshot, request.inputs, notes, request.run_id)
 
 
 def _requirement_folders(source: Path) -> list[Path]:
@@ -164,87 +141,6 @@ def _not_remembered(definition: Mapping[str, Any]) -> list[str]:
     if definition["run_config"].get("trackedRun", True):
         return []
     return ["TrackedRun is false: the run is in no list, and is removed with its files when it has ended"]
-
-
-def queue_again(folder: WorkspaceFolder, definition: dict[str, Any], inputs: bytes | None) -> Submission:
-    """Queue a new run with the definition of an earlier one: same snapshot, same settings, a new id."""
-    again = {**definition, "id": new_run_id(definition["experiment"]), "created": time.time(), "number": None}
-    if definition["display_name"] == f"run_{definition['id']}":
-        again["display_name"] = f"run_{again['id']}"
-    return _queue(folder, again, None, inputs)
-
-
-def _queue(
-    folder: WorkspaceFolder,
-    definition: dict[str, Any],
-    snapshot: Snapshot | None,
-    inputs: bytes | None,
-    notes: Sequence[str] = (),
-) -> Submission:
-    """Write the run's folder, then the acknowledging commit, then wake the service."""
-    place = folder.layout.run(definition["id"])
-    try:
-        with store_errors(str(place.path)):
-            place.path.mkdir(parents=True, exist_ok=True)  # a submit of the same id that was killed may have left it
-            if inputs is not None:
-                _write_inputs(place.inputs, inputs)
-            write_definition(folder.layout, definition)
-            durable.sync_folder(str(place.path.parent))
-        with folder.store.transaction() as tx:
-            target_for_runs(tx, definition["target"])  # it may have been deleted while the snapshot was taken
-            insert_run(tx, definition, status="Queued", reason="")
-            if definition["properties"]:
-                add_properties(tx, definition["id"], definition["properties"])
-        ensure_service(folder)
-    except BaseException as error:
-        if find_run(folder.store.read(), definition["id"]) is None:
-            with fault_point("submit.undo"):
-                shutil.rmtree(place.path, ignore_errors=True)
-        elif isinstance(error, KeyboardInterrupt):  # it came after the commit
-            error.args = (f"run {definition['id']} is in the queue already",)
-        raise
-    said = (*notes, *(snapshot.notes if snapshot else ()))
-    return Submission(get_run(folder.store.read(), definition["id"]), snapshot, said)
-
-
-def _write_inputs(inputs: Path, values: bytes) -> None:
-    """Put the pickled values beside a copy of the cloudpickle that can read them."""
-    import cloudpickle
-
-    inputs.mkdir(exist_ok=True, mode=0o700)
-    with fault_point("submit.inputs"), open(inputs / "values.pkl", "wb") as stream:
-        stream.write(values)
-        stream.flush()
-        os.fsync(stream.fileno())
-    shutil.copytree(
-        Path(cloudpickle.__file__).parent,
-        inputs / "cloudpickle",
-        ignore=shutil.ignore_patterns("__pycache__"),
-        dirs_exist_ok=True,
-    )
-
-
-def target_for_runs(db: sqlite3.Connection, name: str | None) -> TargetRecord:
-    """Return the compute target called `name` (None: the workspace's default), ready to take runs.
-
-    Raises
-    ------
-    ComputeTargetException
-        When it is unknown, is being deleted, or its type cannot take plain runs.
-    """
-    record = get_target(db, name or default_target(db))
-    kind = kind_of(record.type)
-    if not kind.plain_runs:
-        able = ", ".join(entry.name for entry in list_targets(db) if kind_of(entry.type).plain_runs)
-        raise ComputeTargetException(
-            f"{record.name!r} is of type {kind.type!r}, which runs only pipeline steps. Targets for plain runs: {able}.",
-            "target",
-        )
-    if record.provisioning_state in ("Deleting", "Failed"):
-        raise ComputeTargetException(
-            f"{record.name!r} takes no runs: its provisioning state is {record.provisioning_state}.", "target"
-        )
-    return record
 
 
 def _check_numbers(request: SubmitRequest) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import time
 from typing import TYPE_CHECKING
 
 from aml_jupyter.service.active import ActiveRun
+from aml_jupyter.service.isolation import MOST_FAILURES, on_its_own
 from aml_jupyter.service.unstarted import end_unstarted
 from aml_jupyter.targets import Handle, Observation, Target
 from aml_jupyter.workspace import transition, update_attempt
@@ -56,20 +58,22 @@ def _pass_on_cancel(active: ActiveRun, observation: Observation) -> None:
 def write_states(service: Reconciler, tx: sqlite3.Connection) -> None:
     """Record starts, silences, and cancellations of what had not started."""
     for active in list(service.active.values()):
-        seen, status = active.seen, active.run.status
-        if seen is None or active.ending is not None:
-            continue
-        if seen.state == "running" and status in ("Preparing", "Provisioning", "Starting", "NotResponding"):
-            if seen.attempt is not None and "process" in seen.attempt:
-                _write_start(active, tx)
-        elif seen.state == "silent" and status in ("Running", "Starting"):
-            active.run = transition(tx, active.run, "NotResponding", seen.message)
-        elif (
-            seen.state == "absent"
-            and status == "CancelRequested"
-            and (active.starting is None or active.starting.done())
-        ):
-            _cancel_unstarted(service, active, tx)
+        if active.ending is None and active.failures <= MOST_FAILURES and time.monotonic() >= active.again_at:
+            with on_its_own(active, tx):
+                _write_state(service, active, tx)
+
+
+def _write_state(service: Reconciler, active: ActiveRun, tx: sqlite3.Connection) -> None:
+    seen, status = active.seen, active.run.status
+    if seen is None:
+        return
+    if seen.state == "running" and status in ("Preparing", "Provisioning", "Starting", "NotResponding"):
+        if seen.attempt is not None and "process" in seen.attempt:
+            _write_start(active, tx)
+    elif seen.state == "silent" and status in ("Running", "Starting"):
+        active.run = transition(tx, active.run, "NotResponding", seen.message)
+    elif seen.state == "absent" and status == "CancelRequested" and (active.starting is None or active.starting.done()):
+        _cancel_unstarted(service, active, tx)
 
 
 def _write_start(active: ActiveRun, tx: sqlite3.Connection) -> None:

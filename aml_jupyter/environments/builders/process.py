@@ -19,7 +19,6 @@ from aml_jupyter.environments.builders import Builder, BuildError, Progress
 from aml_jupyter.environments.cache import Built, Entry, EnvironmentCache
 from aml_jupyter.environments.recipe import key_of, without_credentials
 from aml_jupyter.supervisor import identity
-from aml_jupyter.supervisor.faults import fault_point
 
 __all__ = ["build", "main"]
 
@@ -126,8 +125,7 @@ def _make(
 ) -> Built:
     if place.exists():
         print("A build before this one did not come to its end; starting from its lock.", flush=True)
-        with fault_point("environment.wreck"):
-            shutil.rmtree(place)
+        shutil.rmtree(place)
     place.mkdir(parents=True, mode=0o700)
     Path(place, "lock.txt").write_text(str(without_credentials(lock)), encoding="utf-8")
     begin = time.monotonic()
