@@ -11,7 +11,7 @@ from aml_jupyter.environments import Hold
 from aml_jupyter.targets import Handle, Observation, Target
 from aml_jupyter.workspace import RunRecord
 
-__all__ = ["ActiveRun", "Ending", "Preparation"]
+__all__ = ["ActiveRun", "Ending", "Full", "Preparation"]
 
 
 @dataclass
@@ -21,8 +21,20 @@ class Ending:
     result: dict[str, Any]
     index: bool
     """True when the list of its files is still to be written, with its last state."""
+    empty: frozenset[str] = frozenset()
+    """Folders of the attempt that are known to hold no file."""
     note: str = ""
     """What is missing from the run history, and why."""
+
+
+@dataclass(frozen=True)
+class Full:
+    """Remember that a target had no room for the first in line."""
+
+    first: str
+    obstacle: str
+    since: float
+    """When that was found (`time.monotonic`)."""
 
 
 @dataclass
@@ -55,6 +67,9 @@ class ActiveRun:
     seen: Observation | None = None
     cancel_sent: bool = False
     offsets: dict[str, int] = field(default_factory=dict)
+    events_files: tuple[str, ...] = ()
+    events_changed: int = -1
+    """When a name was last added to the events folder (ns), as far as `events_files` knows."""
     shrunken: set[str] = field(default_factory=set)
     unreadable: set[str] = field(default_factory=set)
     answered: set[str] = field(default_factory=set)

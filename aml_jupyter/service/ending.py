@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aml_jupyter.errors import AmlError
 from aml_jupyter.service.active import ActiveRun, Ending
@@ -53,10 +53,11 @@ def begin_endings(service: Reconciler) -> None:
             continue
         if time.monotonic() < active.end_again_at:
             continue
-        if active.seen.state == "ended" and _is_small(service.folder, active):
+        empty = _left_empty(service.folder, active) if active.seen.state == "ended" else None
+        if empty is not None:
             active.ending = Future()
             try:
-                active.ending.set_result(_end(service.folder, active, service.lease.epoch, index=False))
+                active.ending.set_result(_end(service.folder, active, service.lease.epoch, False, empty))
             except Exception as error:
                 active.ending.set_exception(error)
         else:
@@ -64,24 +65,32 @@ def begin_endings(service: Reconciler) -> None:
             active.ending.add_done_callback(lambda _: service.wakeup.wake())
 
 
-def _is_small(folder: WorkspaceFolder, active: ActiveRun) -> bool:
-    """Tell whether an attempt left so little behind that handing it to another thread would cost more."""
+_FILED: Final = ("work/outputs", "work/logs", "control/artifacts", "control/events")
+
+
+def _left_empty(folder: WorkspaceFolder, active: ActiveRun) -> frozenset[str] | None:
+    """Return which folders an attempt left empty, or None when it left so much behind that another thread should see to it."""
     attempt = f"{folder.layout.runs}/{active.run.id}/attempts/{active.handle.attempt}"
     count = size = 0
-    for path in ("work/outputs", "work/logs", "control/artifacts", "control/events"):
+    empty = set(_FILED)
+    for path in _FILED:
         try:
             with os.scandir(f"{attempt}/{path}") as entries:
                 for entry in entries:
+                    empty.discard(path)
                     count += 100 if entry.is_dir(follow_symlinks=False) else 1
                     size += entry.stat(follow_symlinks=False).st_size if path == "control/events" else 0
                     if count > 32 or size > 65536:
-                        return False
+                        return None
         except OSError:
             continue
-    return not set(watched_folders(active.run.definition)) - {"outputs", "logs"}
+    watched = set(watched_folders(active.run.definition))
+    return None if watched - {"outputs", "logs"} else frozenset(empty)
 
 
-def _end(folder: WorkspaceFolder, active: ActiveRun, epoch: int, index: bool) -> Ending:
+def _end(
+    folder: WorkspaceFolder, active: ActiveRun, epoch: int, index: bool, empty: frozenset[str] = frozenset()
+) -> Ending:
     """Do all that is needed before the last state can be written; may be done again from the start."""
     seen = active.seen
     assert seen is not None
@@ -91,7 +100,8 @@ def _end(folder: WorkspaceFolder, active: ActiveRun, epoch: int, index: bool) ->
     active.backend.collect(active.handle)
     discard_answers(folder, active.run.id, active.handle.attempt)
     try:
-        ingest_all(folder, active, epoch)
+        if "control/events" not in empty:
+            ingest_all(folder, active, epoch)
         if index:
             watch = watched_folders(active.run.definition)
             index_files(folder, active.run.id, active.handle.attempt, watch=watch, epoch=epoch)
@@ -99,8 +109,10 @@ def _end(folder: WorkspaceFolder, active: ActiveRun, epoch: int, index: bool) ->
         if is_nobodys_fault(error) or active.failures < MOST_FAILURES:
             raise
         log.exception("run %s: its events or files are not all in the history", active.run.id)
-        return Ending(result, False, f"its metrics or files could not all be taken in: {type(error).__name__}: {error}")
-    return Ending(result, not index)
+        return Ending(
+            result, False, note=f"its metrics or files could not all be taken in: {type(error).__name__}: {error}"
+        )
+    return Ending(result, not index, empty=empty)
 
 
 def _loss(reason: str, attempt: dict[str, Any]) -> str:
@@ -168,7 +180,7 @@ def _write_end(folder: WorkspaceFolder, active: ActiveRun, ending: Ending, tx: s
     ended = float(result.get("ended") or time.time())
     if ending.index:
         watch = watched_folders(run.definition)
-        index_files(folder, run.id, active.handle.attempt, watch=watch, tx=tx)
+        index_files(folder, run.id, active.handle.attempt, watch=watch, tx=tx, empty=ending.empty)
     host = ((active.seen.attempt if active.seen else None) or {}).get("host")  # a short run's start was not written
     update_attempt(
         tx,

@@ -50,13 +50,26 @@ def ingest_all(folder: WorkspaceFolder, active: ActiveRun, epoch: int) -> None:
 
 def _ingest_attempt(folder: WorkspaceFolder, active: ActiveRun, epoch: int, to_the_end: bool) -> None:
     control = Path(f"{folder.layout.runs}/{active.run.id}/attempts/{active.handle.attempt}/{protocol.CONTROL}")
-    for name in protocol.events_files(str(control)):
+    for name in _events_files(active, str(control)):
         try:
             _ingest_file(folder, active, epoch, to_the_end, control, name)
         except OSError as error:  # of reading: the script took it away, or its rights; writing raises our own classes
             if name not in active.unreadable:
                 active.unreadable.add(name)
                 log.warning("run %s: its events file %s cannot be read: %s", active.run.id, name, error)
+
+
+def _events_files(active: ActiveRun, control: str) -> tuple[str, ...]:
+    """Return the names of the attempt's events files; the folder is read again only when a name was added."""
+    try:
+        changed = os.stat(f"{control}/{protocol.EVENTS}").st_mtime_ns
+    except OSError:
+        return ()
+    if active.events_changed != changed:
+        active.events_files = tuple(protocol.events_files(control))
+        # a file that is added within one tick of the clock would not be seen later
+        active.events_changed = changed if time.time_ns() - changed > 10**9 else -1
+    return active.events_files
 
 
 def _ingest_file(

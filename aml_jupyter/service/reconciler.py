@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from aml_jupyter.errors import AmlError, LeaseLost, WorkspaceException
 from aml_jupyter.service import compute, ending, in_process, ingestion, preparing, requests, starting, watching
-from aml_jupyter.service.active import ActiveRun
+from aml_jupyter.service.active import ActiveRun, Full
+from aml_jupyter.service.client import socket_path
 from aml_jupyter.service.lease import Lease
 from aml_jupyter.service.unstarted import fail
 from aml_jupyter.service.untracked import Untracked
@@ -80,6 +81,11 @@ class Reconciler:
         """Who goes next on each target, as the last look at the queue found it."""
         self.staged: set[Handle] = set()
         """Attempts whose files are in place, though they have no slot yet."""
+        self.full: dict[str, Full] = {}
+        """Targets that had no room for the first in line, by name."""
+        self.look_again_soon = False
+        """True when slots were believed to be taken still, without a look."""
+        self.wake_path = str(socket_path(folder))
         self.suspects: set[str] = set()
         """Waiting runs with which something unexpected was wrong when they were to be claimed."""
         self.start_seconds: dict[str | None, float] = {}
@@ -223,6 +229,8 @@ class Reconciler:
         """Return how long to sleep when nobody wakes us."""
         if self.queue_may_move and time.monotonic() - self.last_end < 0.25:
             return 0.01  # somebody waits for slots that are about to be free
+        if self.queue_may_move and self.look_again_soon:
+            return starting.FULL_FOR
         if self.active or self.queue_may_move:
             return LOOK_EVERY
         until_leaving = self._idle_since + self.linger_seconds - time.monotonic()

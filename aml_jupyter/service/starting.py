@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from aml_jupyter.errors import AmlError
 from aml_jupyter.service import preparing
-from aml_jupyter.service.active import ActiveRun
-from aml_jupyter.service.client import socket_path
+from aml_jupyter.service.active import ActiveRun, Full
 from aml_jupyter.service.isolation import is_nobodys_fault
 from aml_jupyter.service.launch import build_launch, needs_of
 from aml_jupyter.service.unstarted import end_unstarted, fail
@@ -46,6 +45,9 @@ AHEAD = 2
 QUICK = 0.02
 """Seconds within which files are staged ahead by the loop itself; slower ones would hold up the others."""
 
+FULL_FOR = 0.2
+"""Seconds for which slots that were taken are believed to be, unless a run of ours has ended."""
+
 log = logging.getLogger("aml_jupyter.service")
 
 
@@ -56,7 +58,7 @@ def handle_of(run: RunRecord) -> Handle:
 
 def claim(service: Reconciler, tx: sqlite3.Connection) -> None:
     """Give free room to the first in line of every target; the order within a target is strict."""
-    waiting = False
+    waiting = service.look_again_soon = False
     for name in queued_targets(tx):
         record = find_target(tx, name)
         if record is None:
@@ -78,8 +80,10 @@ def _claim_on(service: Reconciler, tx: sqlite3.Connection, record: TargetRecord)
     while True:
         batch = next_in_line(tx, record.name, limit=AHEAD + 1)
         while batch:
-            obstacle = _closed(record) or _claim_safely(service, tx, batch[0])
+            obstacle = _closed(record) or _still_full(service, batch[0]) or _claim_safely(service, tx, batch[0])
             if obstacle:
+                if not _closed(record):
+                    service.full[record.name] = Full(batch[0].id, obstacle, time.monotonic())
                 _explain(tx, batch[0], obstacle)
                 service.next_up[record.name] = batch
                 return not _closed(record)  # a change of the target's row wakes us
@@ -87,6 +91,17 @@ def _claim_on(service: Reconciler, tx: sqlite3.Connection, record: TargetRecord)
         if not next_in_line(tx, record.name, limit=1):
             service.next_up.pop(record.name, None)
             return False
+
+
+def _still_full(service: Reconciler, run: RunRecord) -> str | None:
+    """Return what the run was told a moment ago, when no slot of ours was freed since; looking again costs more."""
+    full = service.full.get(run.target)
+    if full is None or full.first != run.id or service.last_end >= full.since:
+        return None
+    if time.monotonic() - full.since >= FULL_FOR:
+        return None
+    service.look_again_soon = True
+    return full.obstacle
 
 
 def _claim_safely(service: Reconciler, tx: sqlite3.Connection, run: RunRecord) -> str | None:
@@ -198,7 +213,7 @@ def stage_ahead(service: Reconciler) -> None:
 
 
 def _stage(service: Reconciler, run: RunRecord, backend: Target, handle: Handle) -> None:
-    paths, kind, wake = backend.paths(handle), service.target_type(run), str(socket_path(service.folder))
+    paths, kind, wake = backend.paths(handle), service.target_type(run), service.wake_path
     backend.stage(handle, build_launch(service.folder, run, handle, paths, kind, service.lease.epoch, wake))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -31,6 +31,7 @@ def index_files(
     watch: Sequence[str] = ("outputs", "logs"),
     epoch: int | None = None,
     tx: sqlite3.Connection | None = None,
+    empty: Collection[str] = (),
 ) -> int:
     """Bring the list of a run's files up to what lies in its folder.
 
@@ -51,6 +52,8 @@ def index_files(
         The service's epoch.
     tx : sqlite3.Connection, optional
         An open transaction to write in; without it, one of its own.
+    empty : collection of str
+        Folders, below the attempt's, that need no look: they hold no file.
 
     Returns
     -------
@@ -69,6 +72,8 @@ def index_files(
     prefix = f"attempts/{attempt}"
     found: dict[str, ArtifactRecord] = {}
     for base, shown in _places(watch):
+        if base in empty:
+            continue
         for relative, size, modified in _files_below(root, base):
             name = _shown(f"{shown}/{relative}" if shown else relative)
             location = _stored(f"{prefix}/{base}/{relative}")

@@ -33,6 +33,7 @@ STARTING = [
     "supervisor.fork",
     "supervisor.epoch",
     "supervisor.attempt",
+    "supervisor.second_name",
     "durable.discard",
     "durable.sync_folder",
     "supervisor.release",
