@@ -45,6 +45,15 @@ def add_verbs(nouns: Nouns) -> None:
     _add_run(resubmit)
     _add_update(verbs)
     _add_run(add_verb(verbs, "children", _children, "List the child runs of a run.", "aml run children last"))
+    compare = add_verb(
+        verbs,
+        "compare",
+        _compare,
+        "Show runs side by side: arguments, parameters, environment, metrics, tags, files.",
+        "aml run compare 3f2a 91bc\naml run compare last 3f2a --differences",
+    )
+    compare.add_argument("--differences", action="store_true", help="only what is not the same in all of them")
+    _add_runs(compare)
     sdk_lines.add_submit_script(verbs)
 
 
@@ -155,6 +164,16 @@ def _children(arguments: Arguments, door: Door) -> int:
     folder = open_workspace(arguments)
     run = select_run(folder, named_run(arguments))
     return emit(arguments, door, run_rows(folder, wants_json(arguments), parent=run.id, include_hidden=True))
+
+
+def _compare(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.views import run_comparison
+
+    folder = open_workspace(arguments)
+    ids = [select_run(folder, text).id for text in _named_runs(arguments)]
+    if len(dict.fromkeys(ids)) < 2:
+        arguments.parser.error("two runs at least are needed to compare")
+    return emit(arguments, door, run_comparison(folder, list(dict.fromkeys(ids)), arguments.differences))
 
 
 def _cancel(arguments: Arguments, door: Door) -> int:

@@ -134,7 +134,12 @@ def tell(arguments: Arguments, door: Door, folder: WorkspaceFolder, submission: 
 
 
 def experiment_name(source: Path) -> str:
-    """Return an experiment's name made of a folder's: its letters, digits, ``_`` and ``-``."""
+    """Return the experiment that a folder was attached to, else a name made of its own: letters, digits, ``_``, ``-``."""
+    from aml_jupyter.workspace.project import remembered_experiment
+
+    remembered = remembered_experiment(source) if source.is_dir() else None
+    if remembered:
+        return remembered
     return re.sub(r"[^\w-]+", "-", source.name).strip("-_")[:255] or "experiment"
 
 

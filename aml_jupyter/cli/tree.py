@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 import aml_jupyter
-from aml_jupyter.cli import compute, experiment, model, run, serve, snapshot, submit, workspace
+from aml_jupyter.cli import (
+    account,
+    compute,
+    experiment,
+    folder,
+    model,
+    run,
+    runconfigurations,
+    serve,
+    snapshot,
+    submit,
+    workspace,
+)
 from aml_jupyter.cli.parser import Parser, add_common
 
 __all__ = ["build_parser"]
@@ -29,7 +41,10 @@ def build_parser() -> Parser:
     experiment.add_verbs(nouns)
     compute.add_verbs(nouns)
     model.add_verbs(nouns)
+    runconfigurations.add_verbs(nouns)
+    folder.add_verbs(nouns)
     snapshot.add_verbs(nouns)
     workspace.add_verbs(nouns)
     serve.add_verbs(nouns)
+    account.add_verbs(nouns)
     return parser

@@ -49,9 +49,9 @@ def find_file(path: str | os.PathLike[str] | None, name: str | None) -> Path:
     if not os.path.exists(project):
         raise UserErrorException(f"{message}: {project} does not exist.", field="path")
     if not name:
-        message, known = f"{message}: which one is not said", _names(folder)
+        message, known = f"{message}: which one is not said", names_in(folder)
         raise UserErrorException(f"{message}. {folder} has: {', '.join(known) or 'none'}.", field="name")
-    known = _names(folder)
+    known = names_in(folder)
     hint = f"{nearest(name, known)}." if known else "It has none yet; RunConfiguration().save() writes one."
     other = project / FOLDERS[1]
     if folder.name == FOLDERS[0] and any(os.path.isfile(other / f"{name}{end}") for end in ("", ENDING)):
@@ -59,7 +59,7 @@ def find_file(path: str | os.PathLike[str] | None, name: str | None) -> Path:
     raise UserErrorException(f"{message}: it is not in {folder}. {hint}", field="name")
 
 
-def _names(folder: Path) -> list[str]:
+def names_in(folder: Path) -> list[str]:
     """Return the names of the run configurations in a folder."""
     files = (file for file in folder.glob("*") if file.suffix in ("", ENDING) and file.is_file())
     return sorted({file.name.removesuffix(ENDING) for file in files})
@@ -226,7 +226,7 @@ def delete(path: str | os.PathLike[str], name: str) -> None:
     names = (f"{name}{ENDING}", name) if "." not in name else (name,) if name.endswith(ENDING) else (f"{name}{ENDING}",)
     found = [file for folder in FOLDERS for each in names if (file := Path(path) / folder / each).is_file()]
     if not found:
-        known = [each for folder in FOLDERS for each in _names(Path(path, folder))]
+        known = [each for folder in FOLDERS for each in names_in(Path(path, folder))]
         raise UserErrorException(
             f"There is no run configuration {name!r} in {Path(path).resolve()}; "
             f"{nearest(name, sorted(set(known))) or 'it has none'}.",

@@ -197,7 +197,9 @@ class Workspace:
 
         The folder ``aml_config`` is used where it exists.
         """
-        project = Path(path or ".").resolve()
+        self._write_config(Path(path or ".").resolve(), file_name, "")
+
+    def _write_config(self, project: Path, file_name: str | None, experiment: str) -> None:
         place = project / ("aml_config" if (project / "aml_config").is_dir() else ".azureml")
         same_name = [entry for entry in list_workspaces() if entry.exists and entry.name == self.name]
         by_name = len(same_name) == 1 and Path(same_name[0].root).resolve() == self.folder.root.resolve()
@@ -208,6 +210,7 @@ class Workspace:
                 folder=None if by_name else self.folder.root.resolve(),
                 subscription_id=self.subscription_id,
                 resource_group=self.resource_group,
+                experiment=experiment,
             )
         )
 

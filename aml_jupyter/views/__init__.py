@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from aml_jupyter.views.compare import RunComparison, run_comparison
     from aml_jupyter.views.compute import compute_rows, compute_view, kinds_rows
     from aml_jupyter.views.events import event_rows
     from aml_jupyter.views.experiments import experiment_rows, experiment_table
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from aml_jupyter.views.workspace import report_view, service_view, workspace_list_rows, workspace_view
 
 __all__ = [
+    "RunComparison",
     "RunRow",
     "RunView",
     "TableView",
@@ -43,6 +45,7 @@ __all__ = [
     "model_table",
     "model_view",
     "report_view",
+    "run_comparison",
     "run_rows",
     "run_view",
     "service_view",
@@ -52,6 +55,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "compare": ("RunComparison", "run_comparison"),
     "compute": ("compute_rows", "compute_view", "kinds_rows"),
     "events": ("event_rows",),
     "experiments": ("experiment_rows", "experiment_table"),

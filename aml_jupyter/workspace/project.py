@@ -11,7 +11,7 @@ from aml_jupyter.errors import ConfigurationError, UserErrorException
 
 from .folder import check_workspace_name
 
-__all__ = ["WorkspaceConfig", "find_config", "read_config", "write_config"]
+__all__ = ["WorkspaceConfig", "find_config", "read_config", "remembered_experiment", "write_config"]
 
 FOLDERS = (".azureml", "aml_config", "")
 NAMES = ("config.json", "project.json")
@@ -26,6 +26,8 @@ class WorkspaceConfig:
     folder: Path | None
     subscription_id: str = ""
     resource_group: str = ""
+    experiment: str = ""
+    """The experiment that the folder was attached to (`aml folder attach`)."""
 
 
 def find_config(path: str | os.PathLike[str] | None = None, file_name: str | None = None) -> Path | None:
@@ -111,7 +113,20 @@ def read_config(path: Path) -> WorkspaceConfig:
         folder=(path.parent / Path(str(folder)).expanduser()).resolve() if folder else None,
         subscription_id=str(content.get("subscription_id") or parts.get("subscriptions") or ""),
         resource_group=str(content.get("resource_group") or parts.get("resourcegroups") or ""),
+        experiment=str(content.get("experiment_name") or ""),
     )
+
+
+def remembered_experiment(project: Path) -> str | None:
+    """Return the experiment that the folder `project` itself was attached to, or None; a broken file says nothing here."""
+    for folder in FOLDERS[:2]:
+        path = project / folder / NAMES[0]
+        if path.is_file():
+            try:
+                return read_config(path).experiment or None
+            except ConfigurationError:
+                return None
+    return None
 
 
 def write_config(config: WorkspaceConfig) -> None:
@@ -124,6 +139,8 @@ def write_config(config: WorkspaceConfig) -> None:
         "resource_group": config.resource_group,
         "workspace_name": config.name,
     }
+    if config.experiment:
+        content["experiment_name"] = config.experiment
     if config.folder is not None:
         here = config.path.parent.resolve()
         project = here.parent if here.name in FOLDERS else here

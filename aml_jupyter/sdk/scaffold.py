@@ -1,0 +1,121 @@
+"""Make a folder one of a workspace: the files that SDK v1's ``az ml folder attach`` wrote, never over a person's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aml_jupyter.config import CondaDependencies, RunConfiguration
+from aml_jupyter.config.conda_dependencies import FILE_NAME
+from aml_jupyter.config.run_config_files import ENDING, config_folder
+from aml_jupyter.errors import UserErrorException
+from aml_jupyter.workspace import check_experiment_name, list_targets
+from aml_jupyter.workspace.project import NAMES, read_config, remembered_experiment
+
+if TYPE_CHECKING:
+    from aml_jupyter.sdk.workspace import Workspace
+
+__all__ = ["AttachedFolder", "attach_folder"]
+
+IGNORED: Final = (".ipynb_checkpoints", "azureml-logs", ".azureml", ".git", "outputs", "azureml-setup", "docs")
+"""What SDK v1 puts into a new ``.amlignore``."""
+
+
+@dataclass(frozen=True)
+class AttachedFolder:
+    """Say what attaching a folder did."""
+
+    path: Path
+    experiment: str
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+    """Files that were there already, and stayed as they were."""
+    notes: tuple[str, ...] = ()
+
+
+def attach_folder(workspace: Workspace, path: str | Path, experiment: str | None = None) -> AttachedFolder:
+    """Write the configuration folder of a project: run configurations, packages, ``config.json``, ``.amlignore``.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        What the folder belongs to from now on.
+    path : path
+        The project's folder.
+    experiment : str, optional
+        The experiment of submits from it; the folder's own name when left out.
+
+    Raises
+    ------
+    UserErrorException
+        When there is no such folder, it belongs to another workspace already, or the name cannot be one.
+    """
+    project = Path(path).expanduser().resolve()
+    if not project.is_dir():
+        raise UserErrorException(f"{project} is not a folder. Name the project's folder, or change to it.", "path")
+    if experiment is not None:
+        check_experiment_name(experiment)
+    place = config_folder(project)
+    notes: list[str] = []
+    _check_owner(workspace, place, experiment, notes)
+    made: dict[str, bool] = {}
+
+    def write(file: Path, act: Callable[[], object]) -> None:
+        name = str(file.relative_to(project))
+        made[name] = not file.exists()
+        if made[name]:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            act()
+
+    packages = place / FILE_NAME
+    write(packages, lambda: CondaDependencies().save(packages))
+    targets = {record.name: record.type for record in list_targets(workspace.folder.store.read())}
+    for name, kind in {"local": "local", "docker": "docker", **targets}.items():
+        file = place / f"{name}{ENDING}"
+        plain = place / name
+        write(plain if plain.exists() else file, partial(_save, project, file, name, kind))
+    write(
+        place / NAMES[0],
+        lambda: workspace._write_config(project, None, experiment or ""),
+    )
+    ignore = project / ".amlignore"
+    if not (project / ".gitignore").exists() or ignore.exists():
+        write(ignore, lambda: ignore.write_text("".join(f"/{name}\n" for name in IGNORED), encoding="utf-8"))
+    else:
+        notes.append(".gitignore says what is left out of snapshots; with an .amlignore it would no longer count")
+    written = tuple(name for name, new in made.items() if new)
+    kept = tuple(name for name, new in made.items() if not new)
+    return AttachedFolder(project, remembered_experiment(project) or project.name, written, kept, tuple(notes))
+
+
+def _check_owner(workspace: Workspace, place: Path, experiment: str | None, notes: list[str]) -> None:
+    """Refuse a folder of another workspace; say when the experiment cannot be remembered."""
+    file = place / NAMES[0]
+    if not file.exists():
+        return
+    before = read_config(file)
+    is_other = before.folder is not None and before.folder != Path(workspace.folder.root).resolve()
+    if is_other or (before.folder is None and before.name != workspace.name):
+        raise UserErrorException(
+            f"{file} says that the folder belongs to workspace {before.name or before.folder!s}, not to {workspace.name}. "
+            "Use that one (--workspace), or remove the file.",
+            "workspace",
+        )
+    if experiment is not None and before.experiment != experiment:
+        notes.append(
+            f'{file} was left as it is, so experiment {experiment} is not remembered; add "experiment_name": '
+            f'"{experiment}" to it, or name it with -e'
+        )
+
+
+def _save(project: Path, file: Path, name: str, kind: str) -> None:
+    """Write the run configuration of one target."""
+    configuration = RunConfiguration(script="train.py")
+    configuration.target = "local" if name in ("local", "docker") else name
+    configuration.framework = "PySpark" if kind == "hdinsight" else "Python"
+    configuration.environment.docker.enabled = kind not in ("local", "computeinstance")
+    configuration.environment.python.conda_dependencies_file = str(file.parent / FILE_NAME)
+    configuration.save(str(project), file.name)
