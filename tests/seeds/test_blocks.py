@@ -133,9 +133,10 @@ class Reader:
     def _command(self, line: str) -> None:
         from aml_jupyter.cli.main import main
 
-        words = shlex.split(line)
-        assert words[:2] == ["az", "ml"]
-        assert main(words[2:]) == 0, line
+        words = shlex.split(line, comments=True)
+        if words:
+            assert words[0] == "az"
+            assert main(words[2 if words[1] == "ml" else 1 :]) == 0, line
 
     def _script(self, text: str) -> None:
         """Run the block inside a run whose configuration declares what the page says, and keep its log."""
