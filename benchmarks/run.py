@@ -44,6 +44,7 @@ def main(chosen: list[str]) -> int:
             folder = WorkspaceFolder.open(tmp / "metrics", create=True)
             rows += [
                 bench_metrics.log_row(tmp, mlflow),
+                bench_metrics.mlflow_row(tmp, mlflow),
                 bench_metrics.ingestion_row(folder, mlflow),
                 bench_metrics.chart_row(folder, mlflow),
             ]

@@ -19,7 +19,6 @@ MODULES: dict[str, str] = {
     "azureml.data": "datastores and datasets",
     "azureml.dataprep": "data preparation",
     "azureml.interpret": "model explanation",
-    "azureml.mlflow": "MLflow (use the installed mlflow itself)",
     "azureml.opendatasets": "open data sets",
     "azureml.pipeline": "pipelines",
     "azureml.tensorboard": "the TensorBoard bridge",

@@ -35,7 +35,6 @@ UNBUILT = {
     "datastores": "Pass a path as an argument of the script.",
     "get_default_datastore": "Pass a path as an argument of the script.",
     "set_default_datastore": "Pass a path as an argument of the script.",
-    "get_mlflow_tracking_uri": "Log with Run.get_context().log.",
     "get_run": "Use Run.get(workspace, run_id).",
     "images": "",
     "linked_services": "",
@@ -213,6 +212,14 @@ class Workspace:
                 experiment=experiment,
             )
         )
+
+    def get_mlflow_tracking_uri(self) -> str:
+        """Return where MLflow tracks: inside a run that run, elsewhere this workspace, for reading."""
+        if os.environ.get("AML_RUN_ID") and os.environ.get("AML_CONTROL"):
+            return "aml-run:"
+        from urllib.parse import quote
+
+        return f"aml-jupyter://{quote(str(self.folder.root))}"
 
     # ---- what it is
 

@@ -73,6 +73,7 @@ def _own_variables(
         "AML_DISPLAY_NAME": run.display_name,
         "AML_PARENT_RUN_ID": run.parent or "",
         "AZUREML_RUN_ID": run.id,
+        "MLFLOW_TRACKING_URI": "aml-run:",
         "AZUREML_EXPERIMENT_ID": run.experiment,
         "AZUREML_ARM_PROJECT_NAME": run.experiment,
         "AZUREML_ARM_WORKSPACE_NAME": folder.name,

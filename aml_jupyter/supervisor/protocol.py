@@ -106,6 +106,7 @@ __all__ = [
     "HEARTBEAT",
     "LAUNCH",
     "LOG",
+    "LOGGED_PARAMETER",
     "MARKER",
     "REASONS",
     "REPLIES",
@@ -129,6 +130,7 @@ CONTROL = "control"
 
 LAUNCH = "launch.json"
 ATTEMPT = "attempt.json"
+LOGGED_PARAMETER = "mlflow.param."  # what the name of a property begins with that is a parameter
 STARTED = "started.json"  # the attempt file's second name, beside the control folder, which a script may empty
 RESULT = "result.json"
 CANCEL = "cancel.json"  # {"time": ..., "grace_seconds": ..., "reason": ...}; written by the service

@@ -39,6 +39,7 @@ SERVED: Dict[str, Dict[str, str]] = {
         "WebserviceException": "ModelException",
     },
     "azureml.logging": {"get_azureml_logger": "get_azureml_logger"},
+    "azureml.mlflow": {},
     "azureml.telemetry": {"set_diagnostics_collection": "set_diagnostics_collection"},
     "azureml.widgets": {"RunDetails": "RunDetails"},
     "aml_jupyter": {
@@ -75,7 +76,6 @@ _MODULES = {
     "azureml.core.webservice": _UNBUILT,
     "azureml.data": _UNBUILT,
     "azureml.dataprep": _UNBUILT,
-    "azureml.mlflow": _UNBUILT,
     "azureml.pipeline": _UNBUILT,
     "azureml.train": _UNBUILT,
 }

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aml_jupyter.supervisor import protocol
 from aml_jupyter.views.formats import clock_text, duration_text, iso_time, json_value
 from aml_jupyter.views.metrics import brief_metrics
 from aml_jupyter.views.text import Column
@@ -89,6 +90,12 @@ def run_rows(folder: WorkspaceFolder, with_metrics: bool = True, **filters: Any)
     return TableView(rows, COLUMNS, "no runs; submit one with: aml submit SCRIPT.py")
 
 
+def _logged_parameters(run: RunRecord) -> dict[str, str]:
+    """Return the parameters that the run has logged with MLflow."""
+    begin = protocol.LOGGED_PARAMETER
+    return {name[len(begin) :]: value for name, value in run.properties.items() if name.startswith(begin)}
+
+
 def run_fields(run: RunRecord, metrics: Mapping[str, Any], place: int | None) -> dict[str, Any]:
     """Return a run's fields under their stable names; metrics have SDK v1's shape."""
     definition = run.definition
@@ -103,7 +110,7 @@ def run_fields(run: RunRecord, metrics: Mapping[str, Any], place: int | None) ->
         "start_time": iso_time(run.started),
         "end_time": iso_time(run.ended),
         "metrics": dict(metrics),
-        "parameters": json_value(definition.get("parameters") or {}),
+        "parameters": json_value({**(definition.get("parameters") or {}), **_logged_parameters(run)}),
         "snapshot": run.snapshot,
         "error": json_value(run.error),
         "display_name": run.display_name,
@@ -123,7 +130,9 @@ def run_fields(run: RunRecord, metrics: Mapping[str, Any], place: int | None) ->
         "source_directory": definition.get("source_directory"),
         "max_retries": run.max_retries,
         "tags": dict(run.tags),
-        "properties": dict(run.properties),
+        "properties": {
+            name: value for name, value in run.properties.items() if not name.startswith(protocol.LOGGED_PARAMETER)
+        },
         "hidden": run.hidden,
         "seq": run.seq,
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real_core import python_with_azureml_core
+from real_packages import python_with_azureml_core
 
 from aml_jupyter.config import CondaDependencies, DataReferenceConfiguration, RunConfiguration
 from aml_jupyter.errors import AmlError

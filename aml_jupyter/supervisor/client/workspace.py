@@ -83,6 +83,10 @@ class Workspace:
 
         return {model.name: model for model in Model.list(self, latest=True)}
 
+    def get_mlflow_tracking_uri(self) -> str:
+        """Return where MLflow tracks inside a run: that run."""
+        return "aml-run:"
+
     def get_default_keyvault(self) -> "Keyvault":
         """Return what reads the workspace's secrets."""
         return Keyvault()
