@@ -6,6 +6,7 @@ import aml_jupyter
 from aml_jupyter.cli import (
     account,
     compute,
+    doctor,
     experiment,
     folder,
     model,
@@ -46,5 +47,6 @@ def build_parser() -> Parser:
     snapshot.add_verbs(nouns)
     workspace.add_verbs(nouns)
     serve.add_verbs(nouns)
+    doctor.add_verbs(nouns)
     account.add_verbs(nouns)
     return parser

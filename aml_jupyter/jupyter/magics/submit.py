@@ -133,6 +133,7 @@ def _cell_options(options: Namespace, source: Path, notebook: Path | None) -> An
     from aml_jupyter.cli.common import pairs, size_of
     from aml_jupyter.cli.notebooks import typed_value
     from aml_jupyter.cli.submit import experiment_name
+    from aml_jupyter.workspace.project import remembered_experiment
 
     from ..cell import CellOptions
 
@@ -140,7 +141,9 @@ def _cell_options(options: Namespace, source: Path, notebook: Path | None) -> An
         raise UserErrorException(f"Two targets are named: {options.target} and {options.target_option}.", "target")
     return CellOptions(
         source=source,
-        experiment=options.experiment or experiment_name(Path(notebook.stem) if notebook else source),
+        experiment=options.experiment
+        or remembered_experiment(source)
+        or experiment_name(Path(notebook.stem) if notebook else source),
         target=options.target if options.target is not None else options.target_option,
         run_configuration=options.run_configuration,
         inputs=_names(options.inputs),
