@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from IPython.core.error import UsageError
 
-from aml_jupyter.jupyter import progress
 from aml_jupyter.jupyter.handle import RunFailed, RunHandle
+from aml_jupyter.views import progress
 from aml_jupyter.workspace import WorkspaceFolder, find_runs, get_run
 
 
