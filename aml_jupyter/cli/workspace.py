@@ -43,6 +43,26 @@ def add_verbs(nouns: Nouns) -> None:
         "Check the workspace against its files; exit code 1 when something is wrong.",
         "aml workspace verify",
     )
+    collect = add_verb(
+        verbs,
+        "gc",
+        _collect,
+        "Give disk space back: unused environments, and what no run needs. What a run made always stays.",
+        "aml workspace gc --dry-run",
+    )
+    collect.add_argument(
+        "--unused-days",
+        type=float,
+        default=30.0,
+        metavar="DAYS",
+        help="collect environments that no run used for so long (30), and backups that are so old",
+    )
+    collect.add_argument(
+        "--working-copies",
+        action="store_true",
+        help="also thin out the working directories of runs that ended so long ago: files as in the snapshot are removed there",
+    )
+    collect.add_argument("--dry-run", action="store_true", help="remove nothing, say what would be")
     takeover = add_verb(
         verbs,
         "takeover",
@@ -92,6 +112,16 @@ def _verify(arguments: Arguments, door: Door) -> int:
     view = report_view(verify_workspace(open_workspace(arguments)))
     emit(arguments, door, view)
     return 0 if view.good else 1
+
+
+def _collect(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.service import collect_garbage
+    from aml_jupyter.views import collected_rows
+
+    found = collect_garbage(
+        open_workspace(arguments), arguments.unused_days, arguments.working_copies, arguments.dry_run
+    )
+    return emit(arguments, door, collected_rows(found, arguments.dry_run))
 
 
 def _takeover(arguments: Arguments, door: Door) -> int:

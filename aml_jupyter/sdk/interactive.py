@@ -36,6 +36,7 @@ from aml_jupyter.workspace import (
     transition,
     write_definition,
 )
+from aml_jupyter.workspace.snapshots.collect import content_in_use
 from aml_jupyter.workspace.states import FINAL
 
 if TYPE_CHECKING:
@@ -225,13 +226,16 @@ def start_interactive(
     check_run_id(wanted)
     if find_run(folder.store.read(), wanted) is not None:
         raise UserErrorException(f"The run id {wanted!r} is taken; leave run_id out to get a new one.", "run_id")
-    snapshot = take_snapshot(folder, Path(snapshot_directory).resolve()).id if snapshot_directory is not None else None
-    definition = _definition(experiment, wanted, display_name, snapshot_directory, snapshot, tags, parent)
-    place = folder.layout.run(wanted)
-    (place.attempt(1).control / protocol.EVENTS).mkdir(parents=True)
-    write_definition(folder.layout, definition)
-    with folder.store.transaction() as tx:
-        insert_run(tx, definition, status="Running", reason="in this process", in_process=True)
+    with content_in_use(folder):
+        snapshot = None
+        if snapshot_directory is not None:
+            snapshot = take_snapshot(folder, Path(snapshot_directory).resolve()).id
+        definition = _definition(experiment, wanted, display_name, snapshot_directory, snapshot, tags, parent)
+        place = folder.layout.run(wanted)
+        (place.attempt(1).control / protocol.EVENTS).mkdir(parents=True)
+        write_definition(folder.layout, definition)
+        with folder.store.transaction() as tx:
+            insert_run(tx, definition, status="Running", reason="in this process", in_process=True)
     return InteractiveRun(experiment, wanted, outputs)
 
 

@@ -12,6 +12,7 @@ from aml_jupyter.service.actions import (
     wait_for_run,
 )
 from aml_jupyter.service.client import ServiceStatus, ensure_service, service_status, stop_service, wake_service
+from aml_jupyter.service.collecting import collect_garbage
 from aml_jupyter.service.compute import (
     create_target,
     delete_target,
@@ -32,6 +33,7 @@ __all__ = [
     "Submission",
     "SubmitRequest",
     "cancel_run",
+    "collect_garbage",
     "create_experiment",
     "create_target",
     "delete_target",

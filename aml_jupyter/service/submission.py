@@ -31,6 +31,7 @@ from aml_jupyter.workspace import (
     take_snapshot,
 )
 from aml_jupyter.workspace.removal import is_untracked
+from aml_jupyter.workspace.snapshots.collect import content_in_use
 from aml_jupyter.workspace.snapshots.store import store_errors
 
 __all__ = ["LONGEST_NAME", "Submission", "SubmitRequest", "queue_again", "submit"]
@@ -111,16 +112,17 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     if refusal:
         raise ComputeTargetException(f"The run can never start on {target.name!r}: {refusal}.", "target")
     required = [script] if script and script not in request.overlay else []
-    snapshot = take_snapshot(
-        folder, source, overlay=dict(request.overlay), progress=request.progress, required=required
-    )
-    definition["snapshot"] = snapshot.id
     if recipe is not None:
         _keep_files(recipe)
     notes = (*run_config.notes, *_not_remembered(definition), *environments.without_effect(run_config))
     if recipe is not None:
         notes = (*notes, *recipe.notes)
-    return queue(folder, definition, snapshot, request.inputs, notes, request.run_id)
+    with content_in_use(folder):
+        snapshot = take_snapshot(
+            folder, source, overlay=dict(request.overlay), progress=request.progress, required=required
+        )
+        definition["snapshot"] = snapshot.id
+        return queue(folder, definition, snapshot, request.inputs, notes, request.run_id)
 
 
 def _requirement_folders(source: Path) -> list[Path]:

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from aml_jupyter.views.runs import RunRow, run_rows
     from aml_jupyter.views.snapshot import difference_view, snapshot_view
     from aml_jupyter.views.view import TableView, View, as_html, as_json, as_text
-    from aml_jupyter.views.workspace import report_view, service_view, workspace_list_rows, workspace_view
+    from aml_jupyter.views.workspace import (
+        collected_rows,
+        report_view,
+        service_view,
+        workspace_list_rows,
+        workspace_view,
+    )
 
 __all__ = [
     "RunComparison",
@@ -31,6 +37,7 @@ __all__ = [
     "as_html",
     "as_json",
     "as_text",
+    "collected_rows",
     "compute_rows",
     "compute_view",
     "difference_view",
@@ -65,7 +72,7 @@ _MODULES = {
     "runs": ("RunRow", "run_rows"),
     "snapshot": ("difference_view", "snapshot_view"),
     "view": ("TableView", "View", "as_html", "as_json", "as_text"),
-    "workspace": ("report_view", "service_view", "workspace_list_rows", "workspace_view"),
+    "workspace": ("collected_rows", "report_view", "service_view", "workspace_list_rows", "workspace_view"),
 }
 
 

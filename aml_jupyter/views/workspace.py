@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aml_jupyter.views.formats import clock_text, iso_time
+from aml_jupyter.views.formats import clock_text, iso_time, size_text
 from aml_jupyter.views.html import element, table_html
 from aml_jupyter.views.text import Column, printable
 from aml_jupyter.views.view import TableView
@@ -15,19 +15,23 @@ from aml_jupyter.workspace import count_runs, default_target, list_experiments, 
 
 if TYPE_CHECKING:
     from aml_jupyter.service import ServiceStatus
+    from aml_jupyter.service.collecting import CollectedKind
     from aml_jupyter.workspace import Report, WorkspaceEntry, WorkspaceFolder
 
 __all__ = [
+    "CollectedRow",
     "ReportView",
     "ServiceView",
     "WorkspaceRow",
     "WorkspaceView",
+    "collected_rows",
     "report_view",
     "service_view",
     "workspace_list_rows",
     "workspace_view",
 ]
 
+COLLECTED_COLUMNS = (Column("what"), Column("count", right=True), Column("size", right=True))
 LIST_COLUMNS = (Column("name", least=8), Column("folder", least=20), Column("id"), Column("remark"))
 
 
@@ -210,3 +214,25 @@ class ReportView:
 def report_view(report: Report) -> ReportView:
     """Return the view of what a rebuild or a check found."""
     return ReportView(report)
+
+
+@dataclass(frozen=True)
+class CollectedRow:
+    """Describe what was collected of one kind."""
+
+    found: CollectedKind
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what it is, how many there were, and their bytes."""
+        return {"what": self.found.what, "count": self.found.count, "size": self.found.size}
+
+    def cells(self) -> tuple[str, ...]:
+        """Return one text for each column."""
+        return self.found.what, f"{self.found.count:,}", size_text(self.found.size)
+
+
+def collected_rows(found: Sequence[CollectedKind], dry_run: bool) -> TableView[CollectedRow]:
+    """Return what a collection removed, or would remove."""
+    total = size_text(sum(each.size for each in found))
+    note = f"{total} would be given back; nothing was removed" if dry_run else f"{total} were given back"
+    return TableView(tuple(map(CollectedRow, found)), COLLECTED_COLUMNS, "nothing to collect", note)

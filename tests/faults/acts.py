@@ -21,6 +21,7 @@ from aml_jupyter.errors import AmlError
 from aml_jupyter.service import (
     SubmitRequest,
     cancel_run,
+    collect_garbage,
     create_target,
     delete_target,
     ensure_service,
@@ -323,6 +324,11 @@ def rebuild(client: Client) -> None:
         for name in ("aml.db.new", "aml.db.new-wal"):
             Path(client.root, name).write_bytes(b"left by a rebuild that was killed")
     print(rebuild_workspace(client.root))
+
+
+def collect(client: Client) -> None:
+    """Collect all that is not needed now."""
+    collect_garbage(client.folder, 0, working_copies=True)
 
 
 def secret(client: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -14,7 +15,17 @@ from faults.world import World
 from wheels import make_wheel
 
 import aml_jupyter
-from aml_jupyter.workspace import WorkspaceFolder, get_secret, list_models, list_workspaces, verify_workspace
+from aml_jupyter.service import collect_garbage
+from aml_jupyter.workspace import (
+    WorkspaceFolder,
+    find_runs,
+    get_secret,
+    list_models,
+    list_workspaces,
+    read_tree,
+    take_snapshot,
+    verify_workspace,
+)
 
 __all__ = ["SCENARIOS", "Case", "Scenario", "cases"]
 
@@ -160,6 +171,29 @@ def _leftover(world: World) -> None:
     """Have what a submit leaves behind that was killed while it wrote a pack."""
     _ran_before(world)
     (world.root / "content" / "tmp" / "pack-left.tmp").write_bytes(b"half")
+
+
+def _dead_content(world: World) -> None:
+    """Have what a collection removes: a pack that no run names, an old backup, a working copy as in its snapshot."""
+    _ran_before(world)
+    folder = WorkspaceFolder.open(world.root)
+    unused = world.place / "unused"
+    unused.mkdir()
+    (unused / "unused.txt").write_text("no run names this")
+    take_snapshot(folder, unused)
+    folder.close()
+    (world.root / "aml.db.format-1.1.backup").write_bytes(b"old")
+    os.utime(world.root / "aml.db.format-1.1.backup", (1, 1))
+
+
+def _only_dead_content_is_gone(world: World) -> None:
+    world.do("collect")
+    folder = WorkspaceFolder.open(world.root)
+    assert verify_workspace(folder).problems == []
+    assert all(read_tree(folder, run.snapshot) for run in find_runs(folder.store.read()) if run.snapshot)
+    assert not any(each.count for each in collect_garbage(folder, 0, working_copies=True, dry_run=True))
+    folder.close()
+    assert not list(world.root.glob("*.backup"))
 
 
 def _no_leftover(world: World) -> None:
@@ -323,6 +357,13 @@ SCENARIOS = (
         {"broken": True},
         prepare=_ran_before,
         recovery="rebuild_and_recover",
+    ),
+    Scenario(
+        "collect",
+        ("snapshot.forget_scan", "snapshot.remove_pack", "workspace.remove_backup", "snapshot.thin_copy"),
+        "collect",
+        prepare=_dead_content,
+        after=_only_dead_content_is_gone,
     ),
     Scenario("secret", ("secrets.write", "secrets.remove"), "secret", prepare=_old_secrets, after=_secrets_are_whole),
     Scenario(
