@@ -108,6 +108,28 @@ class Environment(Section):
         return made
 
     @staticmethod
+    def from_existing_conda_environment(name: str, conda_environment_name: str) -> Environment:
+        """Return an environment with exactly the packages of a conda environment of this machine; conda is not asked.
+
+        Parameters
+        ----------
+        name : str
+            The new environment's name.
+        conda_environment_name : str
+            A conda environment's name, or its folder.
+
+        Raises
+        ------
+        UserErrorException
+            When there is none; says which there are.
+        """
+        from aml_jupyter.config.conda_prefix import packages_of_prefix, prefix_of
+
+        made = Environment(name)
+        made.python.conda_dependencies = packages_of_prefix(prefix_of(conda_environment_name))
+        return made
+
+    @staticmethod
     def from_docker_image(
         name: str,
         image: str,
@@ -187,6 +209,29 @@ class Environment(Section):
         """Keep this environment in a workspace and return it with its version."""
         registered: Environment = workspace.register_environment(self)
         return registered
+
+    def build(self, workspace: Any, image_build_compute: Any = None) -> Any:
+        """Begin to build what this environment asks for, so that the first run finds it ready.
+
+        Parameters
+        ----------
+        workspace : Workspace
+            The workspace; what is built is the user's, and every workspace finds it.
+        image_build_compute : optional
+            SDK v1's; it changes nothing.
+
+        Returns
+        -------
+        ImageBuildDetails
+            The build that goes on; ``wait_for_completion(show_output=True)`` follows it.
+        """
+        return workspace.build_environment(self)
+
+    def build_local(self, workspace: Any, platform: Any = None, **_ignored: Any) -> Any:
+        """Build on this machine, as every build is, showing the log until it has ended; return what `build` returns."""
+        details = workspace.build_environment(self)
+        details.wait_for_completion(show_output=True)
+        return details
 
     @staticmethod
     def get(workspace: Any, name: str, version: str | None = None, label: str | None = None) -> Environment:

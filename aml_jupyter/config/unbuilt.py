@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-from aml_jupyter.config.environment import DEFAULT_NAME, Environment
+from aml_jupyter.config.environment import Environment
 from aml_jupyter.config.reading import show
 from aml_jupyter.config.run_configuration import RunConfiguration
 from aml_jupyter.config.sections import SparkConfiguration
@@ -65,10 +65,7 @@ def unbuilt(run_config: RunConfiguration) -> Iterator[Demand]:
 
 def _of_environment(environment: Environment) -> Iterator[Demand]:
     if environment.is_reference:
-        if environment.name != DEFAULT_NAME:
-            instead = "Use Environment.get(workspace, name), or write the environment out"
-            yield Demand("environment.name", environment.name, f"It names a registered environment. {instead}")
-        return
+        return  # a submit has written it out by then
     docker = environment.docker
     if docker.enabled:
         yield Demand("environment.docker.enabled", True, _ON_THIS_MACHINE)

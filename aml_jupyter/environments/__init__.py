@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from aml_jupyter.environments.cache import Built, Entry, EnvironmentCache, Hold
 from aml_jupyter.environments.choose import choose_recipe
+from aml_jupyter.environments.curated import CURATED, curated_environment, is_curated_name
+from aml_jupyter.environments.following import Build, begin_build
 from aml_jupyter.environments.recipe import Recipe
 from aml_jupyter.environments.resolved import ResolvedEnvironment, around, check, python_of, resolve, without_effect
 from aml_jupyter.environments.starting import start_builder, stop_builder
 from aml_jupyter.environments.submitter import submitter
 
 __all__ = [
+    "CURATED",
+    "Build",
     "Built",
     "Entry",
     "EnvironmentCache",
@@ -22,8 +26,11 @@ __all__ = [
     "Recipe",
     "ResolvedEnvironment",
     "around",
+    "begin_build",
     "check",
     "choose_recipe",
+    "curated_environment",
+    "is_curated_name",
     "python_of",
     "resolve",
     "start_builder",

@@ -20,7 +20,7 @@ _PROGRAM: Final = "import sys; from aml_jupyter.environments.builders.process im
 
 
 def start_builder(
-    entry: Entry, recipe: Mapping[str, Any], variables: Mapping[str, str]
+    entry: Entry, recipe: Mapping[str, Any], variables: Mapping[str, str], anew: bool = False
 ) -> subprocess.Popen[bytes] | None:
     """Start the process that builds `entry`, detached from this one; None when somebody builds it already.
 
@@ -32,6 +32,8 @@ def start_builder(
         As `Recipe.as_dict` returns it.
     variables : dict
         The submitter's variables: its PATH, certificates, and settings of pip and uv.
+    anew : bool
+        Resolve again, even though there is a lock.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def start_builder(
                 environment[name] = os.environ[name]
         with open(entry.log, "wb") as log, fault_point("environment.spawn"):
             return subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, str(entry.path), str(lock)],
+                [sys.executable, "-c", _PROGRAM, str(entry.path), str(lock), *(["anew"] if anew else [])],
                 env=environment,
                 cwd=entry.path,
                 stdin=subprocess.DEVNULL,

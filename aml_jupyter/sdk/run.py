@@ -30,7 +30,6 @@ __all__ = ["Run", "get_run"]
 UNBUILT = {
     "clean": "",
     "get_diagnostics": "run.get_all_logs fetches the logs.",
-    "get_environment": "run.get_details()['runDefinition']['environment'] holds it.",
     "input_datasets": "",
     "output_datasets": "",
     "take_snapshot": "Submit takes the snapshot.",

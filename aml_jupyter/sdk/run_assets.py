@@ -1,4 +1,4 @@
-"""Own what a run takes from its workspace and gives to it, beside its own history: secrets and models."""
+"""Own what a run takes from its workspace and gives to it, beside its own history: secrets, models, its environment."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from aml_jupyter.sdk.keyvault import Keyvault
 from aml_jupyter.sdk.mapping import texts_by_name
 from aml_jupyter.service import register_run_model
+from aml_jupyter.workspace import get_run
 
 if TYPE_CHECKING:
+    from aml_jupyter.config import Environment
     from aml_jupyter.sdk.experiment import Experiment
     from aml_jupyter.sdk.model import Model
     from aml_jupyter.sdk.workspace import Workspace
@@ -87,6 +89,18 @@ class RunAssets:
     def get_secrets(self, secrets: Sequence[str]) -> dict[str, str | None]:
         """Return the workspace's secrets by name; None for one that there is not."""
         return Keyvault(self.experiment.workspace).get_secrets(secrets)
+
+    def get_environment(self) -> Environment:
+        """Return the environment that the run was submitted with, under the name and version that it was saved as.
+
+        Raises
+        ------
+        UserErrorException
+            For a run that was not submitted: it has the Python of its process.
+        """
+        from aml_jupyter.sdk.environments import environment_of
+
+        return environment_of(self._folder, get_run(self._folder.store.read(), self.id))
 
 
 def default_workspace() -> Workspace:

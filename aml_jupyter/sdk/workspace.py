@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.errors import UserErrorException, nearest
 from aml_jupyter.sdk.mapping import NamedObjects
-from aml_jupyter.sdk.unbuilt import refuse_attribute, unbuilt
+from aml_jupyter.sdk.unbuilt import refuse_attribute
 from aml_jupyter.workspace import (
     WorkspaceFolder,
     default_target,
@@ -24,6 +24,7 @@ from aml_jupyter.workspace.project import WorkspaceConfig, find_config, read_con
 if TYPE_CHECKING:
     from aml_jupyter.config import Environment
     from aml_jupyter.sdk.compute import ComputeTarget
+    from aml_jupyter.sdk.environments import ImageBuildDetails
     from aml_jupyter.sdk.experiment import Experiment
     from aml_jupyter.sdk.keyvault import Keyvault
     from aml_jupyter.sdk.model import Model
@@ -42,12 +43,6 @@ UNBUILT = {
     "webservices": "",
 }
 """Attributes of SDK v1's Workspace that are still to come, and what works instead."""
-
-
-ENVIRONMENT_INSTEAD = (
-    "Make an Environment and give it to the run configuration; with python.user_managed_dependencies = True it uses a Python "
-    "that is there."
-)
 
 
 class Workspace:
@@ -282,30 +277,49 @@ class Workspace:
         return NamedObjects(names, lambda name: ComputeTarget(self, name))
 
     @property
-    def environments(self) -> Mapping[str, Environment]:
-        """Return the registered environments by name: none until environments can be registered."""
-        nothing: dict[str, Environment] = {}
-        return nothing
+    def environments(self) -> NamedObjects[Environment]:
+        """Return the newest version of each registered environment by name, and the curated ones."""
+        from aml_jupyter.service import environment_names, find_registered
+
+        return NamedObjects(environment_names(self.folder), lambda name: find_registered(self.folder, name)[0])
 
     def get_environment(self, name: str, version: str | None = None, label: str | None = None) -> Environment:
-        """Refuse: what `Environment.get` calls.
+        """Return a registered or curated environment; what `Environment.get` calls.
 
         Raises
         ------
         UserErrorException
-            Always; it says what works instead.
+            When there is none; says which names are nearest.
         """
-        raise unbuilt(f"Environment.get (asked for {name!r})", ENVIRONMENT_INSTEAD)
+        from aml_jupyter.sdk.environments import told
+        from aml_jupyter.service import find_registered
+
+        return told(find_registered(self.folder, name, version, label))
 
     def register_environment(self, environment: Environment) -> Environment:
-        """Refuse: what `Environment.register` calls.
+        """Keep an environment and return it with its version; what `Environment.register` calls.
 
         Raises
         ------
         UserErrorException
-            Always; it says what works instead.
+            When its name or version cannot be used.
         """
-        raise unbuilt("Environment.register", ENVIRONMENT_INSTEAD)
+        from aml_jupyter.sdk.environments import told
+        from aml_jupyter.service import register_environment
+
+        return told(register_environment(self.folder, environment))
+
+    def build_environment(self, environment: Environment) -> ImageBuildDetails:
+        """Begin to build what an environment asks for; what `Environment.build` calls.
+
+        Raises
+        ------
+        UserErrorException
+            When it asks for what cannot be had.
+        """
+        from aml_jupyter.sdk.environments import ImageBuildDetails
+
+        return ImageBuildDetails.begin(self.folder, environment)
 
     def get_default_compute_target(self, type: str | None = None) -> ComputeTarget:  # noqa: A002
         """Return the target that a submit without a target goes to; `type` is SDK v1's and changes nothing."""

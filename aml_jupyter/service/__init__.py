@@ -23,6 +23,12 @@ from aml_jupyter.service.compute import (
     stop_target,
     update_target,
 )
+from aml_jupyter.service.environments import (
+    environment_names,
+    find_registered,
+    recipe_of,
+    register_environment,
+)
 from aml_jupyter.service.experiments import create_experiment
 from aml_jupyter.service.models import register_run_model
 from aml_jupyter.service.submission import Submission, SubmitRequest, submit
@@ -40,6 +46,10 @@ __all__ = [
     "describe_run",
     "detach_target",
     "ensure_service",
+    "environment_names",
+    "find_registered",
+    "recipe_of",
+    "register_environment",
     "register_run_model",
     "rename_run",
     "restart_target",

@@ -11,13 +11,15 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from aml_jupyter import environments
 from aml_jupyter.config import ScriptRunConfig, refuse_unbuilt, source_folder
 from aml_jupyter.errors import ComputeTargetException, UserErrorException
+from aml_jupyter.service.environments import autosave, requirement_folders, with_environment
 from aml_jupyter.service.launch import needs_of
 from aml_jupyter.service.queueing import Submission, queue, queue_again, target_for_runs
 from aml_jupyter.targets import create_backend
@@ -88,10 +90,11 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     WorkspaceException
         When the workspace cannot be written.
     """
-    config = request.config
-    run_config = config.run_config
     check_experiment_name(request.experiment)
     folder.store.check_host()
+    request, said = _written_out(folder, request)
+    config = request.config
+    run_config = config.run_config
     target = target_for_runs(folder.store.read(), run_config.target if run_config.target_is_set else None)
     submitter = dict(request.submitter) if request.submitter is not None else environments.submitter()
     refuse_unbuilt(run_config)
@@ -101,7 +104,7 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
         check_run_id(request.run_id)
     source = source_folder(config.source_directory).resolve()
     script = config.check(also=request.overlay)
-    recipe = environments.choose_recipe(run_config.environment, submitter, _requirement_folders(source))
+    recipe = environments.choose_recipe(run_config.environment, submitter, requirement_folders(source))
     definition = _definition(folder, request, target, submitter, source, script)
     if recipe is not None:
         definition["environment"] = recipe.as_dict()
@@ -114,7 +117,10 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     required = [script] if script and script not in request.overlay else []
     if recipe is not None:
         _keep_files(recipe)
-    notes = (*run_config.notes, *_not_remembered(definition), *environments.without_effect(run_config))
+    kept = autosave(folder, run_config.environment)
+    if kept is not None:
+        definition["run_config"]["environment"] |= {"name": kept.name, "version": kept.version}
+    notes = (*run_config.notes, *said, *_not_remembered(definition), *environments.without_effect(run_config))
     if recipe is not None:
         notes = (*notes, *recipe.notes)
     with content_in_use(folder):
@@ -125,9 +131,14 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
         return queue(folder, definition, snapshot, request.inputs, notes, request.run_id)
 
 
-def _requirement_folders(source: Path) -> list[Path]:
-    """Return where a relative path in the packages of an environment may start."""
-    return [source, source / ".azureml", source / "aml_config"]
+def _written_out(folder: WorkspaceFolder, request: SubmitRequest) -> tuple[SubmitRequest, tuple[str, ...]]:
+    """Return the request with the content of an environment that it only names, and what is to be said about it."""
+    run_config, notes = with_environment(folder, request.config.run_config)
+    if run_config is request.config.run_config:
+        return request, notes
+    config = copy(request.config)
+    config.run_config = run_config
+    return replace(request, config=config), notes
 
 
 def _keep_files(recipe: environments.Recipe) -> None:

@@ -13,7 +13,9 @@ A line of ``runs/<id>/changes.jsonl`` has ``time``, and ``op``:
 ==============  =====================================================================================================
 
 A line of ``journal.jsonl`` has ``time``, and ``op``: ``target`` (``target``: the fields of the `TargetRecord`),
-``target_deleted`` (``name``), ``default`` (``name``), ``experiment`` (``name``), ``run_removed`` (``id``).
+``target_deleted`` (``name``), ``default`` (``name``), ``experiment`` (``name``), ``run_removed`` (``id``),
+``model`` and ``environment`` (the fields of their records), ``model_deleted`` and ``environment_deleted`` (``name``,
+``version``).
 """
 
 from __future__ import annotations

@@ -114,6 +114,11 @@ class Layout:
         """Return the files of registered models: ``<name>/<version>/``."""
         return self.root / "models"
 
+    @property
+    def environments(self) -> Path:
+        """Return the definitions of registered environments: ``<name>/<version>.json``."""
+        return self.root / "environments"
+
     def run(self, run_id: str) -> RunFolder:
         """Return the folder of the run `run_id`."""
         return RunFolder(self.runs / run_id)

@@ -17,6 +17,7 @@ from aml_jupyter.supervisor.durable import sync_folder
 from aml_jupyter.supervisor.faults import fault_point
 
 from .database import connect_for_writing
+from .environments import list_environments, missing_environments
 from .experiments import create_experiment
 from .filelock import exclusive, try_exclusive
 from .folder import WorkspaceFolder, read_identity
@@ -120,6 +121,7 @@ def _fill(folder: WorkspaceFolder, known: set[str] | None) -> tuple[dict[str, in
         )
     db = folder.store.read()
     problems += missing_models(folder.layout, list_models(db))
+    problems += missing_environments(folder.layout, list_environments(db))
     counts = {
         name: int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
         for name, table in (
@@ -127,6 +129,7 @@ def _fill(folder: WorkspaceFolder, known: set[str] | None) -> tuple[dict[str, in
             ("experiments", "experiments"),
             ("compute targets", "targets"),
             ("models", "models"),
+            ("environments", "environments"),
             ("metrics", "metrics"),
             ("files of runs", "artifacts"),
         )

@@ -180,6 +180,25 @@ class ModelRecord:
 
 
 @dataclass(frozen=True)
+class EnvironmentRecord:
+    """Describe one version of a registered environment.
+
+    `digest` is equal for equal definitions, `autosaved` tells that a submit has saved it.
+    """
+
+    name: str
+    version: str
+    created: float
+    autosaved: bool
+    digest: str
+
+    @property
+    def id(self) -> str:
+        """Name and version: ``name:version``."""
+        return f"{self.name}:{self.version}"
+
+
+@dataclass(frozen=True)
 class EventRecord:
     """Describe one row of the durable event stream that views resume from."""
 

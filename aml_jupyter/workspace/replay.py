@@ -16,6 +16,7 @@ from aml_jupyter.supervisor import protocol
 from .apply import start_child
 from .artifacts import index_files
 from .compute import delete_target, find_target, insert_target, set_default_target
+from .environments import write_environment
 from .experiments import create_experiment
 from .folder import WorkspaceFolder
 from .history import update_attempt
@@ -25,7 +26,7 @@ from .labels import add_properties, set_tags
 from .layout import AttemptFolder, RunFolder
 from .models import write_model
 from .outcome import failure, outcome, watched_folders
-from .records import ModelRecord, RunRecord, TargetRecord
+from .records import EnvironmentRecord, ModelRecord, RunRecord, TargetRecord
 from .runs import find_run, get_run, insert_run, transition, update_run
 from .states import FINAL, RUN_TRANSITIONS
 
@@ -53,6 +54,11 @@ def replay_journal(tx: sqlite3.Connection, entries: list[dict[str, Any]]) -> lis
             elif act == "model_deleted":
                 deleted = (str(entry["name"]), int(entry["version"]))
                 tx.execute("DELETE FROM models WHERE name = ? AND version = ?", deleted)
+            elif act == "environment":
+                write_environment(tx, EnvironmentRecord(**entry["environment"]))
+            elif act == "environment_deleted":
+                gone = (str(entry["name"]), str(entry["version"]))
+                tx.execute("DELETE FROM environments WHERE name = ? AND version = ?", gone)
             elif act == "default":
                 set_default_target(tx, str(entry["name"]))
             elif act != "run_removed":

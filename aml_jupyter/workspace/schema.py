@@ -93,7 +93,16 @@ CREATE TABLE models (
 CREATE INDEX models_by_run ON models (run) WHERE run IS NOT NULL;
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _MODELS)
+_ENVIRONMENTS: Final = """
+-- the highest number that was ever given, also to a version that was deleted since
+CREATE TABLE environment_names (name TEXT PRIMARY KEY, last_version INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE environments (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, version TEXT NOT NULL, created REAL NOT NULL,
+  autosaved INTEGER NOT NULL, digest TEXT NOT NULL, UNIQUE (name, version));
+CREATE INDEX environments_by_digest ON environments (name, digest);
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _MODELS, _ENVIRONMENTS)
 CURRENT: Final = len(MIGRATIONS)
 
 _READS_FROM: Final = 1

@@ -11,6 +11,7 @@ from aml_jupyter.supervisor import protocol
 
 from .artifacts import stored_path
 from .definitions import without_values
+from .environments import list_environments, missing_environments
 from .folder import WorkspaceFolder
 from .journal import read_lines, torn_lines
 from .model_files import missing_models
@@ -52,6 +53,7 @@ def _checked(folder: WorkspaceFolder, db: sqlite3.Connection, headline: str, pro
     problems += _missing_files(folder, db)
     problems += _unexplained_ends(folder, db)
     problems += missing_models(folder.layout, list_models(db))
+    problems += missing_environments(folder.layout, list_environments(db))
     blobs, missing = _missing_content(folder, db)
     problems += missing
     counts = {
@@ -64,6 +66,7 @@ def _checked(folder: WorkspaceFolder, db: sqlite3.Connection, headline: str, pro
         "experiments": _count(db, "experiments"),
         "compute targets": _count(db, "targets"),
         "models": _count(db, "models"),
+        "environments": _count(db, "environments"),
         "metrics": _count(db, "metrics"),
         "files of runs": _count(db, "artifacts"),
         "files in snapshots": blobs,

@@ -38,8 +38,10 @@ from aml_jupyter.service import (
 from aml_jupyter.supervisor import faults, protocol
 from aml_jupyter.workspace import (
     WorkspaceFolder,
+    delete_environment,
     delete_model,
     delete_secret,
+    find_environment,
     find_run,
     find_runs,
     find_target,
@@ -48,6 +50,7 @@ from aml_jupyter.workspace import (
     open_runs,
     rebuild_workspace,
     register_model,
+    save_environment,
     set_secret,
 )
 
@@ -343,6 +346,14 @@ def model(client: Client) -> None:
     first = register_model(client.folder, "net", files, "note.py")
     register_model(client.folder, "net", files, "note.py")
     delete_model(client.folder, "net", first.version)
+
+
+def registered_environment(client: Client) -> None:
+    """Register two versions of an environment and delete the first; done again after a kill, it goes on from there."""
+    first = save_environment(client.folder, "net", {"python": "first"}, version="1")
+    save_environment(client.folder, "net", {"python": "changed"})
+    if find_environment(client.folder.store.read(), "net", first.version) is not None:
+        delete_environment(client.folder, "net", first.version)
 
 
 def leave(client: Client) -> None:

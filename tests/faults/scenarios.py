@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -20,12 +21,15 @@ from aml_jupyter.workspace import (
     WorkspaceFolder,
     find_runs,
     get_secret,
+    list_environments,
     list_models,
     list_workspaces,
+    read_environment,
     read_tree,
     take_snapshot,
     verify_workspace,
 )
+from aml_jupyter.workspace.schema import CURRENT
 
 __all__ = ["SCENARIOS", "Case", "Scenario", "cases"]
 
@@ -131,6 +135,16 @@ def _models_are_whole(world: World) -> None:
     folder.close()
 
 
+def _environments_are_whole(world: World) -> None:
+    world.do("registered_environment")
+    folder = WorkspaceFolder.open(world.root)
+    records = list_environments(folder.store.read())
+    assert [read_environment(folder.layout, record)["python"] for record in records] == ["changed"] * len(records)
+    assert {record.name for record in records} == {"net"} and records[0].version == str(1 + len(records))
+    assert verify_workspace(folder).problems == []
+    folder.close()
+
+
 def _is_listed(world: World) -> None:
     world.do("open_workspace")
     assert [entry.root for entry in list_workspaces()] == [world.root]
@@ -154,8 +168,9 @@ def _newer_package(world: World) -> None:
     shutil.copytree(Path(aml_jupyter.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
     path = copy / "workspace" / "schema.py"
     text = path.read_text()
-    assert "= (_FIRST, _MODELS)" in text
-    path.write_text(text.replace("= (_FIRST, _MODELS)", '= (_FIRST, _MODELS, "ALTER TABLE runs ADD COLUMN mood TEXT")'))
+    text, count = re.subn(r"= \((_FIRST, [^)]*)\)", r'= (\1, "ALTER TABLE runs ADD COLUMN mood TEXT")', text)
+    assert count == 1
+    path.write_text(text)
     world.python_path = str(copy.parent)
 
 
@@ -164,7 +179,7 @@ def _is_newer(world: World) -> None:
         assert connection.execute("SELECT count(*) FROM runs WHERE mood IS NULL").fetchone()[0] >= 2
     connection.close()
     assert not list(world.root.glob("*.partial"))
-    assert list(world.root.glob("aml.db.format-2.*.backup"))
+    assert list(world.root.glob(f"aml.db.format-{CURRENT}.*.backup"))
 
 
 def _leftover(world: World) -> None:
@@ -371,6 +386,12 @@ SCENARIOS = (
         ("models.copy", "models.place", "models.discard", "models.remove", "journal.append", "store.commit"),
         "model",
         after=_models_are_whole,
+    ),
+    Scenario(
+        "registered_environment",
+        ("environments.definition", "environments.remove", "journal.append", "store.commit"),
+        "registered_environment",
+        after=_environments_are_whole,
     ),
     Scenario("registry", ("registry.write",), "open_workspace", after=_is_listed),
     Scenario("warm_parent", ("nurse.leave",), "leave"),

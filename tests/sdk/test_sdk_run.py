@@ -207,8 +207,6 @@ def test_unknown_runs_and_what_works_only_inside(submit_text: Callable[..., Run]
     run = submit_text("print(1)\n")
     with pytest.raises(UserErrorException, match=r"Run\.log works inside the run.*start_logging"):
         run.log("a", 1)
-    with pytest.raises(UserErrorException, match=r"get_environment is not built yet.*get_details"):
-        run.get_environment()
     with pytest.raises(AttributeError, match="did you mean get_metrics"):
         run.get_metric()
     with pytest.raises(UserErrorException, match="brings no values back"):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aml_jupyter import ConfigurationError, Environment, UserErrorException, Workspace, WorkspaceException
+from aml_jupyter import ConfigurationError, UserErrorException, Workspace, WorkspaceException
 
 
 @pytest.fixture(autouse=True)
@@ -146,11 +146,6 @@ def test_what_is_to_come_says_so() -> None:
             getattr(ws, name)
     with pytest.raises(AttributeError, match="did you mean compute_targets"):
         ws.compute_target
-    with pytest.raises(UserErrorException, match=r"AzureML-Minimal.*not built yet"):
-        Environment.get(workspace=ws, name="AzureML-Minimal")
-    with pytest.raises(UserErrorException, match="register is not built yet"):
-        Environment("mine").register(ws)
-    assert dict(ws.environments) == {}
 
 
 def test_details_have_sdk_v1s_keys() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -20,6 +21,7 @@ from workspace_support import Definition
 import aml_jupyter
 from aml_jupyter.errors import WorkspaceException
 from aml_jupyter.workspace import WorkspaceFolder, find_runs, insert_run
+from aml_jupyter.workspace.schema import CURRENT
 
 USE = """
 import sys
@@ -45,13 +47,13 @@ def newer(tmp_path: Path) -> Path:
         (place / "aml_jupyter").mkdir(parents=True, exist_ok=True)
         copy(source / name, place / "aml_jupyter" / name)
     change(place, "__init__.py", '__version__ = "0.1.0"', '__version__ = "9.0"')
-    change(
-        place,
-        "workspace/schema.py",
-        "= (_FIRST, _MODELS)",
-        '= (_FIRST, _MODELS, "ALTER TABLE runs ADD COLUMN mood TEXT")',
+    path = place / "aml_jupyter" / "workspace" / "schema.py"
+    text, count = re.subn(
+        r"= \((_FIRST, [^)]*)\)", r'= (\1, "ALTER TABLE runs ADD COLUMN mood TEXT")', path.read_text()
     )
-    change(place, "workspace/schema.py", "_WRITES_FROM: Final = 1", "_WRITES_FROM: Final = 3")
+    assert count == 1
+    path.write_text(text)
+    change(place, "workspace/schema.py", "_WRITES_FROM: Final = 1", f"_WRITES_FROM: Final = {CURRENT + 1}")
     return place
 
 
@@ -85,10 +87,10 @@ def test_an_older_database_is_backed_up_and_brought_up_to_date(
     with folder.store.transaction() as tx:
         run = insert_run(tx, definition())
     assert use(newer, folder.root) == f"['{run.id}']"
-    (backup,) = folder.root.glob("aml.db.format-2.*.backup")
+    (backup,) = folder.root.glob(f"aml.db.format-{CURRENT}.*.backup")
     old = sqlite3.connect(backup)
     assert old.execute("SELECT id FROM runs").fetchall() == [(run.id,)]
-    assert old.execute("PRAGMA user_version").fetchone() == (2,)
+    assert old.execute("PRAGMA user_version").fetchone() == (CURRENT,)
     old.close()
     assert use(newer, folder.root) == f"['{run.id}']"
     assert len(list(folder.root.glob("*.backup"))) == 1
@@ -109,16 +111,18 @@ def test_an_older_package_reads_and_refuses_to_write(
 
 
 def test_an_older_package_refuses_to_open_what_it_cannot_read(folder: WorkspaceFolder, newer: Path) -> None:
-    change(newer, "workspace/schema.py", "_READS_FROM: Final = 1", "_READS_FROM: Final = 3")
+    change(newer, "workspace/schema.py", "_READS_FROM: Final = 1", f"_READS_FROM: Final = {CURRENT + 1}")
     use(newer, folder.root)
-    with pytest.raises(WorkspaceException, match=r"only be read by aml-jupyter 9\.0 .* format 3, .* with format 2"):
+    with pytest.raises(
+        WorkspaceException, match=rf"only be read by aml-jupyter 9\.0 .* format {CURRENT + 1}, .* with format {CURRENT}"
+    ):
         WorkspaceFolder.open(folder.root)
 
 
 def test_nothing_is_migrated_under_an_older_service(folder: WorkspaceFolder, newer: Path) -> None:
     with open(folder.layout.service_lock, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert "is served by an older aml-jupyter (format 2, now 3)" in use(newer, folder.root)
+        assert f"is served by an older aml-jupyter (format {CURRENT}, now {CURRENT + 1})" in use(newer, folder.root)
         with folder.store.transaction():
             pass
     assert use(newer, folder.root) == "[]"
@@ -138,7 +142,7 @@ def test_a_migration_that_was_killed_is_done_again(
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert [found.id for found in find_runs(folder.store.read())] == [run.id]
     assert use(newer, folder.root) == f"['{run.id}']"
-    assert list(folder.root.glob("aml.db.format-2.*.backup")) and not list(folder.root.glob("*.partial"))
+    assert list(folder.root.glob(f"aml.db.format-{CURRENT}.*.backup")) and not list(folder.root.glob("*.partial"))
 
 
 def test_a_migration_without_room_for_its_backup_changes_nothing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from pathlib import Path
 
@@ -153,7 +154,9 @@ def test_a_workspace_of_before_gets_a_registry(folder: WorkspaceFolder, source: 
     root = folder.root
     folder.close()
     with sqlite3.connect(root / "aml.db") as old:
-        for table in ("models", "model_names"):
+        first = set(re.findall(r"CREATE TABLE (\w+)", MIGRATIONS[0]))
+        made = {name for (name,) in old.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        for table in sorted(made - first - {"sqlite_sequence"}):
             old.execute(f"DROP TABLE {table}")
         old.execute("PRAGMA user_version = 1")
     old.close()

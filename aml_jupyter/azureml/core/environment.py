@@ -15,6 +15,7 @@ from aml_jupyter.config import (
     RSection,
     SparkSection,
 )
+from aml_jupyter.sdk.environments import ImageBuildDetails
 
 __all__ = [
     "DEFAULT_CPU_IMAGE",
@@ -25,6 +26,7 @@ __all__ = [
     "DockerBuildContext",
     "DockerSection",
     "Environment",
+    "ImageBuildDetails",
     "PythonSection",
     "RSection",
     "SparkSection",

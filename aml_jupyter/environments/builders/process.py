@@ -30,12 +30,15 @@ _BUILDERS: Final = {
 
 
 def main(arguments: list[str]) -> int:
-    """Build the entry whose folder is the first argument; the second one is the descriptor of its held lock."""
+    """Build the entry whose folder is the first argument; the second one is the descriptor of its held lock.
+
+    A third one, ``anew``, means that its lock is made again.
+    """
     path = Path(arguments[0])
     entry = EnvironmentCache(path.parent.parent).entry(path.name)
     os.set_inheritable(int(arguments[1]), False)
     try:
-        build(entry)
+        build(entry, anew=arguments[2:] == ["anew"])
     except BuildError:
         return 1
     return 0
