@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from engine_fixtures import engine, own_engine, shared_engine  # noqa: F401 (fixtures of every folder)
 
 from aml_jupyter.workspace import WorkspaceFolder
 

@@ -1,0 +1,281 @@
+"""Run real Docker engines: dockerd on a socket, in folders and on a bridge of its own, so that none knows of another.
+
+Each engine has a place (a number): a folder, a bridge and a subnet. A place whose lock nobody holds is cleared of what a
+killed test session left there before it is taken again. The engines change no firewall rules themselves: the one rule
+that lets a container reach out is set here and removed here, and so is ip_forward.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from engine_packages import DOCKERD
+
+__all__ = ["Engine"]
+
+PLACES = 40
+HOME = Path("/tmp/aml-test-engines")
+FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+BOUND = 60.0
+
+
+class Engine:
+    """Own one dockerd: start it, stop it, kill it, start it again.
+
+    Parameters
+    ----------
+    live_restore : bool
+        Whether containers live on while it is down.
+    """
+
+    def __init__(self, live_restore: bool = False) -> None:
+        self.live_restore = live_restore
+        self._lock, self.number = _take_place()
+        self.folder = HOME / str(self.number)
+        self.bridge = f"amltest{self.number}"
+        self.subnet = f"10.231.{self.number}"
+        self.socket = self.folder / "d.sock"
+        self.host = f"unix://{self.socket}"
+        self.log = self.folder / "d.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self._clear()
+        self.folder.mkdir(mode=0o755)
+        self._forward = _open_network(self.bridge, self.subnet)
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start it, and return when it answers."""
+        (self.folder / "daemon.json").write_text(json.dumps({"live-restore": self.live_restore}))
+        self._remove_stale_pid_files()
+        # A containerd that lost its daemon would answer the next one's first call, and then end.
+        self._end_containerd()
+        command = [DOCKERD, "--config-file", str(self.folder / "daemon.json"), "--data-root", str(self.folder / "data")]
+        command += ["--exec-root", str(self.folder / "run"), "--pidfile", str(self.folder / "d.pid"), "-H", self.host]
+        command += ["--bridge", self.bridge, "--iptables=false", "--ip-forward=false", "--ip-masq=false"]
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
+            )
+        deadline = time.monotonic() + BOUND
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"dockerd does not start:\n{self.log.read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def answers(self) -> bool:
+        """Tell whether it answers a ping."""
+        import http.client
+        import socket
+
+        connection = http.client.HTTPConnection("docker", timeout=5)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(5)
+        try:
+            connection.sock.connect(str(self.socket))
+            connection.request("GET", "/_ping")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def kill(self) -> None:
+        """End the daemon by SIGKILL, as a crash does."""
+        self._signal(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End the daemon by SIGTERM, as an update does."""
+        self._signal(signal.SIGTERM)
+
+    def freeze(self) -> None:
+        """Stop the daemon in its tracks: it takes connections, and answers none."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen daemon go on."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        if self.process is None:
+            return
+        self.process.send_signal(number)
+        self.process.send_signal(signal.SIGCONT)
+        self.process.wait(BOUND)
+        self.process = None
+
+    def close(self) -> None:
+        """Remove every container, end the daemon, and put back what it changed on this machine."""
+        with contextlib.suppress(Exception):
+            if self.process is not None:
+                self._remove_containers()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.stop()
+        self._clear()
+        _close_network(self.bridge, self.subnet, self._forward)
+        self._lock.close()
+
+    def _remove_containers(self) -> None:
+        import docker
+
+        client = docker.DockerClient(base_url=self.host, version="1.41", timeout=30)
+        try:
+            for container in client.api.containers(all=True):
+                client.api.remove_container(container["Id"], force=True, v=True)
+        finally:
+            client.close()
+
+    # -- what is left -------------------------------------------------------------------------------------------
+
+    def _remove_stale_pid_files(self) -> None:
+        for path in (self.folder / "d.pid", self.folder / "run/containerd/containerd.pid"):
+            with contextlib.suppress(OSError, ValueError):
+                if not _is_ours(int(path.read_text()), self.folder):
+                    path.unlink()
+
+    def _end_containerd(self) -> None:
+        """End the containerd of a daemon that was killed; its shims, and so the containers, live on."""
+        for pid in _processes_of(self.folder):
+            if _command(pid).startswith("containerd ") or "/containerd " in _command(pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                _wait_gone(pid)
+
+    def _clear(self) -> None:
+        """End every process of this place, take down its mounts and remove its folder."""
+        for _ in range(50):
+            found = _processes_of(self.folder)
+            if not found:
+                break
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.1)
+        mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+        for mount in sorted((path for path in mounts if path.startswith(f"{self.folder}/")), key=len, reverse=True):
+            subprocess.run(["umount", "-l", mount], check=False, capture_output=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _take_place() -> tuple[IO[str], int]:
+    HOME.mkdir(mode=0o755, exist_ok=True)
+    for number in range(1, PLACES):
+        lock = open(HOME / f"{number}.lock", "a")  # noqa: SIM115 (held for the engine's life)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock, number
+        except BlockingIOError:
+            lock.close()
+    raise RuntimeError(f"{PLACES} engines of tests run already")
+
+
+def _open_network(bridge: str, subnet: str) -> IO[str]:
+    """Make the bridge, and let its containers reach out; return what holds ip_forward open."""
+    forward = open(HOME / "forward.lock", "a+")  # noqa: SIM115 (held for the engine's life)
+    with _one_at_a_time():
+        fcntl.flock(forward, fcntl.LOCK_SH)
+        forward.seek(0)
+        if not forward.read().strip():
+            forward.write(FORWARD.read_text().strip())
+            forward.flush()
+        FORWARD.write_text("1")
+    _remove_bridge(bridge, subnet)
+    _run("ip", "link", "add", "name", bridge, "type", "bridge")
+    _run("ip", "addr", "add", f"{subnet}.1/24", "dev", bridge)
+    _run("ip", "link", "set", bridge, "up")
+    for rule in _rules(bridge, subnet):
+        _run("iptables", "-w", *rule("-A"))
+    return forward
+
+
+def _close_network(bridge: str, subnet: str, forward: IO[str]) -> None:
+    _remove_bridge(bridge, subnet)
+    with forward, _one_at_a_time():
+        try:
+            fcntl.flock(forward, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return  # another engine still needs it
+        forward.seek(0)
+        FORWARD.write_text(forward.read().strip() or "0")
+        forward.truncate(0)
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    with open(HOME / "network.lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _remove_bridge(bridge: str, subnet: str) -> None:
+    for rule in _rules(bridge, subnet):
+        while subprocess.run(["iptables", "-w", *rule("-D")], check=False, capture_output=True).returncode == 0:
+            pass
+    subprocess.run(["ip", "link", "del", bridge], check=False, capture_output=True)
+
+
+def _rules(bridge: str, subnet: str):  # type: ignore[no-untyped-def]
+    out = ["POSTROUTING", "-s", f"{subnet}.0/24", "!", "-o", bridge, "-j", "MASQUERADE"]
+    yield lambda verb: ["-t", "nat", verb, *out]
+    yield lambda verb: [verb, "FORWARD", "-i", bridge, "-j", "ACCEPT"]
+    yield lambda verb: [verb, "FORWARD", "-o", bridge, "-j", "ACCEPT"]
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _is_ours(pid: int, folder: Path) -> bool:
+    return f"{folder}/" in _command(pid)
+
+
+def _processes_of(folder: Path) -> list[int]:
+    """Return dockerd, containerd, its shims and what runs in their containers, of one place."""
+    found = [int(name) for name in os.listdir("/proc") if name.isdigit() and _is_ours(int(name), folder)]
+    found = [pid for pid in found if pid != os.getpid() and _state(pid) != "Z"]
+    shims = {pid for pid in found if "containerd-shim" in _command(pid)}
+    inside = [int(name) for name in os.listdir("/proc") if name.isdigit() and _parent(int(name)) in shims]
+    return sorted({*found, *inside})
+
+
+def _stat(pid: int) -> list[str]:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ["", "0"]
+    return text[text.rfind(")") + 2 :].split()
+
+
+def _state(pid: int) -> str:
+    return _stat(pid)[0]
+
+
+def _parent(pid: int) -> int:
+    return int(_stat(pid)[1])
+
+
+def _wait_gone(pid: int) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and _state(pid) not in ("", "Z"):
+        time.sleep(0.02)
