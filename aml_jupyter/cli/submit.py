@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.cli.common import current_folder, emit_json, open_workspace, pairs, size_of, wants_json
+from aml_jupyter.cli.environment_options import add_environment_options, line_environment
 from aml_jupyter.cli.follow import wait_for_runs
 from aml_jupyter.cli.notebooks import check_parameters, typed_value
 from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_verb
@@ -28,6 +29,7 @@ __all__ = ["add_line", "add_verbs", "experiment_name", "submit_line", "tell"]
 EXAMPLES = """aml submit train.py --lr 0.1
 aml submit -t gpu-box -e digits --wait train.py --lr 0.1
 aml submit train.ipynb -p alpha=0.1
+aml submit --pip pandas==2.2.3 --pip 'scikit-learn joblib' train.py
 aml submit --command 'make train'"""
 
 
@@ -69,6 +71,7 @@ def add_verbs(nouns: Nouns) -> None:
     add("--max-retries", type=int, default=0, metavar="N", help="how often to start again after a failure")
     add("--max-seconds", type=int, metavar="N", help="time limit of the run")
     add("--grace-seconds", type=float, default=10, metavar="N", help="how long it may go on after TERM (10)")
+    add_environment_options(parser)
     add_line(parser)
 
 
@@ -81,11 +84,14 @@ def add_line(parser: Parser) -> None:
 
 def submit_line(arguments: Arguments, door: Door) -> tuple[WorkspaceFolder, Submission]:
     """Queue what a line says; options that a line does not have are as if they were not given."""
+    from aml_jupyter.environments import submitter
     from aml_jupyter.service import SubmitRequest, submit
 
     given = _given(arguments)
+    wanted = line_environment(arguments)
     folder = open_workspace(arguments)
-    run_configuration = _run_configuration(given, folder)
+    who = submitter()
+    run_configuration, notes = wanted.apply(folder, _run_configuration(given, folder), who)
     config = _script_run_config(given, run_configuration)
     is_notebook = not given.command and str(config.script or "").endswith(".ipynb")
     parameters = _parameters(given, config, is_notebook)
@@ -106,6 +112,8 @@ def submit_line(arguments: Arguments, door: Door) -> tuple[WorkspaceFolder, Subm
                 gpus=getattr(arguments, "gpus", 0),
                 max_retries=getattr(arguments, "max_retries", 0),
                 grace_seconds=getattr(arguments, "grace_seconds", 10),
+                submitter=who,
+                notes=notes,
                 progress=progress,
             ),
         )

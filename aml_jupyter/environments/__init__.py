@@ -8,7 +8,7 @@ asks for: a virtual environment, conda packages, an image. `choose.py` says whic
 from __future__ import annotations
 
 from aml_jupyter.environments.cache import Built, Entry, EnvironmentCache, Hold
-from aml_jupyter.environments.choose import choose_recipe
+from aml_jupyter.environments.choose import choose_recipe, is_template
 from aml_jupyter.environments.curated import CURATED, curated_environment, is_curated_name
 from aml_jupyter.environments.following import Build, begin_build
 from aml_jupyter.environments.recipe import Recipe
@@ -31,6 +31,7 @@ __all__ = [
     "choose_recipe",
     "curated_environment",
     "is_curated_name",
+    "is_template",
     "python_of",
     "resolve",
     "start_builder",

@@ -13,9 +13,11 @@ from aml_jupyter import environments
 from aml_jupyter.config import RunConfiguration, ScriptRunConfig
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.service import Submission, SubmitRequest, submit
+from aml_jupyter.service.environments import requirement_folders, with_environment
+from aml_jupyter.service.line_environment import LineEnvironment
 from aml_jupyter.workspace import WorkspaceFolder
 
-from .values import check_python, pickle_inputs
+from .values import check_python, check_version, pickle_inputs
 
 __all__ = ["CellOptions", "submit_cell"]
 
@@ -42,6 +44,7 @@ class CellOptions:
     max_retries: int = 0
     max_seconds: int | None = None
     grace_seconds: float = 10
+    environment: LineEnvironment = field(default_factory=LineEnvironment)
 
 
 def submit_cell(
@@ -61,15 +64,15 @@ def submit_cell(
     """
     script = _script_name(options.source, number)
     _check_text(text, script)
-    run_config = _run_configuration(options)
+    submitter = environments.submitter()
+    run_config, notes = options.environment.apply(folder, _run_configuration(options), submitter)
     carried = {**{name: namespace[name] for name in options.inputs if name in namespace}, **options.parameters}
     names = [*options.parameters, *options.inputs]
     _check_names(options)
     pickled, cell = None, None
     if names or options.outputs:
-        submitter = environments.submitter()
-        resolved = environments.resolve({"run_config": run_config.to_dict(), "submitter": submitter})
-        check_python(resolved.interpreter, "-i" if options.inputs else "-p" if names else "-o")
+        option = "-i" if options.inputs else "-p" if names else "-o"
+        _check_python(folder, run_config, submitter, options, option)
         pickled = pickle_inputs(names, carried if options.parameters else namespace)
         digest = hashlib.sha256(pickled).hexdigest()
         cell = {"inputs": names, "outputs": list(options.outputs), "inputs_sha256": digest}
@@ -94,9 +97,28 @@ def submit_cell(
         gpus=options.gpus,
         max_retries=options.max_retries,
         grace_seconds=options.grace_seconds,
+        submitter=submitter,
+        notes=notes,
         progress=progress,
     )
     return submit(folder, request)
+
+
+def _check_python(
+    folder: WorkspaceFolder,
+    run_config: RunConfiguration,
+    submitter: Mapping[str, Any],
+    options: CellOptions,
+    option: str,
+) -> None:
+    """Refuse to let values travel to a Python whose pickles are others, as far as it is known before it is built."""
+    written_out, _ = with_environment(folder, run_config)
+    recipe = environments.choose_recipe(written_out.environment, submitter, requirement_folders(options.source))
+    if recipe is None:
+        resolved = environments.resolve({"run_config": written_out.to_dict(), "submitter": submitter})
+        check_python(resolved.interpreter, option)
+    elif recipe.kind == "venv":
+        check_version(str(recipe.asked["python"]["version"]), str(recipe.asked["python"]["path"]), option)
 
 
 def _script_name(source: Path, number: int) -> str:

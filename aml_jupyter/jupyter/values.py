@@ -11,7 +11,7 @@ from typing import Any
 
 from aml_jupyter.errors import UserErrorException, nearest
 
-__all__ = ["check_python", "pickle_inputs"]
+__all__ = ["check_python", "check_version", "pickle_inputs"]
 
 _PROBE = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
 
@@ -64,8 +64,13 @@ def check_python(interpreter: str, option: str) -> None:
     UserErrorException
         Naming both versions, or saying why the interpreter does not answer.
     """
+    theirs = platform.python_version() if interpreter == sys.executable else _version_of(interpreter)
+    check_version(theirs, interpreter, option)
+
+
+def check_version(theirs: str, interpreter: str, option: str) -> None:
+    """Do what `check_python` does with a version that is known already."""
     ours = platform.python_version()
-    theirs = ours if interpreter == sys.executable else _version_of(interpreter)
     if theirs.split(".")[:2] != ours.split(".")[:2]:
         raise UserErrorException(
             f"{option}: values cannot travel between Python {ours} (this notebook) and Python {theirs} "

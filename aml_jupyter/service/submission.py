@@ -51,7 +51,8 @@ class SubmitRequest:
     """Everything that a submit can say.
 
     `overlay` maps names to the content of files that join the snapshot; `inputs` is the pickled values of a cell
-    (``values.pkl``), `cell` and `notebook` are stored in the definition as they are. `memory` is in bytes.
+    (``values.pkl``), `cell` and `notebook` are stored in the definition as they are. `memory` is in bytes. `notes` is what the
+    caller has to say already.
     """
 
     config: ScriptRunConfig
@@ -74,6 +75,7 @@ class SubmitRequest:
     grace_seconds: float = 10
     hidden: bool = False
     submitter: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
     progress: Callable[[int, int], None] | None = None
     run_id: str | None = None
 
@@ -120,7 +122,13 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     kept = autosave(folder, run_config.environment)
     if kept is not None:
         definition["run_config"]["environment"] |= {"name": kept.name, "version": kept.version}
-    notes = (*run_config.notes, *said, *_not_remembered(definition), *environments.without_effect(run_config))
+    notes = (
+        *request.notes,
+        *run_config.notes,
+        *said,
+        *_not_remembered(definition),
+        *environments.without_effect(run_config),
+    )
     if recipe is not None:
         notes = (*notes, *recipe.notes)
     with content_in_use(folder):

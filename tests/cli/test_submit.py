@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from wheels import make_wheel
 
 from aml_jupyter.cli.common import size_of
 from aml_jupyter.errors import UserErrorException
@@ -151,3 +152,23 @@ def test_a_note_is_said_once(project: Path) -> None:
     entry = "import sys; from aml_jupyter.cli.main import entry; sys.exit(entry())"
     words = [sys.executable, "-c", entry, "submit", "-c", "odd"]
     assert subprocess.run(words, stderr=subprocess.PIPE, text=True, check=True).stderr.count("colour") == 1
+
+
+def test_packages_that_the_line_names_are_there_in_the_run(
+    aml: Aml, folder: WorkspaceFolder, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    for version in ("1.0", "2.0"):
+        make_wheel(tmp_path / "wheels", "tiny", version)
+    make_wheel(tmp_path / "wheels", "other", "1.0")
+    (project / "use.py").write_text("import tiny, other\nprint('has', tiny.__version__, other.__version__)\n")
+    (project / ".azureml").mkdir()
+    (project / ".azureml" / "old.runconfig").write_text(
+        "environment:\n  name: old\n  python:\n    condaDependencies:\n      dependencies:\n      - pip:\n"
+        f"        - --no-index\n        - --find-links {tmp_path / 'wheels'}\n        - tiny==1.0\n"
+    )
+    outcome = aml("submit", "-c", "old", "--pip", "tiny==2.0 other", "--wait", "use.py")
+    assert outcome.code == 0 and "has 2.0 1.0" in outcome.out, outcome.err
+    refused = aml("submit", "--environment", "odl", "use.py")
+    assert refused.code == 2 and "did you mean old" in refused.err
+    assert len(find_runs(folder.store.read())) == 1

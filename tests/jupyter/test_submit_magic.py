@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from IPython.core.error import UsageError
+from wheels import make_wheel
 
 from aml_jupyter.jupyter.handle import RunFailed, RunHandle
 from aml_jupyter.views import progress
@@ -116,6 +117,9 @@ def test_a_canceled_run_says_so(shell: Any) -> None:
         ("", "x = (", ["not valid Python"]),
         ("", "%matplotlib inline\nx = 1", ["%matplotlib", "notebook only"]),
         ("-c missing", "pass", ["missing"]),
+        ("--environment nowhere", "pass", ["nowhere", "AmlJupyter-Sklearn"]),
+        ("--image python:3.12", "pass", ["docker", "not supported yet"]),
+        ("--pip ./nowhere-1.0-py3-none-any.whl", "pass", ["there is no", "nowhere-1.0"]),
     ],
 )
 def test_a_mistake_is_one_line_and_nothing_is_queued(
@@ -144,6 +148,20 @@ def test_values_are_not_sent_to_another_python(shell: Any, folder: WorkspaceFold
         submit(shell, "-c old -i rows", "pass")
     assert ".".join(map(str, sys.version_info[:3])) in str(refused.value)
     assert find_runs(folder.store.read()) == []
+
+
+def test_packages_that_the_line_names_are_there_in_the_cell(
+    shell: Any, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    make_wheel(project, "tiny", "1.0")
+    make_wheel(project, "other", "2.0")
+    shell.user_ns["x"] = 20
+    cell = "import other, sys, tiny\ny = (x + 1, tiny.__version__, other.__version__, sys.prefix)"
+    line = "--pip ./tiny-1.0-py3-none-any.whl --pip ./other-2.0-py3-none-any.whl -i x -o y --wait"
+    submit(shell, line, cell)
+    assert shell.user_ns["y"][:3] == (21, "1.0", "2.0")
+    assert shell.user_ns["y"][3] != sys.prefix
 
 
 def test_values_that_were_changed_are_not_read(shell: Any, folder: WorkspaceFolder) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, magics_class, no_var_expand
 
+from aml_jupyter.cli.environment_options import add_environment_options
 from aml_jupyter.errors import AmlError, UserErrorException
 
 from .lines import LineParser, split_line
@@ -50,6 +51,7 @@ def submit_parser() -> LineParser:
         default=[],
         help="variable to set, kept with the run",
     )
+    add_environment_options(parser)
     add("--wait", action="store_true", help="wait for the end; -o variables then come into the notebook")
     add("--name", metavar="HANDLE", help="variable that the run's handle is put into")
     add("--display-name", metavar="TEXT", help="name of the run in lists")
@@ -131,6 +133,7 @@ class SubmitMagics(Magics):  # type: ignore[misc]  # IPython is untyped to mypy
 
 def _cell_options(options: Namespace, source: Path, notebook: Path | None) -> Any:
     from aml_jupyter.cli.common import pairs, size_of
+    from aml_jupyter.cli.environment_options import line_environment
     from aml_jupyter.cli.notebooks import typed_value
     from aml_jupyter.cli.submit import experiment_name
     from aml_jupyter.workspace.project import remembered_experiment
@@ -158,6 +161,7 @@ def _cell_options(options: Namespace, source: Path, notebook: Path | None) -> An
         max_retries=options.max_retries,
         max_seconds=options.max_seconds,
         grace_seconds=options.grace_seconds,
+        environment=line_environment(options),
     )
 
 
