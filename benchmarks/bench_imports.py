@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 from table import Row, median_of
 
-__all__ = ["import_row", "load_ext_row"]
+__all__ = ["help_row", "import_row", "load_ext_row"]
 
 
 def _timed(code: str) -> float:
@@ -26,6 +28,19 @@ def import_row(mlflow: dict[str, float]) -> Row:
         f"import mlflow {mlflow['import'] * 1000:.0f} ms",
         taken <= 60,
     )
+
+
+def _taken(*command: str) -> float:
+    begin = time.perf_counter()
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    return (time.perf_counter() - begin) * 1000
+
+
+def help_row() -> Row:
+    """Time the whole process of ``aml --help``."""
+    bare = median_of(lambda: _taken(sys.executable, "-c", "pass"), 7)
+    taken = median_of(lambda: _taken(str(Path(sys.executable).with_name("aml")), "--help"), 7)
+    return Row("aml --help", f"{taken:.0f} ms", "<= 100 ms", f"python -c pass {bare:.0f} ms", taken <= 100)
 
 
 def load_ext_row() -> Row:

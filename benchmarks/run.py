@@ -37,7 +37,7 @@ def main(chosen: list[str]) -> int:
     try:
         mlflow = peers.mlflow_figures(tmp) if {"imports", "metrics"} & set(parts) else {}
         if "imports" in parts:
-            rows += [bench_imports.import_row(mlflow), bench_imports.load_ext_row()]
+            rows += [bench_imports.import_row(mlflow), bench_imports.load_ext_row(), bench_imports.help_row()]
         if "snapshot" in parts:
             rows += bench_snapshot.rows(tmp)
         if "metrics" in parts:

@@ -59,7 +59,14 @@ def apply_events(tx: sqlite3.Connection, run_id: str, attempt: int, events: list
 
 
 def start_child(
-    tx: sqlite3.Connection, run: RunRecord, attempt: int, child: str, parent: str, name: str | None, at: float
+    tx: sqlite3.Connection,
+    run: RunRecord,
+    attempt: int,
+    child: str,
+    parent: str,
+    name: str | None,
+    at: float,
+    number: int | None = None,
 ) -> None:
     """Add a run that lives inside the process of `run`, below `parent`: that run, or another one of its process."""
     definition = {
@@ -74,7 +81,8 @@ def start_child(
         "attempt": attempt,
         "hidden": run.hidden,
     }
-    insert_run(tx, definition, status="Running", reason="started inside its parent's process", in_process=True)
+    reason = "started inside its parent's process"
+    insert_run(tx, definition, status="Running", reason=reason, in_process=True, number=number)
     tx.execute("UPDATE transitions SET time = ? WHERE run = ?", (at, child))
     record_event(tx, "run.child", parent, {"child": child})
 

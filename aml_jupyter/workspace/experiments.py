@@ -83,10 +83,17 @@ def create_experiment(tx: sqlite3.Connection, name: str, created: float | None =
     return get_experiment(tx, name)
 
 
-def take_number(tx: sqlite3.Connection, name: str, created: float) -> int:
-    """Count one more run of the experiment, which is made when it is not there, and return the run's number."""
+def take_number(tx: sqlite3.Connection, name: str, created: float, number: int | None = None) -> int:
+    """Count one more run of the experiment, which is made when it is not there, and return the run's number.
+
+    The next one, unless the run has had a `number` before.
+    """
     create_experiment(tx, name, created)
     tx.execute(
-        "UPDATE experiments SET run_count = run_count + 1, last_number = last_number + 1 WHERE name = ?", (name,)
+        "UPDATE experiments SET run_count = run_count + 1, last_number = max(last_number, ifnull(?, last_number + 1)) "
+        "WHERE name = ?",
+        (number, name),
     )
+    if number is not None:
+        return number
     return int(tx.execute("SELECT last_number FROM experiments WHERE name = ?", (name,)).fetchone()[0])

@@ -75,6 +75,11 @@ class Layout:
         return self.root / "aml.db"
 
     @property
+    def numbers(self) -> Path:
+        """``numbers.jsonl``: which run was given which number, in order."""
+        return self.root / "numbers.jsonl"
+
+    @property
     def service_lock(self) -> Path:
         """Held by the service for life."""
         return self.root / "service.lock"

@@ -6,8 +6,9 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,8 +27,9 @@ from .layout import Layout
 from .migration import fill_database, make_folders
 from .model_files import missing_models
 from .models import list_models
+from .numbers import Given, given_numbers
 from .removal import remove_folder, removed_runs
-from .replay import bear, births, replay_journal, replay_run
+from .replay import Birth, bear, births, replay_journal, replay_run
 from .report import Report
 from .store import Store
 
@@ -164,17 +166,47 @@ def _children_first(definitions: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _bear_all(folder: WorkspaceFolder, definitions: list[dict[str, Any]]) -> dict[str, Exception]:
-    """Add the rows of all runs in the order they began; return what went wrong with which."""
+    """Add the rows of all runs in the order they came in; return what went wrong with which."""
     lost: dict[str, Exception] = {}
     beginnings = [birth for definition in definitions for birth in births(folder, definition)]
-    for birth in sorted(beginnings, key=lambda birth: birth.time):
+    given = given_numbers(folder.layout)
+    numbers = _numbers(
+        _in_order(beginnings, given), {str(each["id"]): each["experiment"] for each in definitions}, given
+    )
+    for birth, number in numbers:
         try:
             with folder.store.transaction(durable=False) as tx:
-                bear(tx, birth)
+                bear(tx, birth, number)
         except (AmlError, KeyError, TypeError, ValueError) as error:
             if birth.definition is not None:
                 lost[birth.run] = error
     return lost
+
+
+def _in_order(beginnings: list[Birth], given: Mapping[str, Given]) -> list[Birth]:
+    """Return beginnings in the order in which they were given numbers; those that have none stand where their time does."""
+    latest = 0.0
+    keys = {}
+    numbered = [birth for birth in beginnings if birth.run in given]
+    for birth in sorted(numbered, key=lambda birth: given[birth.run].place):
+        latest = max(latest, birth.time)
+        keys[birth.run] = (latest, given[birth.run].place)
+    return sorted(beginnings, key=lambda birth: keys.get(birth.run, (birth.time, -1)))
+
+
+def _numbers(
+    beginnings: list[Birth], experiments: Mapping[str, str], given: Mapping[str, Given]
+) -> Iterator[tuple[Birth, int]]:
+    """Yield each beginning with its number: the one it was given, else the next one that nobody was given."""
+    taken = {(experiments.get(b.owner or b.run), given[b.run].number) for b in beginnings if b.run in given}
+    last: dict[str | None, int] = {}
+    for birth in beginnings:
+        experiment = experiments.get(birth.owner or birth.run)
+        number = given[birth.run].number if birth.run in given else None
+        if number is None:
+            number = next(each for each in count(last.get(experiment, 0) + 1) if (experiment, each) not in taken)
+        last[experiment] = number
+        yield birth, number
 
 
 def _definitions(layout: Layout, problems: list[str]) -> list[dict[str, Any]]:

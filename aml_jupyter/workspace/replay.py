@@ -111,16 +111,17 @@ def _inner_birth(owner: str, attempt: int, line: bytes) -> Iterator[Birth]:
         return  # it is told when the file is taken in
 
 
-def bear(tx: sqlite3.Connection, birth: Birth) -> None:
-    """Add the row of a run, so that runs have the order and the numbers they had."""
+def bear(tx: sqlite3.Connection, birth: Birth, number: int) -> None:
+    """Add the row of a run, with its number in the experiment."""
     if birth.definition is None:
         owner = find_run(tx, birth.owner)
         if owner is not None:
-            start_child(tx, owner, birth.attempt, birth.run, birth.parent or birth.owner, birth.name, birth.time)
+            parent = birth.parent or birth.owner
+            start_child(tx, owner, birth.attempt, birth.run, parent, birth.name, birth.time, number)
         return
     interactive = "process" in birth.definition
     status, reason = ("Running", "in this process") if interactive else ("Queued", "")
-    insert_run(tx, birth.definition, status=status, reason=reason, in_process=interactive)
+    insert_run(tx, birth.definition, status=status, reason=reason, in_process=interactive, number=number)
     tx.execute("UPDATE transitions SET time = ? WHERE run = ?", (birth.time, birth.run))
     if not interactive:
         update_run(tx, birth.run, queued=birth.time)

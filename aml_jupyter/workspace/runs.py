@@ -19,8 +19,9 @@ from aml_jupyter.errors import UserErrorException, WorkspaceException, nearest
 
 from .definitions import without_values
 from .events import record_event
-from .experiments import check_experiment_name, take_number
+from .experiments import check_experiment_name
 from .labels import add_properties, set_tags
+from .numbers import give_number
 from .records import RunRecord
 from .rows import OPEN, load_runs, to_json
 from .states import FINAL, RUN_STATES, RUN_TRANSITIONS
@@ -79,6 +80,7 @@ def insert_run(
     status: str = "Queued",
     reason: str = "",
     in_process: bool = False,
+    number: int | None = None,
 ) -> RunRecord:
     """Add a run, and give it its place in the global order and its number in the experiment.
 
@@ -92,6 +94,8 @@ def insert_run(
         The first state, and why.
     in_process : bool
         True for a run that lives inside a process that something else started: the service never starts it.
+    number : int, optional
+        Its number in the experiment where it has had one before; else the next one.
 
     Returns
     -------
@@ -114,12 +118,11 @@ def insert_run(
     check_experiment_name(experiment)
     now = time.time()
     created = float(definition.get("created") or now)
-    number = take_number(tx, experiment, created)
     attempt = int(definition.get("attempt") or (1 if in_process else 0))
     started = created if status == "Running" else None
     row = {
         "id": run_id,
-        "number": number,
+        "number": give_number(tx, run_id, experiment, created, number),
         "experiment": experiment,
         "parent": definition.get("parent"),
         "display_name": definition.get("display_name") or run_id,
