@@ -16,6 +16,29 @@ if TYPE_CHECKING:
         RunConfiguration,
         ScriptRunConfig,
     )
+    from aml_jupyter.config.sweeps import (
+        AshaPolicy,
+        BanditPolicy,
+        BayesianParameterSampling,
+        GridParameterSampling,
+        HyperbandPolicy,
+        HyperDriveConfig,
+        MedianStoppingPolicy,
+        NoTerminationPolicy,
+        PrimaryMetricGoal,
+        RandomParameterSampling,
+        TruncationSelectionPolicy,
+        choice,
+        lognormal,
+        loguniform,
+        normal,
+        qlognormal,
+        qloguniform,
+        qnormal,
+        quniform,
+        randint,
+        uniform,
+    )
     from aml_jupyter.errors import (
         ActivityFailedException,
         AmlError,
@@ -36,6 +59,9 @@ __version__ = "0.1.0"
 __all__ = [
     "ActivityFailedException",
     "AmlError",
+    "AshaPolicy",
+    "BanditPolicy",
+    "BayesianParameterSampling",
     "ComputeInstance",
     "ComputeTarget",
     "ComputeTargetException",
@@ -45,21 +71,62 @@ __all__ = [
     "Environment",
     "Experiment",
     "ExperimentExecutionException",
+    "GridParameterSampling",
+    "HyperDriveConfig",
+    "HyperbandPolicy",
     "LocalCompute",
+    "MedianStoppingPolicy",
     "Model",
     "ModelException",
+    "NoTerminationPolicy",
+    "PrimaryMetricGoal",
+    "RandomParameterSampling",
     "Run",
     "RunConfiguration",
     "RunEnvironmentException",
     "ScriptRunConfig",
     "ServiceException",
     "SnapshotException",
+    "TruncationSelectionPolicy",
     "UserErrorException",
     "Workspace",
     "WorkspaceException",
+    "choice",
+    "lognormal",
+    "loguniform",
+    "normal",
+    "qlognormal",
+    "qloguniform",
+    "qnormal",
+    "quniform",
+    "randint",
+    "uniform",
 ]
 
 _CONFIG = {"CondaDependencies", "DockerConfiguration", "Environment", "RunConfiguration", "ScriptRunConfig"}
+_SWEEPS = {
+    "AshaPolicy",
+    "BanditPolicy",
+    "BayesianParameterSampling",
+    "GridParameterSampling",
+    "HyperDriveConfig",
+    "HyperbandPolicy",
+    "MedianStoppingPolicy",
+    "NoTerminationPolicy",
+    "PrimaryMetricGoal",
+    "RandomParameterSampling",
+    "TruncationSelectionPolicy",
+    "choice",
+    "lognormal",
+    "loguniform",
+    "normal",
+    "qlognormal",
+    "qloguniform",
+    "qnormal",
+    "quniform",
+    "randint",
+    "uniform",
+}
 _SDK = {"ComputeInstance", "ComputeTarget", "Experiment", "LocalCompute", "Model", "Run", "Workspace"}
 
 
@@ -69,7 +136,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'aml_jupyter' has no attribute {name!r}")
     from importlib import import_module
 
-    room = "config" if name in _CONFIG else "sdk" if name in _SDK else "errors"
+    rooms = {"config": _CONFIG, "config.sweeps": _SWEEPS, "sdk": _SDK}
+    room = next((room for room, names in rooms.items() if name in names), "errors")
     value = getattr(import_module(f"aml_jupyter.{room}"), name)
     globals()[name] = value
     return value

@@ -22,7 +22,7 @@ MODULES: dict[str, str] = {
     "azureml.opendatasets": "open data sets",
     "azureml.pipeline": "pipelines",
     "azureml.tensorboard": "the TensorBoard bridge",
-    "azureml.train": "estimators and HyperDrive",
+    "azureml.train": "estimators",
 }
 """Module of SDK v1 -> what it is about."""
 

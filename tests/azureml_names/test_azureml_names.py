@@ -13,6 +13,7 @@ import pytest
 
 import aml_jupyter
 from aml_jupyter import config, errors, sdk
+from aml_jupyter.config import sweeps as config_of_sweeps
 
 HOOK = Path(__file__).parents[2] / "aml_jupyter" / "azureml" / "site" / "aml_jupyter_azureml.pth"
 WHERE = {
@@ -29,6 +30,15 @@ WHERE = {
     "azureml.core.compute": "AmlCompute ComputeInstance ComputeTarget DatabricksCompute HDInsightCompute RemoteCompute",
     "azureml.core.compute_target": "ComputeTarget ComputeTargetException",
     "azureml.exceptions": "ActivityFailedException ComputeTargetException UserErrorException",
+    "azureml.train.hyperdrive": "BanditPolicy BayesianParameterSampling EarlyTerminationPolicy GridParameterSampling "
+    "HyperDriveConfig HyperParameterSampling MedianStoppingPolicy NoTerminationPolicy PrimaryMetricGoal "
+    "RandomParameterSampling TruncationSelectionPolicy choice lognormal loguniform normal qlognormal qloguniform qnormal "
+    "quniform randint uniform",
+    "azureml.train.hyperdrive.parameter_expressions": "choice lognormal loguniform normal qlognormal qloguniform qnormal "
+    "quniform randint uniform",
+    "azureml.train.hyperdrive.policy": "BanditPolicy MedianStoppingPolicy NoTerminationPolicy TruncationSelectionPolicy",
+    "azureml.train.hyperdrive.sampling": "BayesianParameterSampling GridParameterSampling RandomParameterSampling",
+    "azureml.train.hyperdrive.runconfig": "HyperDriveConfig PrimaryMetricGoal",
 }
 
 
@@ -48,14 +58,16 @@ def test_a_name_is_the_class_of_this_package(module: str) -> None:
     assert found.__name__ == module
     assert Path(str(found.__file__)).parts.count("aml_jupyter") >= 1
     for name in WHERE[module].split():
-        ours = next(getattr(room, name) for room in (sdk, config, errors) if hasattr(room, name))
+        ours = next(getattr(room, name) for room in (sdk, config, config_of_sweeps, errors) if hasattr(room, name))
         assert getattr(found, name) is ours
-    assert list(found.__all__) == sorted(found.__all__, key=lambda name: (not name.isupper(), name))
+    assert list(found.__all__) == sorted(
+        found.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name)
+    )
 
 
 def test_what_is_to_come_says_so_at_its_import() -> None:
     for module in (
-        "azureml.train.hyperdrive",
+        "azureml.train.estimator",
         "azureml.pipeline.steps",
         "azureml.core.webservice",
         "azureml.core.dataset",
@@ -64,6 +76,8 @@ def test_what_is_to_come_says_so_at_its_import() -> None:
             importlib.import_module(module)
     with pytest.raises(ImportError, match=r"azureml\.core\.Dataset is not built yet"):
         from azureml.core import Dataset  # noqa: F401
+    with pytest.raises(ImportError, match=r"azureml\.train\.hyperdrive\.HyperDriveRun is not built yet"):
+        from azureml.train.hyperdrive import HyperDriveRun  # noqa: F401
     with pytest.raises(ModuleNotFoundError, match=r"No module named 'azureml\.nonsense'"):
         importlib.import_module("azureml.nonsense")
     with pytest.raises(ImportError, match="cannot import name 'Nonsense'"):

@@ -9,11 +9,14 @@ import pytest
 from aml_jupyter import (
     ComputeTargetException,
     Experiment,
+    HyperDriveConfig,
+    RandomParameterSampling,
     Run,
     RunConfiguration,
     ScriptRunConfig,
     UserErrorException,
     Workspace,
+    loguniform,
 )
 
 
@@ -51,14 +54,19 @@ def test_names_that_sdk_v1_takes(ws: Workspace, name: str) -> None:
     assert Experiment.list(ws) == [experiment]
 
 
-class HyperDriveConfig:
-    """Stands for a class of SDK v1 that is to come."""
+SWEEP = HyperDriveConfig(
+    RandomParameterSampling({"lr": loguniform(-6, -1)}),
+    "loss",
+    "minimize",
+    4,
+    run_config=ScriptRunConfig(".", "train.py"),
+)
 
 
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        (HyperDriveConfig(), "HyperDriveConfig .* not built yet"),
+        (SWEEP, r"Submitting HyperDriveConfig \(sweeps\) is not built yet"),
         (RunConfiguration(), "takes a ScriptRunConfig; this is RunConfiguration"),
         ("train.py", "takes a ScriptRunConfig; this is str"),
     ],

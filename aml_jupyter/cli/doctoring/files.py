@@ -13,7 +13,14 @@ from typing import Final
 from aml_jupyter.errors import AmlError, UserErrorException
 from aml_jupyter.views.doctor import Finding
 
-__all__ = ["command_findings", "compute_findings", "line_findings", "packages_findings", "run_configuration_findings"]
+__all__ = [
+    "command_findings",
+    "compute_findings",
+    "line_findings",
+    "packages_findings",
+    "run_configuration_findings",
+    "sweep_findings",
+]
 
 _LINE: Final = re.compile(r"(?:^|[\s`$>;&|(])az\s+((?:ml|login|account)\b[^`|;&>]*)")
 
@@ -53,6 +60,20 @@ def compute_findings(file: str, path: Path) -> Iterator[Finding]:
     else:
         text = kind.note or f"targets of type {kind.type} are not here yet; aml compute kinds lists those that are"
         yield Finding(file, 0, f"compute target of type {kind.type}", "missing", text)
+
+
+def sweep_findings(file: str, path: Path) -> Iterator[Finding]:
+    """Yield whether a HyperDrive configuration can be read; sweeps cannot be run yet."""
+    from aml_jupyter.config.sweeps import read_hdconfig
+
+    try:
+        with _quiet():
+            read_hdconfig(path)
+    except AmlError as error:
+        yield Finding(file, _line_in(str(error)), "HyperDrive configuration", "broken", str(error))
+    else:
+        text = "it can be read, and sweeps cannot be run yet"
+        yield Finding(file, 0, "HyperDrive configuration", "missing", text)
 
 
 def packages_findings(file: str, path: Path) -> Iterator[Finding]:

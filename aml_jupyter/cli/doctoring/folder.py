@@ -95,7 +95,7 @@ def _of_file(path: Path, name: str, notes: list[str]) -> Iterator[Finding]:
     elif path.name == "conda_dependencies.yml":
         yield from files.packages_findings(name, path)
     elif path.name in ("hdconfig.yml", "hdconfig.yaml"):
-        yield Finding(name, 0, "HyperDrive configuration", "missing", "sweeps are not here yet")
+        yield from files.sweep_findings(name, path)
     elif path.name == "spark_dependencies.yml" and inside:
         yield Finding(name, 0, "Spark packages", "missing", "PySpark runs are not here yet")
     elif inside and path.name in ("config.json", "project.json"):
