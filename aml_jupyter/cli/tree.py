@@ -7,6 +7,7 @@ from aml_jupyter.cli import (
     account,
     compute,
     doctor,
+    environment,
     experiment,
     folder,
     model,
@@ -42,6 +43,7 @@ def build_parser() -> Parser:
     experiment.add_verbs(nouns)
     compute.add_verbs(nouns)
     model.add_verbs(nouns)
+    environment.add_verbs(nouns)
     runconfigurations.add_verbs(nouns)
     folder.add_verbs(nouns)
     snapshot.add_verbs(nouns)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aml_jupyter.environments.cache import READY, EnvironmentCache
-from aml_jupyter.errors import WorkspaceException
+from aml_jupyter.errors import UserErrorException, WorkspaceException
 
-__all__ = ["Collected", "collect_environments", "last_used", "size_of"]
+__all__ = ["Collected", "collect_environments", "last_used", "remove_built", "size_of", "sizes_of"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,49 @@ def collect_environments(
     return sorted(found, key=lambda each: each.used)
 
 
+def remove_built(cache: EnvironmentCache, key: str) -> int:
+    """Remove what was built under `key` and return the bytes that gave back; it is built from its lock when it is wanted.
+
+    Parameters
+    ----------
+    cache : EnvironmentCache
+        Where it lies.
+    key : str
+        The key of what it was resolved to.
+
+    Raises
+    ------
+    UserErrorException
+        When a run uses it, or somebody builds it.
+    WorkspaceException
+        When its folder cannot be removed.
+    """
+    path = cache.built_path(key)
+    if not path.is_dir():
+        return 0
+    with _alone(cache, path, last_used(path)) as is_free:
+        if not is_free:
+            raise UserErrorException(
+                f"The environment {key} is in use: a run runs in it, or it is being built. Wait for its end, or cancel the run.",
+                "environment",
+            )
+        size = size_of(path)
+        _remove(path)
+    return size
+
+
+def sizes_of(path: Path) -> tuple[int, int]:
+    """Return the bytes that `path` takes up on the disk, and those of them that go when it is removed."""
+    total = own = 0
+    for root, _, files in os.walk(path):
+        for name in files:
+            with suppress(OSError):
+                found = os.lstat(os.path.join(root, name))
+                total += found.st_blocks * 512
+                own += found.st_blocks * 512 if found.st_nlink == 1 else 0
+    return total, own
+
+
 def last_used(path: Path) -> float:
     """Return when a run last began in the environment in `path`, or when it was built (seconds since the epoch)."""
     for name in (".use", READY, "."):
@@ -74,13 +117,7 @@ def last_used(path: Path) -> float:
 
 def size_of(path: Path) -> int:
     """Return the bytes on disk that go when `path` is removed; what is linked from elsewhere, too, is not counted."""
-    total = 0
-    for root, _, files in os.walk(path):
-        for name in files:
-            with suppress(OSError):
-                found = os.lstat(os.path.join(root, name))
-                total += found.st_blocks * 512 if found.st_nlink == 1 else 0
-    return total
+    return sizes_of(path)[1]
 
 
 def _places(cache: EnvironmentCache) -> list[Path]:

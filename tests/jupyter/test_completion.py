@@ -27,6 +27,8 @@ def complete(shell: Any, text: str) -> list[str]:
         ("%aml submit -t gpu", "gpu-box"),
         ("%%aml_submit gpu", "gpu-box"),
         ("%%aml_submit gpu-box --wa", "--wait"),
+        ("%aml environment show AmlJupyter-S", "AmlJupyter-Sklearn"),
+        ("%%aml_submit --environment AmlJupyter-S", "AmlJupyter-Sklearn"),
     ],
 )
 def test_verbs_options_and_names_are_completed(shell: Any, folder: WorkspaceFolder, text: str, found: str) -> None:

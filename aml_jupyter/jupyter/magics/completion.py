@@ -56,10 +56,12 @@ def candidates(is_cell: bool, before: Sequence[str]) -> list[str]:
     last = before[-1] if before else ""
     if last in ("-t", "--target"):
         return _names("targets")
+    if last == "--environment":
+        return _names("environments")
     if last in ("-e", "--experiment"):
         return _names("experiments")
     options = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
-    names = {"compute": "targets", "run": "runs", "experiment": "experiments"}
+    names = {"compute": "targets", "run": "runs", "experiment": "experiments", "environment": "environments"}
     stored = _names(names[verbs[0]]) if len(verbs) > 1 and verbs[0] in names else []
     if is_cell and not [word for word in before if not word.startswith("-")]:
         stored = _names("targets")
@@ -97,6 +99,10 @@ def _names(of: str) -> list[str]:
             db = folder.store.read()
             if of == "targets":
                 return [target.name for target in list_targets(db)]
+            if of == "environments":
+                from aml_jupyter.service import environment_names
+
+                return environment_names(folder)
             if of == "experiments":
                 return [experiment.name for experiment in list_experiments(db)]
             return [run.id for run in find_runs(db, last=NEWEST_RUNS, children=True)]
