@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from aml_jupyter.environments.cache import Built, Entry, EnvironmentCache, Hold
 from aml_jupyter.environments.choose import choose_recipe, is_template
+from aml_jupyter.environments.choose_image import context_archive, names_image
 from aml_jupyter.environments.curated import CURATED, curated_environment, is_curated_name
 from aml_jupyter.environments.following import Build, begin_build
 from aml_jupyter.environments.recipe import Recipe
@@ -29,9 +30,11 @@ __all__ = [
     "begin_build",
     "check",
     "choose_recipe",
+    "context_archive",
     "curated_environment",
     "is_curated_name",
     "is_template",
+    "names_image",
     "python_of",
     "resolve",
     "start_builder",

@@ -200,14 +200,17 @@ class EnvironmentCache:
             return [Entry(self, name) for name in sorted(os.listdir(self.root / "asked"))]
         return []
 
-    def keep_file(self, stored: str, source: str) -> Path:
-        """Copy a local file that a recipe names by content (``<sha256>/<name>``) into the cache, once."""
+    def keep_file(self, stored: str, source: str, content: bytes | None = None) -> Path:
+        """Copy a local file that a recipe names by content (``<sha256>/<name>``) into the cache, once; or write `content`."""
         path = self.root / "files" / stored
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
             try:
-                shutil.copyfile(source, temporary)
+                if content is not None:
+                    temporary.write_bytes(content)
+                else:
+                    shutil.copyfile(source, temporary)
                 os.replace(temporary, path)
             finally:
                 temporary.unlink(missing_ok=True)

@@ -20,11 +20,20 @@ from aml_jupyter.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from aml_jupyter.config import RunConfiguration
+    from aml_jupyter.config.environment_sections import PythonSection
 
-__all__ = ["choose_recipe", "is_template", "wants_container"]
+__all__ = [
+    "TEMPLATE_PYTHONS",
+    "choose_recipe",
+    "is_template",
+    "leave_out_served",
+    "named_packages",
+    "needs_conda",
+    "wants_container",
+]
 
 # The templates of SDK v1 and of Workbench: who has exactly these has asked for nothing.
-_TEMPLATE_PYTHONS: Final = frozenset({"3.5.2", "3.6.2", TEMPLATE_PYTHON, DEFAULT_PYTHON})
+TEMPLATE_PYTHONS: Final = frozenset({"3.5.2", "3.6.2", TEMPLATE_PYTHON, DEFAULT_PYTHON})
 _TEMPLATE_CHANNELS: Final = frozenset({"anaconda", "conda-forge", "defaults"})
 
 SERVED: Final = frozenset({"azureml-defaults"})
@@ -51,7 +60,7 @@ def is_template(dependencies: CondaDependencies) -> bool:
         all(package_name(entry) in ("python", "pip") and "::" not in entry for entry in dependencies.conda_packages)
         and all(package_name(entry) in SERVED for entry in dependencies.pip_packages)
         and not list(dependencies.pip_options)
-        and (dependencies.get_python_version() or DEFAULT_PYTHON) in _TEMPLATE_PYTHONS
+        and (dependencies.get_python_version() or DEFAULT_PYTHON) in TEMPLATE_PYTHONS
         and set(dependencies.conda_channels) <= _TEMPLATE_CHANNELS
         and not content.get("variables")
     )
@@ -61,8 +70,9 @@ def choose_recipe(
     environment: Environment,
     submitter: Mapping[str, Any],
     folders: Sequence[str | Path] = (),
+    engine: str | None = None,
 ) -> Recipe | None:
-    """Return what has to be built so that a process of this machine has what an Environment says; None: nothing.
+    """Return what has to be built so that a run has what an Environment says; None: nothing.
 
     Parameters
     ----------
@@ -72,25 +82,27 @@ def choose_recipe(
         As `submitter()` returns it: whose Python counts where none is asked for.
     folders : sequence of path
         Where relative paths in requirement lines may start.
+    engine : str, optional
+        The address of the Docker engine whose container will run it; without one, a process of this machine will.
 
     Raises
     ------
     ConfigurationError
         When something of it cannot be had: a file that is not there, a Python that this machine does not have.
     """
+    if engine is not None:
+        from aml_jupyter.environments.choose_image import image_recipe
+
+        return image_recipe(environment, submitter, [*folders, submitter.get("cwd") or "."], engine)
     python = environment.python
     dependencies = python.conda_dependencies
     if python.user_managed_dependencies or dependencies is None or is_template(dependencies):
         return None
-    conda = [
-        entry for entry in dependencies.conda_packages if package_name(entry) not in ("python", "pip") or "::" in entry
-    ]
-    needs_conda = bool(conda) or python.base_conda_environment is not None
     requirements = read_requirements(
         [*dependencies.pip_options, *dependencies.pip_packages], [*folders, submitter.get("cwd") or "."]
     )
-    notes = [*requirements.notes, *_leave_out_served(requirements)]
-    if not needs_conda:
+    notes = [*requirements.notes, *leave_out_served(requirements)]
+    if not needs_conda(python):
         found = _venv(dependencies, requirements, submitter, notes)
         if found is not None:
             return found
@@ -99,8 +111,16 @@ def choose_recipe(
     return conda_recipe(dependencies, requirements, submitter, notes, [*folders, submitter.get("cwd") or "."])
 
 
-def _leave_out_served(requirements: Requirements) -> list[str]:
-    """Leave out what the in-run client takes the place of, and say so."""
+def needs_conda(python: PythonSection) -> bool:
+    """Say whether conda packages are asked for, more than a Python and pip."""
+    dependencies = python.conda_dependencies
+    entries = [] if dependencies is None else dependencies.conda_packages
+    named = any(package_name(entry) not in ("python", "pip") or "::" in entry for entry in entries)
+    return named or python.base_conda_environment is not None
+
+
+def leave_out_served(requirements: Requirements) -> list[str]:
+    """Leave out what the in-run client takes the place of; return what is to be said of it."""
     served = [line for line in requirements.lines if package_name(line) in SERVED]
     requirements.lines[:] = [line for line in requirements.lines if line not in served]
     return [f"{', '.join(served)}: not installed; aml-jupyter serves azureml.core inside the run"] if served else []
@@ -112,7 +132,7 @@ def _venv(
     """Return the recipe of a virtual environment; None when only conda may have the Python that is asked for."""
     wish = next((entry for entry in dependencies.conda_packages if package_name(entry) == "python"), "python")
     version = str(submitter.get("version") or "")
-    if wish == "python" or (dependencies.get_python_version() or DEFAULT_PYTHON) in _TEMPLATE_PYTHONS:
+    if wish == "python" or (dependencies.get_python_version() or DEFAULT_PYTHON) in TEMPLATE_PYTHONS:
         path = str(submitter["python"])
         if wish != "python" and not version.startswith(re.sub(r"\.\d+$", "", dependencies.get_python_version() or "")):
             notes.append(f"{wish} is the template's; the environment has the submitter's Python {version}")

@@ -45,7 +45,8 @@ class Recipe:
     @property
     def key(self) -> str:
         """Return the name under which it is built: equal for equal recipes, whatever their credentials."""
-        return key_of({"format": FORMAT, "kind": self.kind, **self.asked})
+        asked = {name: value for name, value in self.asked.items() if name != "registry"}
+        return key_of({"format": FORMAT, "kind": self.kind, **asked})
 
     def as_dict(self) -> dict[str, Any]:
         """Return the recipe as ``run.json`` has it."""

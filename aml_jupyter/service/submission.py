@@ -154,7 +154,10 @@ def _keep_files(recipe: environments.Recipe) -> None:
     cache = environments.EnvironmentCache()
     for stored, path in recipe.sources.items():
         with store_errors(str(cache.root)):
-            cache.keep_file(stored, path)
+            content = None
+            if os.path.isdir(path):  # a build context
+                content = environments.context_archive(Path(path), str(recipe.asked["image"]["file"]))
+            cache.keep_file(stored, path, content)
 
 
 def _not_remembered(definition: Mapping[str, Any]) -> list[str]:

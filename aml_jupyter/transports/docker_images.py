@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import posixpath
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aml_jupyter.errors import ConfigurationError
 from aml_jupyter.transports.docker_engine import DockerEngine
 
-__all__ = ["ImageFacts", "PythonInImage", "find_image", "find_python", "pull_image"]
+__all__ = ["ImageFacts", "PythonInImage", "find_image", "find_python", "pull_image", "said_in_image"]
 
 TRIES = 3
 """How often a pull is tried that failed for what may pass."""
@@ -201,22 +201,28 @@ def find_python(engine: DockerEngine, image: str, interpreter: str = "python") -
     for name in names:
         # The interpreter itself first: an image may have a Python and no shell.
         words = [name, "-c", 'import sys; print(sys.executable); print(".".join(map(str, sys.version_info[:3])))']
-        said = _said(engine, image, words)
+        said = said_in_image(engine, image, words)
         lines = (said or "").splitlines()
         if len(lines) >= 2 and posixpath.isabs(lines[-2]):
             return PythonInImage(lines[-2], lines[-1])
     return None
 
 
-def _said(engine: DockerEngine, image: str, words: list[str]) -> str | None:
-    """Run `words` in a container of `image`; return what it printed, or None when that did not work."""
+def said_in_image(engine: DockerEngine, image: str, words: Sequence[str]) -> str | None:
+    """Run `words` in a container of `image` without a network; return what it printed, or None when that did not work.
+
+    Raises
+    ------
+    EngineUnavailable
+        When the engine does not answer.
+    """
     import docker.errors
 
     with engine.explained():
         api = engine.client.api
         limits = api.create_host_config(network_mode="none")
         container = api.create_container(
-            image, entrypoint=words[:1], command=words[1:], host_config=limits, labels={"aml.look": "1"}
+            image, entrypoint=[words[0]], command=list(words[1:]), host_config=limits, labels={"aml.look": "1"}
         )["Id"]
         try:
             api.start(container)

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from aml_jupyter.environments.builders import BuildError, Progress
 from aml_jupyter.environments.builders.activation import activation_variables
+from aml_jupyter.environments.builders.places import ThisMachine
 from aml_jupyter.environments.builders.venv import install_requirements, pin_what_is_missing
 from aml_jupyter.environments.recipe import without_credentials
 
@@ -50,7 +51,7 @@ def make(asked: dict[str, Any], lock: str, prefix: Path, cache: Path, progress: 
     if pip.strip():
         count = len(re.findall(r"^[A-Za-z0-9]", pip, re.MULTILINE))
         progress("pip", f"installing {count} packages")
-        install_requirements(asked, pip, cache, prefix / "bin" / "python")
+        install_requirements(asked, pip, str(prefix / "bin" / "python"), ThisMachine(cache))
         facts["packages"] += count
     variables, path = activation_variables(prefix)
     return {**facts, "variables": {**variables, **(asked.get("variables") or {})}, "path": path}
