@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from aml_jupyter.supervisor import cgroups
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder
 
-__all__ = ["Submit", "log_of", "sized_disk", "until"]
+__all__ = ["Submit", "can_make_groups", "log_of", "sized_disk", "until"]
 
 Submit = Callable[..., RunRecord]
 
@@ -30,6 +31,14 @@ def log_of(folder: WorkspaceFolder, run_id: str, attempt: int = 1) -> str:
     """Return what the run has printed so far."""
     path = folder.layout.run(run_id).attempt(attempt).control / "user_logs" / "std_log.txt"
     return path.read_text() if path.exists() else ""
+
+
+def can_make_groups() -> bool:
+    """Tell whether this user can have a memory cgroup for a process."""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        group = cgroups.make_group(10**8, process.pid)
+        process.kill()
+    return group is not None and group.remove()
 
 
 @contextmanager

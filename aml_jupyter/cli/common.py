@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.cli.parser import Arguments
 from aml_jupyter.errors import UserErrorException, nearest
@@ -17,19 +16,7 @@ if TYPE_CHECKING:
     from aml_jupyter.views import View
     from aml_jupyter.workspace import RunRecord, WorkspaceFolder
 
-__all__ = ["current_folder", "emit", "emit_json", "open_workspace", "pairs", "select_run", "size_of", "wants_json"]
-
-_UNITS: Final = {
-    "": 1,
-    "k": 10**3,
-    "m": 10**6,
-    "g": 10**9,
-    "t": 10**12,
-    "ki": 2**10,
-    "mi": 2**20,
-    "gi": 2**30,
-    "ti": 2**40,
-}
+__all__ = ["current_folder", "emit", "emit_json", "open_workspace", "pairs", "select_run", "wants_json"]
 
 
 def wants_json(arguments: Arguments) -> bool:
@@ -130,17 +117,3 @@ def pairs(words: Sequence[str] | None, option: str, value_optional: bool = False
             raise UserErrorException(f"{option} {word!r}: NAME=VALUE was expected", option.lstrip("-"))
         found[name] = value
     return found
-
-
-def size_of(text: str) -> int:
-    """Return a size such as ``512MB``, ``4g`` or ``2GiB`` in bytes.
-
-    Raises
-    ------
-    UserErrorException
-        When it is not a size.
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*", text.lower())
-    if match is None or match[2] not in _UNITS:
-        raise UserErrorException(f"--memory {text!r}: a size such as 512MB, 4GB or 2GiB was expected", "memory")
-    return int(float(match[1]) * _UNITS[match[2]])

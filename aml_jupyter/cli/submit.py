@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aml_jupyter.cli.common import current_folder, emit_json, open_workspace, pairs, size_of, wants_json
+from aml_jupyter.cli.common import current_folder, emit_json, open_workspace, pairs, wants_json
 from aml_jupyter.cli.environment_options import add_environment_options, line_environment
 from aml_jupyter.cli.follow import wait_for_runs
 from aml_jupyter.cli.notebooks import check_parameters, typed_value
@@ -67,7 +67,12 @@ def add_verbs(nouns: Nouns) -> None:
     add("--priority", type=int, default=0, metavar="N", help="higher goes first")
     add("--cores", type=int, default=1, metavar="N", help="processor cores that the run takes up")
     add("--gpus", type=int, default=0, metavar="N", help="GPUs that the run takes up")
-    add("--memory", default="0", metavar="SIZE", help="memory that the run takes up, for example 4GB")
+    add(
+        "--memory",
+        default="0",
+        metavar="SIZE",
+        help="memory of the run, for example 4GB; it is ended when it uses more",
+    )
     add("--max-retries", type=int, default=0, metavar="N", help="how often to start again after a failure")
     add("--max-seconds", type=int, metavar="N", help="time limit of the run")
     add("--grace-seconds", type=float, default=10, metavar="N", help="how long it may go on after TERM (10)")
@@ -84,6 +89,7 @@ def add_line(parser: Parser) -> None:
 
 def submit_line(arguments: Arguments, door: Door) -> tuple[WorkspaceFolder, Submission]:
     """Queue what a line says; options that a line does not have are as if they were not given."""
+    from aml_jupyter.config import bytes_of
     from aml_jupyter.environments import submitter
     from aml_jupyter.service import SubmitRequest, submit
 
@@ -108,7 +114,7 @@ def submit_line(arguments: Arguments, door: Door) -> tuple[WorkspaceFolder, Subm
                 notebook=_notebook(arguments, str(config.script)) if is_notebook else None,
                 priority=getattr(arguments, "priority", 0),
                 cores=getattr(arguments, "cores", 1),
-                memory=size_of(getattr(arguments, "memory", "0")),
+                memory=bytes_of(getattr(arguments, "memory", "0")),
                 gpus=getattr(arguments, "gpus", 0),
                 max_retries=getattr(arguments, "max_retries", 0),
                 grace_seconds=getattr(arguments, "grace_seconds", 10),

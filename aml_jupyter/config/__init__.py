@@ -52,6 +52,7 @@ from aml_jupyter.config.sections import (
     SparkConfiguration,
     TensorflowConfiguration,
 )
+from aml_jupyter.config.sizes import bytes_of
 from aml_jupyter.config.unbuilt import refuse_unbuilt
 
 __all__ = [
@@ -96,6 +97,7 @@ __all__ = [
     "SparkPackage",
     "SparkSection",
     "TensorflowConfiguration",
+    "bytes_of",
     "check_script",
     "refuse_unbuilt",
     "source_folder",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aml_jupyter.config import ScriptRunConfig
+from aml_jupyter.config import ScriptRunConfig, bytes_of
 from aml_jupyter.errors import UserErrorException, nearest
 from aml_jupyter.sdk.mapping import texts_by_name
 from aml_jupyter.sdk.run import Run
@@ -79,8 +79,8 @@ class Experiment:
         tags : dict, optional
             Tags of the run.
         **options
-            ``display_name``, ``properties``, ``priority``, ``cores``, ``memory`` (bytes), ``gpus``, ``max_retries``,
-            ``grace_seconds``, ``progress`` (called with files done and files in all).
+            ``display_name``, ``properties``, ``priority``, ``cores``, ``memory`` (bytes, or ``"4GB"``), ``gpus``,
+            ``max_retries``, ``grace_seconds``, ``progress`` (called with files done and files in all).
 
         Returns
         -------
@@ -99,6 +99,8 @@ class Experiment:
                 raise UserErrorException(f"submit() does not know {name!r}; {nearest(name, list(OPTIONS))}", name)
         if "properties" in options:
             options["properties"] = texts_by_name(options["properties"], "properties")
+        if "memory" in options:
+            options["memory"] = bytes_of(options["memory"])
         config = config.effective()
         kind = "command" if config.command else "script"
         wanted = {"experiment": self.name, "kind": kind, "tags": texts_by_name(tags, "tags"), **options}

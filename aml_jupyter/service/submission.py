@@ -42,6 +42,9 @@ __all__ = ["LONGEST_NAME", "Submission", "SubmitRequest", "queue_again", "submit
 LONGEST_NAME = 256
 """Characters that a display name may have."""
 
+LEAST_MEMORY = 10**6
+"""Bytes; a smaller limit is a slip: ``--memory 4`` for 4GB."""
+
 LARGEST_NUMBER = 2**53
 """More than that, JSON does not carry unharmed everywhere."""
 
@@ -176,6 +179,12 @@ def _check_numbers(request: SubmitRequest) -> None:
         if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= LARGEST_NUMBER:
             what = {"memory": "a whole number of bytes", "grace_seconds": "a number"}.get(name, "a whole number")
             raise UserErrorException(f"{name} is {value!r}; {what} of at least {least}{most} was expected.", name)
+    if 0 < request.memory < LEAST_MEMORY:
+        raise UserErrorException(
+            f"memory is {request.memory} bytes; at least 1 MB was expected. Write the unit: {request.memory}GB, "
+            f"{request.memory}MB.",
+            "memory",
+        )
     display_name = request.display_name
     if display_name is not None and not isinstance(display_name, str):
         raise UserErrorException(f"display_name is {display_name!r:.60}; a text was expected.", "display_name")

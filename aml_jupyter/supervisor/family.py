@@ -109,8 +109,10 @@ class Family:
         """End all: TERM, after `grace` seconds KILL until none is left; False after `bound` seconds of KILL."""
         # A stopped process gets its TERM when it goes on.
         self.signal_all(signal.SIGTERM, signal.SIGCONT)
-        if self.wait(grace):
-            return True
+        return self.wait(grace) or self.kill(bound)
+
+    def kill(self, bound: float = 60.0) -> bool:
+        """Send KILL to all until none is left; False after `bound` seconds."""
         deadline = time.monotonic() + bound
         while time.monotonic() < deadline:
             self.signal_all(signal.SIGKILL)

@@ -25,6 +25,7 @@ class Launch(NamedTuple):
     max_seconds: Optional[float]
     grace_seconds: float
     wake: Optional[str]
+    memory: int = 0
 
     @property
     def variables(self) -> Dict[str, str]:
@@ -70,6 +71,7 @@ def read_launch(control: str) -> Launch:
         max_seconds=value.get("max_seconds"),
         grace_seconds=float(value.get("grace_seconds", 10)),
         wake=value.get("wake"),
+        memory=int(value.get("memory") or 0),
     )
 
 

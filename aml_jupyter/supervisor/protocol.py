@@ -8,20 +8,21 @@ only, Python 3.6 syntax: this module travels to the compute target.
     {"format": 1, "epoch": 3, "token": "<workspace id>/<run id>/<attempt>", "run_id": ..., "attempt": 1,
      "command": ["python", "train.py", "--lr", "0.1"], "cwd": "<absolute path of work/>",
      "environment": {"PATH": ..., every variable of the process, nothing else},
-     "max_seconds": 2592000 or null, "grace_seconds": 10,
+     "max_seconds": 2592000 or null, "grace_seconds": 10, "memory": bytes that the processes may use, or 0,
      "wake": "<path of the service's socket>" or null}
 
 ``attempt.json`` (written once by the supervisor; linking it into place is what "started" means)::
 
     {"format": 1, "epoch": 3, "token": ..., "host": ..., "boot_id": ..., "pid_namespace": ...,
      "supervisor": {"pid": 10, "start_time": "12345"}, "process": {"pid": 11, "start_time": "12346"},
-     "process_group": 11, "started": 1700000000.1, "command": [...]}
+     "process_group": 11, "started": 1700000000.1, "command": [...],
+     "memory": {"limit": bytes, "kept_by": "cgroup", "watching" or "nothing"} or null}
 
 ``result.json`` (its presence is the end of the attempt; the first one written stands)::
 
     {"format": 1, "token": ..., "exit_code": 0 or null, "signal": null or 9,
      "reason": one of REASONS, "message": "", "started": ..., "ended": ..., "peak_memory": bytes, "cpu_time": seconds,
-     "leftovers": number of processes that had to be ended}
+     "memory_limit": bytes or null, "leftovers": number of processes that had to be ended}
 
 An events file holds one JSON object a line; only newline-ended lines count. ``t`` is the time in Unix seconds,
 ``e`` the kind, ``r`` (optional) the id of the in-process child run that the event belongs to:

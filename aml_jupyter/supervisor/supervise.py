@@ -8,7 +8,7 @@ forked and held back, ``attempt.json`` is linked into place, and who finds that 
 import contextlib
 import os
 import time
-from typing import Any, Dict, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Sequence
 
 from . import identity
 from .durable import link_json, sync_folder
@@ -25,6 +25,9 @@ from .verdict import Verdict, judge
 from .waiting import AttemptSlots
 from .wake import wake_service
 from .watch import watch
+
+if TYPE_CHECKING:
+    from .memory import MemoryLimit
 
 __all__ = ["supervise"]
 
@@ -83,6 +86,7 @@ class _Supervision:
         attempt, result, cancel = (os.path.join(launch.control, name) for name in (ATTEMPT, RESULT, CANCEL))
         self._files = _Files(attempt, started_path(launch.control), result, cancel)
         self._started: Optional[float] = None
+        self._memory: "Optional[MemoryLimit]" = None
 
     def run(self) -> int:
         """Start, watch, conclude."""
@@ -97,7 +101,7 @@ class _Supervision:
             family.wait(5)
             self._tell_user(failure)
             return self._conclude(Verdict(None, None, "start failed", failure), family)
-        ending = watch(self._launch, family, self._pulse, self._slots, self._log, released)
+        ending = watch(self._launch, family, self._pulse, self._slots, self._log, released, self._memory)
         return self._conclude(judge(family, ending, counted), family)
 
     def _claim(self) -> Any:
@@ -112,6 +116,10 @@ class _Supervision:
         except OSError as error:
             self._log.say("no process could be forked: %s" % error)
             return 1
+        if launch.memory:
+            from .memory import MemoryLimit  # here: most runs have no limit
+
+            self._memory = MemoryLimit(launch.memory, held.pid, self._log)
         try:
             with hold_epoch(launch.control, launch.epoch):
                 if self._link_attempt(held):
@@ -125,6 +133,8 @@ class _Supervision:
             self._log.say("nothing was started, attempt.json cannot be written: %s" % error)
             code = 1
         held.discard()
+        if self._memory is not None:
+            self._memory.close()
         return code
 
     def _link_attempt(self, held: Optional[HeldProcess]) -> bool:
@@ -138,6 +148,7 @@ class _Supervision:
             "process_group": held.pid if held else None,
             "started": self._started,
             "command": self._launch.command,
+            "memory": self._memory.describe() if self._memory else None,
         }
         attempt.update(identity.here())
         if not link_json(self._files.attempt, attempt, point="supervisor.attempt"):
@@ -172,15 +183,23 @@ class _Supervision:
             "message": verdict.message,
             "started": self._started,
             "ended": time.time(),
-            "peak_memory": family.peak_memory if family else 0,
+            "peak_memory": self._peak_memory(family),
             "cpu_time": round(family.cpu_time, 6) if family else 0.0,
+            "memory_limit": self._launch.memory or None,
             "leftovers": len(family.signalled - {family.main}) if family else 0,
         }
         if self._write_result(result):
             wake_service(self._launch.wake)
             with contextlib.suppress(OSError):
                 sync_folder(self._launch.control)
+        if self._memory is not None:
+            self._memory.close()
         return 0
+
+    def _peak_memory(self, family: Optional[Family]) -> int:
+        if self._memory is not None and self._memory.peak >= self._memory.size:
+            return self._memory.peak  # of all its processes together
+        return family.peak_memory if family else 0
 
     def _write_result(self, result: Dict[str, Any]) -> bool:
         pause = 0.1

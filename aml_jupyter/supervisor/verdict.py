@@ -41,7 +41,7 @@ def judge(family: Family, ending: Ending, counted: Dict[str, int]) -> Verdict:
         note = "the kernel ended a process of this machine for lack of memory while the run went on" if starved else ""
         return Verdict(code, None, "exit", "; ".join(filter(None, [message, note])))
     if number == signal.SIGKILL and starved:
-        note = "the kernel ended the process for lack of memory"
+        note = "the kernel ended the process, since the machine had no memory left"
         return Verdict(None, number, "out of memory", "; ".join(filter(None, [message, note])))
     note = "the process was ended by %s" % _signal_name(number)
     return Verdict(None, number, "signal", "; ".join(filter(None, [message, note])))

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from .family import Family
 from .launch import Launch
@@ -12,6 +12,9 @@ from .pulse import TICK, Pulse, asked_to_end
 from .supervisor_log import SupervisorLog
 from .waiting import AttemptSlots
 from .wake import wake_service
+
+if TYPE_CHECKING:
+    from .memory import MemoryLimit
 
 __all__ = ["Ending", "watch"]
 
@@ -36,7 +39,13 @@ class Ending(NamedTuple):
 
 
 def watch(
-    launch: Launch, family: Family, pulse: Pulse, slots: AttemptSlots, log: SupervisorLog, released: float
+    launch: Launch,
+    family: Family,
+    pulse: Pulse,
+    slots: AttemptSlots,
+    log: SupervisorLog,
+    released: float,
+    memory: "Optional[MemoryLimit]" = None,
 ) -> Ending:
     """Return when the user's process and all its descendants have ended.
 
@@ -44,12 +53,18 @@ def watch(
     ----------
     released : float
         When the process was released (`time.monotonic`); ``max_seconds`` counts from here.
+    memory : MemoryLimit, optional
+        What the processes have to stay within.
     """
     deadline = released + launch.max_seconds if launch.max_seconds is not None else None
     announced = False
     cancel = os.path.join(launch.control, CANCEL)
     while True:
         family.reap()
+        excess = memory.excess() if memory is not None else ""
+        if excess:
+            log.say("%s: KILL" % excess)
+            return Ending("out of memory", excess, family.kill())
         if family.status is not None:
             return _end_leftovers(launch, family, log)
         now = time.monotonic()
@@ -71,6 +86,8 @@ def watch(
             announced = True
             wake_service(launch.wake)
         tick = TICK if announced else ANNOUNCE
+        if memory is not None:
+            tick = min(tick, memory.pause())
         pulse.pause(tick if deadline is None else min(tick, deadline - now))
 
 

@@ -170,6 +170,7 @@ class ProcessTarget:
                 "environment": launch.environment,
                 "max_seconds": launch.max_seconds,
                 "grace_seconds": launch.grace_seconds,
+                "memory": launch.needs.memory,
                 "wake": launch.environment.get("AML_WAKE") or None,
             },
             point="target.launch",

@@ -69,9 +69,20 @@ def facts_of(view: RunView) -> list[str]:
         facts.append(("ran " if view.final else "" if run.started else "waiting ") + duration_text(view.elapsed))
     if progress := progress_text(run):
         facts.append(progress)
+    if memory := _memory(view):
+        facts.append(memory)
     if run.exit_code is not None:
         facts.append(f"exit code {run.exit_code}")
     return [printable(fact) for fact in facts]
+
+
+def _memory(view: RunView) -> str:
+    """Return the limit of the run's memory, and the peak when it has ended; empty where there is no limit."""
+    limit = int(view.run.definition.get("memory") or 0)
+    if not limit:
+        return ""
+    peak = view.attempts[-1].peak_memory if view.attempts else None
+    return f"memory {size_text(peak)} of {size_text(limit)}" if peak else f"memory limit {size_text(limit)}"
 
 
 def _header(view: RunView, width: int) -> str:

@@ -121,6 +121,8 @@ def run_fields(run: RunRecord, metrics: Mapping[str, Any], place: int | None) ->
         "progress": json_value(run.progress),
         "priority": run.priority,
         "cores": run.cores,
+        "gpus": definition.get("gpus") or 0,
+        "memory": definition.get("memory") or 0,
         "created_time": iso_time(run.created),
         "queued_time": iso_time(run.queued),
         "cancel_requested_time": iso_time(run.cancel_requested),

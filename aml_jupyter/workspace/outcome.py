@@ -44,7 +44,7 @@ def outcome(result: Mapping[str, Any], cancel_reason: str = "") -> tuple[str, st
         "exit": f"the process ended with exit code {code}",
         "signal": f"the process was ended by signal {result.get('signal')}",
         "timeout": "the run was ended",
-        "out of memory": "the process was killed because the machine ran out of memory",
+        "out of memory": "out of memory",
         "start failed": "the process could not be started",
         "supervisor lost": "the run's supervisor was lost",
         "host rebooted": "the host was rebooted",

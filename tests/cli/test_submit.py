@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from wheels import make_wheel
 
-from aml_jupyter.cli.common import size_of
+from aml_jupyter.config import bytes_of
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.workspace import WorkspaceFolder, find_runs, get_run
 
@@ -131,12 +131,12 @@ def test_the_source_directory_is_the_root_of_the_snapshot(aml: Aml, project: Pat
 
 @pytest.mark.parametrize(("text", "size"), [("0", 0), ("512MB", 512 * 10**6), ("4g", 4 * 10**9), ("1.5GiB", 3 * 2**29)])
 def test_sizes(text: str, size: int) -> None:
-    assert size_of(text) == size
+    assert bytes_of(text) == size
 
 
 def test_a_wrong_size_is_refused() -> None:
     with pytest.raises(UserErrorException, match="a size such as"):
-        size_of("4 apples")
+        bytes_of("4 apples")
 
 
 def test_a_run_configuration_may_name_a_command_alone(aml: Aml, project: Path) -> None:

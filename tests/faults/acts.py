@@ -123,7 +123,7 @@ class Client:
 
 def script(client: Client) -> None:
     """Run one script to its end."""
-    client.wait(client.submit(client.given.get("script", "train.py")))
+    client.wait(client.submit(client.given.get("script", "train.py"), memory=client.given.get("memory", 0)))
 
 
 def environment(client: Client) -> None:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from support import can_make_groups
+
 import aml_jupyter
 
 __all__ = ["UNREACHABLE", "is_still_true", "point_names"]
@@ -29,6 +31,12 @@ UNREACHABLE = {
     ("durable.link", "before"): "every caller of link_json names its own point",
     ("durable.link", "after"): "every caller of link_json names its own point",
 }
+if not can_make_groups():
+    UNREACHABLE |= {
+        (point, side): "memory cgroups take root, or a group that is handed down to this user"
+        for point in ("supervisor.group", "supervisor.drop_group")
+        for side in ("before", "after")
+    }
 """(point, side) -> why no scenario can reach it on this machine."""
 
 
@@ -71,6 +79,8 @@ def is_still_true(point: str) -> bool:
     """Tell whether the reason for which `point` cannot be reached still holds."""
     if point == "supervisor.exec":
         return True
+    if point in ("supervisor.group", "supervisor.drop_group"):
+        return not can_make_groups()
     if point in WRITERS.values():
         return not _unnamed_writes(next(name for name, default in WRITERS.items() if default == point))
     if point == "supervisor.probe":

@@ -279,6 +279,7 @@ SCENARIOS = (
         skips=(0, 1, 3),
         prepare=_with_wheels,
     ),
+    Scenario("limited", ("supervisor.group", "supervisor.drop_group"), "script", {"memory": 500 * 10**6}),
     Scenario("commits_of_client", ("store.commit",), "script"),
     Scenario("commits_of_service", ("store.commit",), "script", {"spare_client": True}, skips=(0, 1, 2, 3, 4)),
     Scenario("names", ("durable.discard", "durable.sync_folder"), "script"),

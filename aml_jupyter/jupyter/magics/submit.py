@@ -58,7 +58,12 @@ def submit_parser() -> LineParser:
     add("--tag", metavar="KEY=VALUE", action="append", default=[], help="tag of the run")
     add("--cores", type=int, default=1, metavar="N", help="processor cores that the run takes up")
     add("--gpus", type=int, default=0, metavar="N", help="GPUs that the run takes up")
-    add("--memory", default="0", metavar="SIZE", help="memory that the run takes up, for example 4GB")
+    add(
+        "--memory",
+        default="0",
+        metavar="SIZE",
+        help="memory of the run, for example 4GB; it is ended when it uses more",
+    )
     add("--priority", type=int, default=0, metavar="N", help="higher goes first")
     add("--max-retries", type=int, default=0, metavar="N", help="how often to start again after a failure")
     add("--max-seconds", type=int, metavar="N", help="time limit of the run")
@@ -132,10 +137,11 @@ class SubmitMagics(Magics):  # type: ignore[misc]  # IPython is untyped to mypy
 
 
 def _cell_options(options: Namespace, source: Path, notebook: Path | None) -> Any:
-    from aml_jupyter.cli.common import pairs, size_of
+    from aml_jupyter.cli.common import pairs
     from aml_jupyter.cli.environment_options import line_environment
     from aml_jupyter.cli.notebooks import typed_value
     from aml_jupyter.cli.submit import experiment_name
+    from aml_jupyter.config import bytes_of
     from aml_jupyter.workspace.project import remembered_experiment
 
     from ..cell import CellOptions
@@ -156,7 +162,7 @@ def _cell_options(options: Namespace, source: Path, notebook: Path | None) -> An
         tags=pairs(options.tag, "--tag"),
         cores=options.cores,
         gpus=options.gpus,
-        memory=size_of(options.memory),
+        memory=bytes_of(options.memory),
         priority=options.priority,
         max_retries=options.max_retries,
         max_seconds=options.max_seconds,
