@@ -6,13 +6,15 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aml_jupyter.environments.cache import READY, EnvironmentCache
 from aml_jupyter.errors import UserErrorException, WorkspaceException
+from aml_jupyter.supervisor import protocol
 
 __all__ = ["Collected", "collect_environments", "last_used", "remove_built", "size_of", "sizes_of"]
 
@@ -58,9 +60,9 @@ def collect_environments(
             ready = cache.built(path.name)
             if not is_free or (ready is not None and now - used < unused_seconds):
                 continue
-            found.append(Collected(path.name, size_of(path), used))
-            if not dry_run:
-                _remove(path)
+            size = size_of(path)
+            if dry_run or _remove(path):
+                found.append(Collected(path.name, size, used))
     return sorted(found, key=lambda each: each.used)
 
 
@@ -91,13 +93,17 @@ def remove_built(cache: EnvironmentCache, key: str) -> int:
                 "environment",
             )
         size = size_of(path)
-        _remove(path)
+        if not _remove(path):
+            raise WorkspaceException(
+                f"The Docker engine that has the image of the environment {key} does not answer; start it and try again."
+            )
     return size
 
 
 def sizes_of(path: Path) -> tuple[int, int]:
     """Return the bytes that `path` takes up on the disk, and those of them that go when it is removed."""
-    total = own = 0
+    facts = _facts(path)
+    total, own = int(facts.get("size") or 0), int(facts.get("layer_size") or 0)  # of an image
     for root, _, files in os.walk(path):
         for name in files:
             with suppress(OSError):
@@ -150,8 +156,21 @@ def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
-def _remove(path: Path) -> None:
-    """Take the mark away first: what is left of a removal that is killed counts as a wreck."""
+def _facts(path: Path) -> dict[str, Any]:
+    try:
+        return protocol.read_json(str(path / READY)) or {}
+    except (OSError, ValueError):
+        return {}
+
+
+def _remove(path: Path) -> bool:
+    """Take the mark away first: what is left of a removal that is killed counts as a wreck.
+
+    False when it is an image and its engine does not answer; everything is as it was then.
+    """
+    facts = _facts(path)
+    if facts.get("tag") and not _remove_image(facts):
+        return False
     try:
         with suppress(FileNotFoundError):
             os.unlink(path / READY)
@@ -160,3 +179,18 @@ def _remove(path: Path) -> None:
         raise WorkspaceException(
             f"The environment {path} cannot be removed: {error.strerror or error}. Remove the folder by hand."
         ) from error
+    return True
+
+
+def _remove_image(facts: Mapping[str, Any]) -> bool:
+    """Remove an image that was built here; say whether its engine answered. One that a container needs stays there."""
+    import docker.errors
+
+    from aml_jupyter.transports.docker_engine import DockerEngine, EngineUnavailable
+
+    try:
+        with DockerEngine(str(facts["engine"])) as engine, engine.explained(), suppress(docker.errors.APIError):
+            engine.client.api.remove_image(str(facts["tag"]))
+    except EngineUnavailable:
+        return False
+    return True

@@ -23,6 +23,7 @@ from aml_jupyter.environments.builders import BuildError
 from aml_jupyter.environments.builders.dockerfile import instruction_lines
 from aml_jupyter.environments.builders.image import PREFIX, engine_has
 from aml_jupyter.environments.builders.process import build
+from aml_jupyter.environments.collect import collect_environments
 from aml_jupyter.errors import ConfigurationError
 
 Ask = Callable[[Environment], Entry]
@@ -115,6 +116,10 @@ def test_pips_packages_lie_on_top_of_the_image_and_nothing_of_the_build_stays(
     assert left_containers(engine.host) == ""
     again = ask(with_pip(on(PYTHON_IMAGE), tmp_path / "wheels", "needs_old==1.0"))
     assert build(again).path == built.path  # the same packages on the same image are the same image
+    gone = collect_environments(EnvironmentCache(), 0)
+    assert [each.key for each in gone] == [built.key] and gone[0].size > 0
+    assert not engine_has(built.facts)
+    assert engine_has({**built.facts, "image": PYTHON_IMAGE})
 
 
 def test_condas_packages_are_linked_for_their_place_in_the_image(ask: Ask, tmp_path: Path) -> None:

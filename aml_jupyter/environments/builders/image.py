@@ -88,6 +88,8 @@ def make(asked: dict[str, Any], lock: str, prefix: Path, cache: Path, progress: 
             facts |= _pip_layer(engine, base, layer, inner, cache, progress)
         else:
             facts |= _conda_layer(engine, base, layer, inner, cache, progress)
+        if layer is not None:
+            facts |= _size(engine, base, str(facts["image"]))
         return {**facts, "variables": {**(facts.get("variables") or {}), **(asked.get("variables") or {})}}
 
 
@@ -161,6 +163,15 @@ def _locked_base(
             flush=True,
         )
     return again
+
+
+def _size(engine: DockerEngine, base: ImageFacts, image: str) -> dict[str, Any]:
+    """Return the bytes of an image, and those of its layer alone."""
+    from aml_jupyter.transports.docker_images import find_image
+
+    found = find_image(engine, image)
+    whole = found.size if found is not None else base.size
+    return {"size": whole, "layer_size": max(0, whole - base.size)}
 
 
 def _digest(engine: DockerEngine, image: str) -> str | None:
@@ -270,8 +281,8 @@ def _pip_layer(
         count = len(re.findall(r"^[A-Za-z0-9]", lock, re.MULTILINE))
         progress("pip", f"installing {count} packages")
         install_requirements(dict(layer), lock, inner, place)
-        image = _keep(engine, place, base, lock, {"VIRTUAL_ENV": PREFIX}, progress)
-    return {"image": image, "python": inner, "version": python.version, "packages": count}
+        image, tag = _keep(place, base, lock, {"VIRTUAL_ENV": PREFIX}, progress)
+    return {"image": image, "tag": tag, "python": inner, "version": python.version, "packages": count}
 
 
 def _conda_layer(
@@ -299,20 +310,21 @@ def _conda_layer(
             moved = {name: value.replace(str(env), PREFIX) for name, value in variables.items()}
             moved["CONDA_PREFIX"] = PREFIX
             before = [entry.replace(str(env), PREFIX) for entry in path]
-            image = _keep(engine, place, base, lock, moved, progress, before)
-    return {**facts, "image": image, "variables": moved}
+            image, tag = _keep(place, base, lock, moved, progress, before)
+    return {**facts, "image": image, "tag": tag, "variables": moved}
 
 
 def _keep(
-    engine: DockerEngine,
     place: BuildContainer,
     base: ImageFacts,
     lock: str,
     variables: Mapping[str, str],
     progress: Progress,
     before: list[str] | None = None,
-) -> str:
+) -> tuple[str, str]:
+    """Keep the layer as an image; return its id and its name."""
     progress("image", "keeping the layer as an image")
     tag = key_of({"base": base.id, "lock": lock})
     path = ":".join([*(before or []), f"{PREFIX}/bin", base.variables.get("PATH") or "/usr/local/bin:/usr/bin:/bin"])
-    return place.commit({**variables, "PATH": path}, {"aml.environment": tag}, REPOSITORY, tag)
+    image = place.commit({**variables, "PATH": path}, {"aml.environment": tag}, REPOSITORY, tag)
+    return image, f"{REPOSITORY}:{tag}"
