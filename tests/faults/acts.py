@@ -272,7 +272,7 @@ def after_compute(client: Client) -> None:
     if record is not None and record.provisioning_state == "Stopped":
         start_target(client.folder, "ci-one")
     recover(client)
-    if record is not None:
+    if find_target(client.folder.store.read(), "ci-one") is not None:  # the service may have ended a removal meanwhile
         delete_target(client.folder, "ci-one")
 
 

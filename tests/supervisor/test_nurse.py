@@ -116,7 +116,7 @@ def test_a_parent_leaves_when_its_socket_is_gone(runtime: Path, placed: bundle.B
     attempt.python("")
     nurse.spawn(runtime, placed, attempt.control)
     attempt.result()
-    (parent,) = wait_for(lambda: pids(runtime), "the parent")
+    (parent,) = wait_for(lambda: found if len(found := pids(runtime)) == 1 else None, "the parent alone")
     os.unlink(nurse.socket_path(runtime, placed))
     wait_for(lambda: identity.start_time(parent) is None, "the parent's end")
 
