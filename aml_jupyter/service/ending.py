@@ -205,7 +205,7 @@ def _write_end(folder: WorkspaceFolder, active: ActiveRun, ending: Ending, tx: s
         again = f"attempt {run.attempt} of {run.max_retries + 1} ended: {reason}; trying again"
         transition(tx, run, "Queued", again, error=None)
         return True
-    error = failure(folder.layout.run(run.id).attempt(active.handle.attempt), result, reason, run.error)
+    error = failure(folder.layout.run(run.id).attempt(active.handle.attempt), result, reason, run.error, run.definition)
     transition(
         tx,
         run,

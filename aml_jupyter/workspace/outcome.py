@@ -12,6 +12,7 @@ from aml_jupyter.supervisor import protocol
 from aml_jupyter.supervisor.plain import open_plain
 
 from .layout import AttemptFolder
+from .missing_module import missing_module
 from .records import RunRecord
 
 __all__ = ["check_snapshot_kept", "failure", "log_tail", "outcome", "watched_folders"]
@@ -56,7 +57,11 @@ def outcome(result: Mapping[str, Any], cancel_reason: str = "") -> tuple[str, st
 
 
 def failure(
-    attempt: AttemptFolder, result: Mapping[str, Any], reason: str, told: Mapping[str, Any] | None = None
+    attempt: AttemptFolder,
+    result: Mapping[str, Any],
+    reason: str,
+    told: Mapping[str, Any] | None = None,
+    definition: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the `error` of a failed run: what happened, the end of its log, and where the log is.
 
@@ -65,12 +70,39 @@ def failure(
     told : mapping, optional
         The error that the run itself has reported: a notebook's failing cell, ``run.fail(...)``. It explains an exit code,
         and nothing else.
+    definition : mapping, optional
+        The run's; with it, an import that failed is explained.
     """
     path = attempt.control / protocol.LOG
     error = {"type": result["reason"], "log_tail": log_tail(path), "log_path": str(path), "message": reason}
     if result["reason"] == "exit" and told and told.get("message"):
         error |= {"type": told.get("type"), "message": f"{told['message']} ({reason})", "trace": told.get("trace")}
+    if result["reason"] == "exit" and definition is not None:
+        _explain_import(error, attempt, reason, definition, told)
     return error
+
+
+def _explain_import(
+    error: dict[str, Any],
+    attempt: AttemptFolder,
+    reason: str,
+    definition: Mapping[str, Any],
+    told: Mapping[str, Any] | None,
+) -> None:
+    """Say of a failed import which package is missing, in which Python, and how to add it."""
+    said = str((told or {}).get("message") or "") or str(error["log_tail"])
+    if "No module named" not in said:
+        return
+    try:
+        launch = protocol.read_json(str(attempt.control / protocol.LAUNCH)) or {}
+    except (OSError, ValueError):
+        launch = {}
+    is_built = bool(definition.get("environment"))
+    found = missing_module(said, list(launch.get("command") or []), definition, is_built)
+    if found is None:
+        return
+    message = error["message"] if told and told.get("message") else f"No module named {found.module!r} ({reason})"
+    error |= {"type": "ModuleNotFoundError", "message": f"{message}. {found.advice}", "missing": found.as_dict()}
 
 
 def log_tail(path: Path) -> str:

@@ -247,7 +247,7 @@ def _end(
         again = f"attempt {number} of {run.max_retries + 1} ended: {reason}; trying again"
         transition(tx, run.id, "Queued", again, at=ended, error=None)
         return
-    error = failure(place, result, reason, run.error) if after == "Failed" else None
+    error = failure(place, result, reason, run.error, run.definition) if after == "Failed" else None
     started = run.started or result.get("started")
     transition(tx, run.id, after, reason, at=ended, started=started, exit_code=result.get("exit_code"), error=error)
 
