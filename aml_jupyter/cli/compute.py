@@ -78,6 +78,10 @@ def _add_name(parser: Parser, what: str = "name of the compute target") -> None:
 
 def _add_settings(parser: Parser) -> None:
     parser.add_argument("--max-parallel", metavar="N", help="how many runs at once; one a core when left out")
+    parser.add_argument(
+        "--gpus", metavar="N", help="how many GPUs its runs may have, or which (0,2); all when left out"
+    )
+    parser.add_argument("--runs-per-gpu", metavar="N", help="how many runs may share a GPU (1)")
     parser.add_argument("--set", action="append", metavar="NAME=VALUE", help="another setting; may be repeated")
     for name in (
         "vm-size",
@@ -103,6 +107,8 @@ def _settings(arguments: Arguments) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for name in (
         "max_parallel",
+        "gpus",
+        "runs_per_gpu",
         "vm_size",
         "min_nodes",
         "max_nodes",

@@ -10,7 +10,7 @@ from typing import Any
 from aml_jupyter.errors import ComputeTargetException, nearest
 from aml_jupyter.service.actions import request_end
 from aml_jupyter.service.client import ensure_service
-from aml_jupyter.targets import TargetKind, check_name, kind_of
+from aml_jupyter.targets import TargetKind, check_name, gpu_names, kind_of
 from aml_jupyter.workspace import (
     TargetRecord,
     WorkspaceFolder,
@@ -70,7 +70,7 @@ def create_target(
             if other.name.lower() != name.lower():
                 continue
             _refuse_dying(other)
-            if (other.type, other.settings) == (kind.type, checked):
+            if (other.type, {**kind.settings, **other.settings}) == (kind.type, checked):
                 return other
             raise ComputeTargetException(
                 f"A compute target named {other.name!r} is there already, with other settings "
@@ -237,8 +237,11 @@ def _check_settings(kind: TargetKind, settings: Mapping[str, Any], partial: bool
             raise ComputeTargetException(
                 f"A target of type {kind.type!r} has no setting {key!r}; {nearest(key, list(kind.settings))}", key
             )
-        if key == "max_parallel" and value is not None:
+        if key in ("max_parallel", "runs_per_gpu") and value is not None:
             value = _count(key, value)
+        elif key == "gpus" and value is not None:
+            gpu_names(key, value)
+            value = int(str(value)) if str(value).strip().isdecimal() else str(value)
         elif isinstance(kind.settings[key], bool) and not isinstance(value, bool):
             raise ComputeTargetException(f"{key} is {value!r}; true or false was expected.", key)
         elif isinstance(kind.settings[key], str) and not isinstance(value, str):

@@ -22,7 +22,7 @@ from aml_jupyter.errors import ComputeTargetException, UserErrorException
 from aml_jupyter.service.environments import autosave, requirement_folders, with_environment
 from aml_jupyter.service.launch import needs_of
 from aml_jupyter.service.queueing import Submission, queue, queue_again, target_for_runs
-from aml_jupyter.targets import create_backend
+from aml_jupyter.targets import create_backend, hidden_gpus
 from aml_jupyter.workspace import (
     TargetRecord,
     WorkspaceFolder,
@@ -116,7 +116,8 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     if not run_config.tracked_run or is_untracked(folder.store.read(), request.parent):
         definition["hidden"] = True
         definition["run_config"]["trackedRun"] = False
-    refusal = create_backend(folder, target).refusal(needs_of(definition))
+    needs = needs_of(definition)
+    refusal = create_backend(folder, target).refusal(needs)
     if refusal:
         raise ComputeTargetException(f"The run can never start on {target.name!r}: {refusal}.", "target")
     required = [script] if script and script not in request.overlay else []
@@ -131,6 +132,7 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
         *said,
         *_not_remembered(definition),
         *environments.without_effect(run_config),
+        *filter(None, [hidden_gpus(target, needs)]),
     )
     if recipe is not None:
         notes = (*notes, *recipe.notes)

@@ -16,7 +16,8 @@ only, Python 3.6 syntax: this module travels to the compute target.
     {"format": 1, "epoch": 3, "token": ..., "host": ..., "boot_id": ..., "pid_namespace": ...,
      "supervisor": {"pid": 10, "start_time": "12345"}, "process": {"pid": 11, "start_time": "12346"},
      "process_group": 11, "started": 1700000000.1, "command": [...],
-     "memory": {"limit": bytes, "kept_by": "cgroup", "watching" or "nothing"} or null}
+     "memory": {"limit": bytes, "kept_by": "cgroup", "watching" or "nothing"} or null,
+     "gpus": [names of those that the run has]}
 
 ``result.json`` (its presence is the end of the attempt; the first one written stands)::
 

@@ -1,7 +1,8 @@
 """Own the slots of a machine: lock files that say how many jobs may run at once, and who runs.
 
-One file for each core and GPU, ``core-<i>.lock`` and ``gpu-<i>.lock``. A slot is taken while somebody holds the lock
-(flock) of its file's open description. The service takes it and passes the descriptors to the supervisor; the lock is
+One file for each core and GPU, ``core-<i>.lock`` and ``gpu-<name>.lock``. A slot is taken while somebody holds the lock
+(flock) of its file's open description. Who shares a GPU has a shared lock of its file, and one of ``gpu-<name>.<k>.lock``
+for itself. The service takes it and passes the descriptors to the supervisor; the lock is
 free when the last holder has closed them, however that one ended. The user's process never has them. All workspaces of
 a user share the folder.
 
@@ -46,6 +47,16 @@ class HeldSlots:
             info = info or entry
             names.append(str(entry.get("slot", "?")))
         return cls(names, list(fds), info)
+
+    @property
+    def devices(self) -> List[str]:
+        """Return the names of the GPUs."""
+        return [name[len("gpu-") :] for name in self.names if name.startswith("gpu-") and "." not in name]
+
+    def add(self, name: str, fd: int) -> None:
+        """Take over a slot that the calling process has locked."""
+        self.names.append(name)
+        self.fds.append(fd)
 
     def close(self) -> None:
         """Give up this process's part; the slots are free when nobody else has the descriptors."""
@@ -98,7 +109,8 @@ class SlotFolder:
         cores: int = 1,
         core_limit: int = 1,
         gpus: int = 0,
-        gpu_limit: int = 0,
+        devices: Sequence[str] = (),
+        runs_per_gpu: int = 1,
         memory: int = 0,
         memory_limit: int = 0,
         holder: Optional[Dict[str, Any]] = None,
@@ -109,8 +121,12 @@ class SlotFolder:
         ----------
         cores, gpus : int
             How many of each.
-        core_limit, gpu_limit : int
-            How many there are; only the first so many files count.
+        core_limit : int
+            How many cores there are; only the first so many files count.
+        devices : sequence of str
+            The names of the GPUs that there are.
+        runs_per_gpu : int
+            How many jobs may share one; a job with 1 here has its GPU alone, whatever others say.
         memory, memory_limit : int
             Bytes for this job, and for all that hold a core; a limit of 0 means that memory is not counted.
         holder : dict
@@ -143,15 +159,7 @@ class SlotFolder:
         try:
             if memory_limit and memory and self._memory_in_use(core_limit) + memory > memory_limit:
                 return None
-            for kind, wanted, limit in (("core", cores, core_limit), ("gpu", gpus, gpu_limit)):
-                for number in range(limit):
-                    if sum(name.startswith(kind) for name in held.names) == wanted:
-                        break
-                    fd = self._try("%s-%d" % (kind, number))
-                    if fd is not None:
-                        held.names.append("%s-%d" % (kind, number))
-                        held.fds.append(fd)
-            if len(held.names) < cores + gpus:
+            if not self._take_cores(held, cores, core_limit) or not self._take_gpus(held, gpus, devices, runs_per_gpu):
                 held.close()
                 return None
             for position, (name, fd) in enumerate(zip(held.names, held.fds)):
@@ -165,21 +173,25 @@ class SlotFolder:
             os.close(door)
         return held
 
-    def usage(self, core_limit: Optional[int] = None, gpu_limit: int = 0) -> Dict[str, Dict[str, Any]]:
+    def usage(self, core_limit: Optional[int] = None, devices: Sequence[str] = ()) -> Dict[str, Dict[str, Any]]:
         """Return who holds which slot now: slot name -> what its holder wrote.
+
+        A GPU that somebody has alone is ``gpu-<name>``; one that is shared is ``gpu-<name>.<k>`` for each of its users.
 
         Parameters
         ----------
         core_limit : int, optional
             How many cores there are; without it, every core that was ever taken counts.
-        gpu_limit : int
-            How many GPUs there are.
+        devices : sequence of str
+            The names of the GPUs to look at.
         """
-        if core_limit is None:
-            core_limit = self._highest("core") + 1
-        names = ["core-%d" % number for number in range(core_limit)] + ["gpu-%d" % n for n in range(gpu_limit)]
         if not os.path.isdir(self.path):
             return {}
+        if core_limit is None:
+            core_limit = self._highest("core") + 1
+        names = ["core-%d" % number for number in range(core_limit)]
+        for device in devices:
+            names += ["gpu-%s" % device] + self._shares(device)
         door = self._enter()
         try:
             return self._held(names)
@@ -202,11 +214,56 @@ class SlotFolder:
                     return None
                 time.sleep(0.002)
 
-    def _try(self, name: str) -> Optional[int]:
+    def _take_cores(self, held: HeldSlots, wanted: int, limit: int) -> bool:
+        """Add `wanted` cores to `held`; False when there are not so many."""
+        for number in range(limit):
+            if not wanted:
+                break
+            fd = self._try("core-%d" % number)
+            if fd is not None:
+                held.add("core-%d" % number, fd)
+                wanted -= 1
+        return not wanted
+
+    def _take_gpus(self, held: HeldSlots, wanted: int, devices: Sequence[str], runs_per_gpu: int) -> bool:
+        """Add `wanted` GPUs to `held`, of those that are shared the ones with the fewest users; False when they are not free."""
+        if not wanted:
+            return True
+        if runs_per_gpu > 1:
+            devices = sorted(devices, key=lambda device: len(self._held(self._shares(device))))
+        for device in devices:
+            if wanted and self._take_gpu(held, "gpu-%s" % device, runs_per_gpu):
+                wanted -= 1
+        return not wanted
+
+    def _take_gpu(self, held: HeldSlots, name: str, runs_per_gpu: int) -> bool:
+        whole = self._try(name, shared=runs_per_gpu > 1)
+        if whole is None:
+            return False
+        if runs_per_gpu == 1:
+            held.add(name, whole)
+            return True
+        for number in range(runs_per_gpu):
+            share = self._try("%s.%d" % (name, number))
+            if share is not None:
+                held.add(name, whole)
+                held.add("%s.%d" % (name, number), share)
+                return True
+        os.close(whole)
+        return False
+
+    def _shares(self, device: str) -> List[str]:
+        """Return the names of all shares of a GPU that were ever taken."""
+        start = "gpu-%s." % device
+        return [
+            name[: -len(".lock")] for name in os.listdir(self.path) if name.startswith(start) and name != start + "lock"
+        ]
+
+    def _try(self, name: str, shared: bool = False) -> Optional[int]:
         path = os.path.join(self.path, name + ".lock")
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(fd)
             return None

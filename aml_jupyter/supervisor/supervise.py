@@ -112,7 +112,7 @@ class _Supervision:
         if os.path.exists(self._files.cancel):
             return self.refuse("canceled", "canceled before it was started")
         try:
-            held = fork_held(launch, self._output)
+            held = fork_held(self._with_gpus(launch), self._output)
         except OSError as error:
             self._log.say("no process could be forked: %s" % error)
             return 1
@@ -137,6 +137,16 @@ class _Supervision:
             self._memory.close()
         return code
 
+    def _with_gpus(self, launch: Launch) -> Launch:
+        """Return `launch` with the variables that show the run its GPUs, and no others."""
+        devices = self._slots.devices
+        if not devices:
+            return launch
+        variables = dict(launch.environment, CUDA_VISIBLE_DEVICES=",".join(devices))
+        if devices[0].isdigit():
+            variables["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # else CUDA counts the fastest one first, nvidia-smi does not
+        return launch._replace(environment=variables)
+
     def _link_attempt(self, held: Optional[HeldProcess]) -> bool:
         self._started = time.time()
         attempt = {
@@ -149,6 +159,7 @@ class _Supervision:
             "started": self._started,
             "command": self._launch.command,
             "memory": self._memory.describe() if self._memory else None,
+            "gpus": self._slots.devices,
         }
         attempt.update(identity.here())
         if not link_json(self._files.attempt, attempt, point="supervisor.attempt"):

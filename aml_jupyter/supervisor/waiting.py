@@ -6,7 +6,7 @@ one run, of which one goes on, the run goes on without slots, since it could blo
 """
 
 import os
-from typing import Sequence, Set
+from typing import List, Sequence, Set
 
 from .faults import fault_point
 from .identity import start_time
@@ -34,6 +34,11 @@ class AttemptSlots:
         self._log = log
         self._waiting: Set[str] = set()
         self._to_answer: Set[str] = set()
+
+    @property
+    def devices(self) -> List[str]:
+        """Return the names of the GPUs that the run has."""
+        return self._held.devices
 
     def look(self) -> None:
         """Follow what ``control/waiting`` says now."""

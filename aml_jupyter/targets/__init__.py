@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from aml_jupyter.targets.backends import create_backend
+from aml_jupyter.targets.gpus import gpu_names
 from aml_jupyter.targets.kinds import KINDS, TargetKind, check_name, kind_of
 from aml_jupyter.targets.protocol import Capacity, CheckReport, Handle, Launch, Needs, Observation, Paths, Target
+from aml_jupyter.targets.room import hidden_gpus
 
 __all__ = [
     "KINDS",
@@ -19,5 +21,7 @@ __all__ = [
     "TargetKind",
     "check_name",
     "create_backend",
+    "gpu_names",
+    "hidden_gpus",
     "kind_of",
 ]

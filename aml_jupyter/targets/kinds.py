@@ -63,6 +63,9 @@ class TargetKind:
         return tuple(verbs)
 
 
+_ROOM: Final = {"max_parallel": None, "gpus": None, "runs_per_gpu": 1, "hide_gpus": True}
+"""Settings of a target whose runs share the cores and GPUs of this machine (docs/resources.md)."""
+
 KINDS: Final[tuple[TargetKind, ...]] = (
     TargetKind(
         "local",
@@ -72,7 +75,7 @@ KINDS: Final[tuple[TargetKind, ...]] = (
         creatable=False,
         attachable=False,
         lifted=("sweeps", "pipelines"),
-        settings={"max_parallel": None},
+        settings=dict(_ROOM),
         note="every workspace is born with it; a submit without a target goes here",
     ),
     TargetKind(
@@ -83,7 +86,7 @@ KINDS: Final[tuple[TargetKind, ...]] = (
         creatable=True,
         attachable=False,
         lifted=("sweeps",),
-        settings={"max_parallel": None, "vm_size": "", "ssh_public_access": False, "admin_user_ssh_public_key": ""},
+        settings={**_ROOM, "vm_size": "", "ssh_public_access": False, "admin_user_ssh_public_key": ""},
         note="the machine that the Jupyter server runs on, with a queue; it can be stopped and started",
     ),
     TargetKind("docker", "Local Docker", "DockerCompute", False, False, True, lifted=("sweeps", "pipelines")),

@@ -16,9 +16,10 @@ from typing import Any
 from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.supervisor import durable, identity, protocol
 from aml_jupyter.supervisor.faults import fault_point
-from aml_jupyter.supervisor.slots import HeldSlots, SlotFolder
+from aml_jupyter.supervisor.slots import HeldSlots
 from aml_jupyter.targets.control_files import DAMAGED, read_attempt, read_result
 from aml_jupyter.targets.protocol import Capacity, CheckReport, Handle, Launch, Needs, Observation, Paths
+from aml_jupyter.targets.room import MachineRoom
 from aml_jupyter.transports.this_machine import ThisMachine
 from aml_jupyter.workspace import TargetRecord, WorkspaceFolder, materialise
 
@@ -36,7 +37,7 @@ class ProcessTarget:
     folder : WorkspaceFolder
         The workspace whose runs are started.
     record : TargetRecord
-        The target; its setting ``max_parallel`` is the number of slots (default: one for each core).
+        The target; for its settings see `MachineRoom`.
     machine : ThisMachine
         The transport.
     """
@@ -46,52 +47,27 @@ class ProcessTarget:
         self._folder = folder
         self._runs = str(folder.layout.runs)
         self._machine = machine
-        self._slots = SlotFolder(machine.runtime / "slots")
+        self._room = MachineRoom(folder.name, record, machine)
         self._held: dict[Handle, HeldSlots] = {}
-        self.max_parallel = int(record.settings.get("max_parallel") or machine.cores)
 
     # -- room ---------------------------------------------------------------------------------------------------
 
     def check(self) -> CheckReport:
-        """Report cores, memory, disk space and Python of this machine."""
-        import psutil
-
+        """Report cores, memory, GPUs and disk space of this machine, and what of them is free."""
         disk = shutil.disk_usage(self._folder.root)
         problems = (
             [] if disk.free > 100 * 2**20 else [f"only {disk.free // 2**20} MB are free below {self._folder.root}"]
         )
-        facts = {
-            "host": self._machine.host,
-            "cores": self._machine.cores,
-            "max_parallel": self.max_parallel,
-            "memory": psutil.virtual_memory().total,
-            "gpus": self._gpus(),
-            "disk_free": disk.free,
-        }
-        return CheckReport(facts, tuple(problems))
+        wrong = self._room.problems()
+        return CheckReport({**self._room.facts(), "disk_free": disk.free}, (*problems, *wrong))
 
     def capacity(self) -> Capacity:
         """Report the free slots, and who holds the others."""
-        used = self._slots.usage(self.max_parallel)
-        free = self.max_parallel - len(used)
-        holders = ", ".join(sorted({self._holder(entry) for entry in used.values()}))
-        return Capacity(self.max_parallel, free, f"taken by {holders}" if holders else "every slot is free")
-
-    def _holder(self, entry: dict[str, Any]) -> str:
-        """Return who took a slot: a run's id, and its workspace when that is another one."""
-        run = str(entry.get("token") or "another run").split("/")[0]
-        workspace = entry.get("workspace")
-        return f"{run} of workspace {workspace}" if workspace and workspace != self._folder.name else run
+        return self._room.capacity()
 
     def refusal(self, needs: Needs) -> str | None:
         """Return why this machine can never give `needs`, or None."""
-        if needs.cores > self.max_parallel:
-            return f"it asks for {needs.cores} cores, and {self.name} has {_counted(self.max_parallel, 'slot')} (max_parallel)"
-        if needs.gpus and needs.gpus > self._gpus():
-            return f"it asks for {_counted(needs.gpus, 'GPU')}, and this machine has {self._gpus()}"
-        if needs.memory and needs.memory > self._memory():
-            return f"it asks for {_size(needs.memory)} of memory, and this machine has {_size(self._memory())}"
-        return None
+        return self._room.refusal(needs)
 
     def paths(self, handle: Handle) -> Paths:
         """Return the folders of the attempt in the workspace, and the bundle's place."""
@@ -103,40 +79,11 @@ class ProcessTarget:
         """Lock slots for `handle`; they go over to its supervisor with `start`."""
         if handle in self._held:
             return None
-        try:
-            held = self._slots.acquire(
-                cores=needs.cores,
-                core_limit=self.max_parallel,
-                gpus=needs.gpus,
-                gpu_limit=self._gpus() if needs.gpus else 0,
-                memory=needs.memory,
-                memory_limit=self._memory() if needs.memory else 0,
-                holder={"token": f"{handle.run_id}/{handle.attempt}", "workspace": self._folder.name},
-            )
-        except OSError as error:
-            return f"waits until the slots in {self._slots.path} can be written ({error.strerror})"
-        if held is None:
-            return self._obstacle(needs)
+        held = self._room.take(needs, {"token": f"{handle.run_id}/{handle.attempt}"})
+        if isinstance(held, str):
+            return held
         self._held[handle] = held
         return None
-
-    def _obstacle(self, needs: Needs) -> str:
-        """Return what is lacking for `needs` now; it names other workspaces when they alone have what is lacking."""
-        never = self.refusal(needs)
-        if never:  # the target has been made smaller since the submit
-            return f"cannot start on {self.name}: {never}; change the target, or cancel the run"
-        used = self._slots.usage(self.max_parallel, self._gpus() if needs.gpus else 0)
-        cores = {name: holder for name, holder in used.items() if name.startswith("core-")}
-        gpus = {name: holder for name, holder in used.items() if name.startswith("gpu-")}
-        if needs.gpus and needs.gpus > self._gpus() - len(gpus):
-            what, holders = "a free GPU" if needs.gpus == 1 else f"{needs.gpus} free GPUs", gpus
-        elif needs.memory and needs.cores <= self.max_parallel - len(cores):
-            what, holders = f"{_size(needs.memory)} of memory that no other run has booked", cores
-        else:
-            what, holders = "a free slot" if needs.cores == 1 else f"{needs.cores} free slots", cores
-        names = {str(holder.get("workspace", "")) for holder in holders.values()}
-        others = ", ".join(sorted(names)) if names and self._folder.name not in names else ""
-        return f"waits for {what} on {self.name}" + (f", taken by workspace {others}" if others else "")
 
     def release(self, handle: Handle) -> None:
         """Unlock slots that no supervisor took over."""
@@ -167,7 +114,7 @@ class ProcessTarget:
                 "attempt": handle.attempt,
                 "command": list(launch.command),
                 "cwd": work,
-                "environment": launch.environment,
+                "environment": {**self._room.variables(launch.needs), **launch.environment},
                 "max_seconds": launch.max_seconds,
                 "grace_seconds": launch.grace_seconds,
                 "memory": launch.needs.memory,
@@ -289,25 +236,6 @@ class ProcessTarget:
     def _place(self, handle: Handle, part: str) -> str:
         """Return a folder of the attempt; a text, since the loop asks for it all the time."""
         return f"{self._runs}/{handle.run_id}/attempts/{handle.attempt}/{part}"
-
-    def _gpus(self) -> int:
-        """Count the NVIDIA devices of this machine."""
-        with contextlib.suppress(OSError):
-            return sum(1 for name in os.listdir("/dev") if name.startswith("nvidia") and name[6:].isdigit())
-        return 0
-
-    def _memory(self) -> int:
-        import psutil
-
-        return int(psutil.virtual_memory().total)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _size(number: int) -> str:
-    return f"{number / 1e9:.3g} GB" if number >= 10**9 else f"{number / 1e6:.3g} MB"
 
 
 def _refusal(attempt: dict[str, Any]) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class ComputeRow:
             str(self.running),
             str(self.queued),
             "default" if self.is_default else "",
-            _settings_text(target.settings),
+            _settings_text(target),
         )
 
 
@@ -108,18 +108,15 @@ class ComputeView(ComputeRow):
             ("state", target.provisioning_state),
             ("running", str(self.running)),
             ("queued", str(self.queued)),
-            ("settings", _settings_text(target.settings) or "none"),
+            ("settings", _settings_text(target) or "none"),
             ("created", clock_text(target.created)),
         ]
         if self.capacity:
             why = f", {self.capacity.explanation}" if self.capacity.free < self.capacity.total else ""
             facts.append(("slots", f"{self.capacity.free} of {self.capacity.total} free{why}"))
         if self.report:
-            machine = self.report.facts
-            gpus = f", {machine['gpus']} GPUs" if machine.get("gpus") else ""
-            memory, disk = size_text(int(machine["memory"])), size_text(int(machine["disk_free"]))
-            told = f"{machine['host']}, {machine['cores']} cores, {memory} of memory{gpus}, {disk} of disk free"
-            facts += [("machine", told), *(("problem", problem) for problem in self.report.problems)]
+            facts += _machine_facts(self.report.facts)
+            facts += [("problem", problem) for problem in self.report.problems]
         if target.description:
             facts.append(("description", target.description))
         if target.tags:
@@ -224,13 +221,30 @@ def _load(folder: WorkspaceFolder, name: str) -> tuple[int, int]:
     return sum(counts.get(state, 0) for state in ACTIVE), sum(counts.get(state, 0) for state in WAITING)
 
 
+def _machine_facts(machine: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what a machine has, and what of it no run has booked."""
+    memory, disk = size_text(int(machine["memory"])), size_text(int(machine["disk_free"]))
+    told = [("machine", f"{machine['host']}, {machine['cores']} cores, {memory} of memory, {disk} of disk free")]
+    told.append(("memory", f"{size_text(int(machine['memory_free']))} of {memory} not booked"))
+    if machine["gpus"]:
+        told.append(("GPUs", f"{machine['gpus_free']} of {machine['gpus']} free"))
+    for gpu in machine["gpu_list"]:
+        size = f", {size_text(gpu['memory'])}" if gpu["memory"] else ""
+        name = f" {gpu['name']}{size}" if gpu["name"] else ""
+        users = ", ".join(dict.fromkeys(gpu["taken_by"]))
+        told.append(("", f"GPU {gpu['id']}{name}: {f'taken by {users}' if users else 'free'}"))
+    return told
+
+
 def _yes_or_no(holds: bool) -> str:
     return "yes" if holds else "no"
 
 
-def _settings_text(settings: dict[str, Any]) -> str:
+def _settings_text(target: TargetRecord) -> str:
+    """Return the settings of a target that are not those of every new one."""
+    usual = kind_of(target.type).settings
     return ", ".join(
         f"{name}={value if isinstance(value, str) else json.dumps(value)}"
-        for name, value in settings.items()
-        if value not in (None, "", False)
+        for name, value in target.settings.items()
+        if value != usual.get(name)
     )

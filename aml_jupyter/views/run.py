@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aml_jupyter.environments import python_of
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.supervisor import protocol
+from aml_jupyter.targets.control_files import read_attempt
 from aml_jupyter.views.formats import iso_time, json_value
 from aml_jupyter.views.logs import LogTail, read_tail
 from aml_jupyter.views.metrics import MetricView, artifact_names, brief_metrics, metric_views
@@ -58,6 +59,8 @@ class RunView:
     """The typed charts that the run logged and whose files are there."""
     outputs: tuple[ArtifactRecord, ...]
     children: tuple[RunRow, ...]
+    gpus: tuple[str, ...] = ()
+    """The GPUs that the newest attempt has or had."""
 
     @property
     def final(self) -> bool:
@@ -94,6 +97,7 @@ class RunView:
             "workspace": self.workspace,
             "node": self.node,
             "python": self.python or None,
+            "gpu_list": list(self.gpus),
             "log_path": str(self.log.path) if self.log else None,
             "log_tail": self.log.plain() if self.log else [],
             "outputs": [
@@ -157,6 +161,7 @@ def run_view(folder: WorkspaceFolder, run_id: str, log_lines: int = 20) -> RunVi
         charts=typed_charts(folder, metrics),
         outputs=tuple(list_artifacts(db, run_id)),
         children=tuple(RunRow(child, {}) for child in children),
+        gpus=_gpus(folder, run),
     )
 
 
@@ -176,6 +181,13 @@ def log_path(folder: WorkspaceFolder, run: RunRecord, attempt: int | None = None
 def place_of(db: sqlite3.Connection, run: RunRecord) -> int | None:
     """Return the run's place in line, or None when it does not wait."""
     return place_in_line(db, run.id) if run.status in WAITING else None
+
+
+def _gpus(folder: WorkspaceFolder, run: RunRecord) -> tuple[str, ...]:
+    if not run.definition.get("gpus") or not run.attempt:
+        return ()
+    told = (read_attempt(str(folder.layout.run(run.id).attempt(run.attempt).control)) or {}).get("gpus")
+    return tuple(map(str, told)) if isinstance(told, list) else ()
 
 
 def _images(folder: WorkspaceFolder, metrics: tuple[MetricView, ...]) -> Iterator[tuple[str, Path]]:

@@ -69,6 +69,8 @@ def facts_of(view: RunView) -> list[str]:
         facts.append(("ran " if view.final else "" if run.started else "waiting ") + duration_text(view.elapsed))
     if progress := progress_text(run):
         facts.append(progress)
+    if view.gpus:
+        facts.append(f"GPU {', '.join(view.gpus)}")
     if memory := _memory(view):
         facts.append(memory)
     if run.exit_code is not None:

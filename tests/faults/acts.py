@@ -123,7 +123,8 @@ class Client:
 
 def script(client: Client) -> None:
     """Run one script to its end."""
-    client.wait(client.submit(client.given.get("script", "train.py"), memory=client.given.get("memory", 0)))
+    asked = {name: client.given.get(name, 0) for name in ("memory", "gpus")}
+    client.wait(client.submit(client.given.get("script", "train.py"), **asked))
 
 
 def environment(client: Client) -> None:

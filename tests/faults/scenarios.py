@@ -13,6 +13,7 @@ from typing import Any
 
 from faults.points import UNREACHABLE
 from faults.world import World
+from graphics import make_nvidia_smi
 from wheels import make_wheel
 
 import aml_jupyter
@@ -95,6 +96,12 @@ def _ran_before(world: World) -> None:
 def _with_wheels(world: World) -> None:
     """Have a folder of wheels beside the project, for an environment to be built from."""
     make_wheel(world.place / "wheels", "tiny", "1.0")
+
+
+def _with_a_gpu(world: World) -> None:
+    """Have an nvidia-smi that knows one GPU."""
+    make_nvidia_smi(world.place / "bin", 1)
+    world.programs = str(world.place / "bin")
 
 
 def _killed_before_start(world: World) -> None:
@@ -280,6 +287,8 @@ SCENARIOS = (
         prepare=_with_wheels,
     ),
     Scenario("limited", ("supervisor.group", "supervisor.drop_group"), "script", {"memory": 500 * 10**6}),
+    Scenario("gpus", ("targets.gpus",), "script", {"gpus": 1}, prepare=_with_a_gpu),
+    Scenario("gpus_of_service", ("targets.gpus",), "script", {"gpus": 1, "spare_client": True}, prepare=_with_a_gpu),
     Scenario("commits_of_client", ("store.commit",), "script"),
     Scenario("commits_of_service", ("store.commit",), "script", {"spare_client": True}, skips=(0, 1, 2, 3, 4)),
     Scenario("names", ("durable.discard", "durable.sync_folder"), "script"),

@@ -46,6 +46,7 @@ class World:
         self.linger = "0.2"
         self.python = sys.executable
         self.python_path = ""
+        self.programs = ""
         make_project(self.project, self.ledger, **project)
         self._said: list[Path] = []
         self._clients: list[subprocess.Popen[bytes]] = []
@@ -67,6 +68,8 @@ class World:
         said = self.place / f"said-{len(self._said)}"
         self._said.append(said)
         environment = {**os.environ, "AML_SERVICE_LINGER": self.linger, "AML_REPLY_SECONDS": "10", **(faults or {})}
+        if self.programs:
+            environment["PATH"] = f"{self.programs}{os.pathsep}{environment['PATH']}"
         if self.python_path:
             environment["PYTHONPATH"] = self.python_path
         with open(said, "wb") as stream:

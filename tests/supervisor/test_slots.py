@@ -38,13 +38,35 @@ def test_no_more_than_the_limit(slots: SlotFolder) -> None:
 
 
 def test_all_or_nothing(slots: SlotFolder) -> None:
-    one = slots.acquire(cores=1, core_limit=3, gpus=1, gpu_limit=1)
+    one = slots.acquire(cores=1, core_limit=3, gpus=1, devices=["0"])
     assert one is not None and one.names == ["core-0", "gpu-0"]
-    assert slots.acquire(cores=2, core_limit=3, gpus=1, gpu_limit=1) is None
+    assert slots.acquire(cores=2, core_limit=3, gpus=1, devices=["0"]) is None
     assert slots.acquire(cores=3, core_limit=3) is None
-    assert list(slots.usage(3, gpu_limit=1)) == ["core-0", "gpu-0"]
+    assert list(slots.usage(3, ["0"])) == ["core-0", "gpu-0"]
     one.close()
-    assert slots.usage(3, gpu_limit=1) == {}
+    assert slots.usage(3, ["0"]) == {}
+
+
+def test_a_gpu_is_shared_only_by_those_who_agree(slots: SlotFolder) -> None:
+    def take(runs_per_gpu: int, *devices: str) -> HeldSlots | None:
+        return slots.acquire(core_limit=9, gpus=1, devices=devices, runs_per_gpu=runs_per_gpu)
+
+    alone = take(1, "0")
+    assert alone is not None and alone.devices == ["0"]
+    assert take(2, "0") is None
+    alone.close()
+    first, second = take(2, "0"), take(2, "0")
+    assert first is not None and second is not None
+    assert first.devices == second.devices == ["0"]
+    assert take(2, "0") is None and take(1, "0") is None
+    assert [name for name in slots.usage(0, ["0"]) if name.startswith("gpu")] == ["gpu-0.0", "gpu-0.1"]
+    first.close()
+    assert take(1, "0") is None
+    third = take(2, "0", "1")
+    assert third is not None and third.devices == ["1"]  # the one with fewer users
+    for held in (second, third):
+        held.close()
+    assert slots.usage(9, ["0", "1"]) == {}
 
 
 def test_memory_is_the_sum_over_those_who_run(slots: SlotFolder) -> None:

@@ -25,10 +25,10 @@ def test_a_start_that_fails_gives_its_slots_back(folder: WorkspaceFolder, tmp_pa
     runtime.mkdir()
     target = _target(folder, runtime)
     assert target.reserve(HANDLE, Needs(cores=1)) is None
-    assert target.capacity().free == target.max_parallel - 1
+    assert target.capacity().free == target.capacity().total - 1
     with pytest.raises(NurseError, match="too long for a socket"):
         target.start(HANDLE)
-    assert target.capacity().free == target.max_parallel
+    assert target.capacity().free == target.capacity().total
 
 
 def test_slots_that_cannot_be_written_are_waited_for(folder: WorkspaceFolder) -> None:

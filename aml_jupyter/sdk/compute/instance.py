@@ -47,6 +47,7 @@ class ComputeInstance(ComputeTarget):
         assigned_user_object_id: str | None = None,
         assigned_user_tenant_id: str | None = None,
         max_parallel: int | None = None,
+        gpus: int | str | None = None,
     ) -> TargetConfiguration:
         """Return the configuration of a compute instance on this machine.
 
@@ -62,6 +63,8 @@ class ComputeInstance(ComputeTarget):
             What it is for.
         max_parallel : int, optional
             How many jobs run at once; one for each core when left out.
+        gpus : int or str, optional
+            How many GPUs its runs may have, or which (``"0,2"``); all of the machine's when left out.
         """
         settings: dict[str, Any] = {
             "vm_size": vm_size or "",
@@ -70,6 +73,8 @@ class ComputeInstance(ComputeTarget):
         }
         if max_parallel is not None:
             settings["max_parallel"] = max_parallel
+        if gpus is not None:
+            settings["gpus"] = gpus
         return TargetConfiguration("computeinstance", False, settings, dict(tags or {}), description or "")
 
     def get_status(self) -> ComputeInstanceStatus:
