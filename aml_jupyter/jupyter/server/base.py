@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-import tornado.web as web
-from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 
-from aml_jupyter.errors import AmlError, UserErrorException
+from aml_jupyter.errors import AmlError
 from aml_jupyter.workspace import WorkspaceFolder
 
-from .decode import decode, decode_query
+from .decode import decode, decode_query, read_json
+from .endpoint import Declared, endpoint
 from .errors import NotFound, answer_to
 from .hosting import ServiceHost
 from .pool import Pool
 from .workspaces import OpenWorkspaces
 
-__all__ = ["API_VERSION", "AUTH_RESOURCE", "Handler", "ServerState", "guarded", "to_json"]
+__all__ = ["API_VERSION", "AUTH_RESOURCE", "Handler", "ServerState", "methods_of", "to_json"]
 
 API_VERSION = 1
 AUTH_RESOURCE = "aml"
@@ -44,15 +43,6 @@ class ServerState:
     """Event feeds by workspace id, while somebody listens."""
 
 
-Endpoint = Callable[..., Coroutine[Any, Any, None]]
-
-
-def guarded(method: Endpoint) -> Endpoint:
-    """Let only an authenticated and authorized user call the endpoint `method`."""
-    endpoint: Endpoint = web.authenticated(authorized(method))
-    return endpoint
-
-
 class Handler(APIHandler):  # type: ignore[misc]  # jupyter_server is untyped to mypy
     """Answer one URL below ``/aml/api``."""
 
@@ -72,21 +62,25 @@ class Handler(APIHandler):  # type: ignore[misc]  # jupyter_server is untyped to
         """Return the open workspace that the URL names."""
         return await self.call(self.state.workspaces.get, workspace_id)
 
+    def take(self, declared: Declared) -> None:
+        """Read what the client sent as the endpoint has declared it; called before the endpoint itself."""
+        self._declared = declared
+        self._query: Any = decode_query(declared.query, self.request.query_arguments)
+        self._body: Any = None if declared.body is None else decode(declared.body, read_json(self.request.body))
+
     def query(self, kind: type[T]) -> T:
-        """Return the query string as the dataclass `kind`."""
-        return decode_query(kind, self.request.query_arguments)
+        """Return the query string, which the endpoint has declared to be the dataclass `kind`."""
+        assert isinstance(self._query, kind)
+        return self._query
 
     def body(self, kind: type[T]) -> T:
-        """Return the JSON body as the dataclass `kind`; no body is an empty object."""
-        try:
-            given = self.get_json_body()
-        except web.HTTPError as error:
-            raise UserErrorException(str(error.log_message), "body") from error
-        return decode(kind, {} if given is None else given)
+        """Return the JSON body, which the endpoint has declared to be the dataclass `kind`; none is an empty object."""
+        assert isinstance(self._body, kind)
+        return self._body
 
-    def answer(self, folder: WorkspaceFolder | None, code: int = 200, **payload: Any) -> None:
-        """Send `payload` with the API's version and the workspace it speaks of."""
-        self.set_status(code)
+    def answer(self, folder: WorkspaceFolder | None, **payload: Any) -> None:
+        """Send `payload` with the declared status, the API's version and the workspace it speaks of."""
+        self.set_status(self._declared.status)
         head = {"api_version": API_VERSION, "workspace": folder.id if folder is not None else None}
         self.finish(to_json({**head, **payload}))
 
@@ -95,6 +89,8 @@ class Handler(APIHandler):  # type: ignore[misc]  # jupyter_server is untyped to
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
         status, reply = answer_to(error, status_code)
         self.set_status(status)
+        if status == 405:
+            self.set_header("Allow", ", ".join(methods_of(type(self))))
         self.finish(to_json({"api_version": API_VERSION, **reply}))
 
     def log_exception(self, kind: Any, error: BaseException | None, trace: Any) -> None:
@@ -111,12 +107,24 @@ class Unknown(Handler):
     async def _refuse(self) -> None:
         raise NotFound(f"There is nothing at {self.request.path}.", "path")
 
-    @guarded
+    def take(self, declared: Declared) -> None:
+        """Read nothing."""
+
+    @endpoint(None)
     async def get(self, *_: str) -> None:
         """Refuse."""
         await self._refuse()
 
     post = put = patch = delete = head = get
+
+
+def methods_of(handler: type) -> list[str]:
+    """Return the HTTP methods that a handler answers, in capitals."""
+    return [
+        name.upper()
+        for name in ("get", "post", "put", "patch", "delete")
+        if hasattr(getattr(handler, name, None), "declared")
+    ]
 
 
 def to_json(value: Any) -> str:

@@ -6,7 +6,9 @@ The answers are the views' JSON (`aml_jupyter.views`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from .bounds import Between
 
 __all__ = [
     "CancelBody",
@@ -14,6 +16,7 @@ __all__ = [
     "DownloadQuery",
     "LogQuery",
     "MetricQuery",
+    "NoBody",
     "NoQuery",
     "RunsQuery",
     "SubmitBody",
@@ -24,15 +27,19 @@ __all__ = [
 
 @dataclass(frozen=True)
 class NoQuery:
-    """Describe a query string or body that has nothing in it."""
+    """Describe a query string that has nothing in it."""
+
+
+@dataclass(frozen=True)
+class NoBody:
+    """Describe a body that has nothing in it; it may be left out."""
 
 
 @dataclass(frozen=True)
 class RunsQuery:
     """Which runs to list, the newest first."""
 
-    limit: int = 50
-    """1 to 500."""
+    limit: Annotated[int, Between(1, 500)] = 50
     before: int | None = None
     """Only runs older than this `seq`: the ``next`` of the page before."""
     experiment: str | None = None
@@ -66,13 +73,13 @@ class SubmitBody:
     display_name: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
     priority: int = 0
-    cores: int = 1
-    gpus: int = 0
-    memory: int = 0
+    cores: Annotated[int, Between(1)] = 1
+    gpus: Annotated[int, Between(0)] = 0
+    memory: Annotated[int, Between(0)] = 0
     """Bytes."""
-    max_retries: int = 0
+    max_retries: Annotated[int, Between(0)] = 0
     max_run_duration_seconds: int | None = None
-    grace_seconds: float = 10
+    grace_seconds: Annotated[float, Between(0)] = 10
 
 
 @dataclass(frozen=True)
@@ -93,13 +100,13 @@ class TagsBody:
 class LogQuery:
     """Which part of a log to read."""
 
-    offset: int = 0
+    offset: Annotated[int, Between(0)] = 0
     """First byte."""
-    limit: int = 256 * 1024
-    """Bytes at the most; 1 to 4 MiB."""
+    limit: Annotated[int, Between(1, 4 * 1024 * 1024)] = 256 * 1024
+    """Bytes at the most."""
     file: str | None = None
     """Name of a log file of the run; the standard output and error if left out."""
-    attempt: int | None = None
+    attempt: Annotated[int, Between(1)] | None = None
     """Which attempt; the newest if left out."""
 
 
@@ -107,8 +114,7 @@ class LogQuery:
 class MetricQuery:
     """Say how finely to draw a metric."""
 
-    points: int = 2000
-    """10 to 10,000."""
+    points: Annotated[int, Between(10, 10_000)] = 2000
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.service import (
@@ -18,8 +18,10 @@ from aml_jupyter.service import (
 from aml_jupyter.views import as_json, compute_rows, compute_view
 from aml_jupyter.workspace import TargetRecord, WorkspaceFolder, get_target
 
-from .base import Handler, guarded
-from .bodies import CreateTargetBody, NoQuery, UpdateTargetBody
+from .answers import DeletedAnswer, TargetAnswer, TargetsAnswer
+from .base import Handler
+from .bodies import CreateTargetBody, NoBody, UpdateTargetBody
+from .endpoint import endpoint
 from .errors import NotFound
 
 __all__ = ["Compute", "ComputeAction", "ComputeDetail"]
@@ -28,14 +30,13 @@ __all__ = ["Compute", "ComputeAction", "ComputeDetail"]
 class Compute(Handler):
     """``compute``: the workspace's targets."""
 
-    @guarded
+    @endpoint(TargetsAnswer)
     async def get(self, workspace_id: str) -> None:
         """List them."""
-        self.query(NoQuery)
         folder = await self.folder(workspace_id)
         self.answer(folder, compute=as_json(await self.call(compute_rows, folder)))
 
-    @guarded
+    @endpoint(TargetAnswer, 201, body=CreateTargetBody)
     async def post(self, workspace_id: str) -> None:
         """Create one."""
         body = self.body(CreateTargetBody)
@@ -43,54 +44,52 @@ class Compute(Handler):
         record = await self.call(
             create_target, folder, body.name, body.type, body.settings, tags=body.tags, description=body.description
         )
-        self.answer(folder, 201, target=await self.call(_shown, folder, record.name))
+        self.answer(folder, target=await self.call(_shown, folder, record.name))
 
 
 class ComputeDetail(Handler):
     """``compute/{name}``: one target."""
 
-    @guarded
-    async def get(self, workspace_id: str, name: str) -> None:
+    @endpoint(TargetAnswer)
+    async def get(self, workspace_id: str, target_name: str) -> None:
         """Show it."""
-        self.query(NoQuery)
         folder = await self.folder(workspace_id)
-        self.answer(folder, target=await self.call(_shown, folder, name))
+        self.answer(folder, target=await self.call(_shown, folder, target_name))
 
-    @guarded
-    async def patch(self, workspace_id: str, name: str) -> None:
+    @endpoint(TargetAnswer, body=UpdateTargetBody)
+    async def patch(self, workspace_id: str, target_name: str) -> None:
         """Change its settings, or make it the default."""
         body = self.body(UpdateTargetBody)
         folder = await self.folder(workspace_id)
-        await self.call(_existing, folder, name)
+        await self.call(_existing, folder, target_name)
         if body.default is False:
             raise ComputeTargetException("Make another target the default instead.", "default")
         if body.settings:
-            await self.call(update_target, folder, name, body.settings)
+            await self.call(update_target, folder, target_name, body.settings)
         if body.default:
-            await self.call(set_default, folder, name)
-        self.answer(folder, target=await self.call(_shown, folder, name))
+            await self.call(set_default, folder, target_name)
+        self.answer(folder, target=await self.call(_shown, folder, target_name))
 
-    @guarded
-    async def delete(self, workspace_id: str, name: str) -> None:
+    @endpoint(DeletedAnswer, 202)
+    async def delete(self, workspace_id: str, target_name: str) -> None:
         """Delete a created target, detach an attached one."""
-        self.body(NoQuery)
         folder = await self.folder(workspace_id)
-        record = await self.call(_existing, folder, name)
-        await self.call(detach_target if record.attached else delete_target, folder, name)
-        self.answer(folder, 202, deleted=record.name)
+        record = await self.call(_existing, folder, target_name)
+        await self.call(detach_target if record.attached else delete_target, folder, target_name)
+        self.answer(folder, deleted=record.name)
 
 
 class ComputeAction(Handler):
     """``compute/{name}/start``, ``stop`` and ``restart``."""
 
-    @guarded
-    async def post(self, workspace_id: str, name: str, action: str) -> None:
+    @endpoint(TargetAnswer, 202, body=NoBody)
+    async def post(self, workspace_id: str, target_name: str, action: Literal["start", "stop", "restart"]) -> None:
         """Do it, and show the target."""
-        self.body(NoQuery)
         folder = await self.folder(workspace_id)
-        await self.call(_existing, folder, name)
-        await self.call({"start": start_target, "stop": stop_target, "restart": restart_target}[action], folder, name)
-        self.answer(folder, 202, target=await self.call(_shown, folder, name))
+        await self.call(_existing, folder, target_name)
+        act = {"start": start_target, "stop": stop_target, "restart": restart_target}[action]
+        await self.call(act, folder, target_name)
+        self.answer(folder, target=await self.call(_shown, folder, target_name))
 
 
 def _existing(folder: WorkspaceFolder, name: str) -> TargetRecord:

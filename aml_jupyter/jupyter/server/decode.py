@@ -6,19 +6,20 @@ Owns the rules for JSON bodies and query strings; what the fields mean stands in
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any, TypeVar, Union
+from typing import Annotated, Any, TypeVar, Union
 
 from aml_jupyter.errors import UserErrorException, nearest
 
-__all__ = ["decode", "decode_query"]
+from .bounds import LARGEST
+
+__all__ = ["decode", "decode_query", "read_json"]
 
 T = TypeVar("T")
-
-LARGEST = 2**53
-"""The largest whole number that JSON carries unharmed everywhere; also keeps out infinity and not-a-number."""
 
 _WORDS = {
     str: "a string",
@@ -28,6 +29,32 @@ _WORDS = {
     list: "a list",
     dict: "an object",
 }
+
+
+def read_json(body: bytes) -> Any:
+    """Return what a JSON body says; no body at all is an empty object.
+
+    Raises
+    ------
+    UserErrorException
+        When it is not JSON in UTF-8, is nested too deeply, or holds what is no Unicode text.
+    """
+    if not body.strip():
+        return {}
+    try:
+        data = json.loads(body.decode("utf-8"))
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeDecodeError as error:
+        raise UserErrorException(f"The body is not UTF-8: {error.reason} at byte {error.start}.", "body") from error
+    except UnicodeEncodeError as error:
+        raise UserErrorException(
+            "The body holds half of a surrogate pair, which is no Unicode text.", "body"
+        ) from error
+    except RecursionError as error:
+        raise UserErrorException("The body is nested too deeply.", "body") from error
+    except ValueError as error:
+        raise UserErrorException(f"Invalid JSON in the body: {error}.", "body") from error
+    return data
 
 
 def decode(kind: type[T], data: Any) -> T:
@@ -40,7 +67,7 @@ def decode(kind: type[T], data: Any) -> T:
     """
     if not isinstance(data, Mapping):
         raise UserErrorException(f"The body must be a JSON object, not {_shown(data)}.", "body")
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind, include_extras=True)
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for name in data:
         if name not in fields:
@@ -59,7 +86,7 @@ def decode_query(kind: type[T], arguments: Mapping[str, list[bytes]]) -> T:
 
     Names that Jupyter itself adds to a URL (``token``, ``no_track_activity``, ``_``) are passed over.
     """
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind, include_extras=True)
     values: dict[str, Any] = {}
     for name, given in arguments.items():
         if name in {"token", "no_track_activity", "_"} or not given:
@@ -70,7 +97,7 @@ def decode_query(kind: type[T], arguments: Mapping[str, list[bytes]]) -> T:
 
 
 def _from_text(name: str, text: str, hint: Any) -> Any:
-    wanted = _choices(hint)
+    wanted = [_bare(choice) for choice in _choices(hint)]
     if bool in wanted:
         words = {"true": True, "1": True, "false": False, "0": False}
         if text.lower() not in words:
@@ -85,6 +112,11 @@ def _from_text(name: str, text: str, hint: Any) -> Any:
     return text
 
 
+def _bare(hint: Any) -> Any:
+    """Return a type without its bounds."""
+    return hint.__origin__ if typing.get_origin(hint) is Annotated else hint
+
+
 def _choices(hint: Any) -> tuple[Any, ...]:
     if typing.get_origin(hint) in (Union, types.UnionType):
         return typing.get_args(hint)
@@ -95,7 +127,7 @@ def _convert(name: str, value: Any, hint: Any) -> Any:
     choices = _choices(hint)
     for choice in choices:
         if _fits(value, choice):
-            return float(value) if choice is float else value
+            return float(value) if _bare(choice) is float else value
     expected = " or ".join(_phrase(choice) for choice in choices)
     if isinstance(value, int | float) and abs(value) > LARGEST:
         expected += f" of at most {LARGEST:,}"
@@ -104,7 +136,9 @@ def _convert(name: str, value: Any, hint: Any) -> Any:
 
 def _fits(value: Any, hint: Any) -> bool:
     if hint is Any:
-        return True
+        return _is_finite(value)
+    if typing.get_origin(hint) is Annotated:
+        return _fits(value, _bare(hint)) and all(bound.least <= value <= bound.most for bound in hint.__metadata__)
     if hint is type(None):
         return value is None
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
@@ -119,14 +153,25 @@ def _fits(value: Any, hint: Any) -> bool:
     return isinstance(value, hint)
 
 
+def _is_finite(value: Any) -> bool:
+    """Tell whether every number in a value is one: Python's reader of JSON takes NaN and infinities, too."""
+    if isinstance(value, dict):
+        return all(_is_finite(entry) for entry in value.values())
+    if isinstance(value, list):
+        return all(_is_finite(entry) for entry in value)
+    return not isinstance(value, float) or math.isfinite(value)
+
+
 def _phrase(hint: Any) -> str:
     if hint is type(None):
         return "null"
+    if typing.get_origin(hint) is Annotated:
+        return " ".join([_phrase(_bare(hint)), *map(str, hint.__metadata__)])
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (list, dict):
         element = inner[-1]
         if element is Any:
-            return _WORDS[origin]
+            return f"{_WORDS[origin]} without NaN and infinities"
         return f"{_WORDS[origin]} whose values are each {' or '.join(_phrase(c) for c in _choices(element))}"
     return _WORDS.get(hint, str(hint))
 

@@ -25,11 +25,12 @@ from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.base.websocket import WebSocketMixin
 from jupyter_server.utils import ensure_async
 
-from aml_jupyter.errors import AmlError
+from aml_jupyter.errors import AmlError, UserErrorException
 from aml_jupyter.workspace import WorkspaceFolder
 
 from .base import API_VERSION, AUTH_RESOURCE, ServerState, to_json
 from .decode import decode_query
+from .endpoint import declare
 from .errors import answer_to
 from .feed import PAGE, Feed, Page, read_page
 
@@ -61,13 +62,16 @@ class EventStream(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler):  
         """Compress: events of one kind are alike."""
         return {}
 
+    @declare(None, 101, EventsQuery)
     @ws_authenticated  # type: ignore[untyped-decorator]
     async def get(self, workspace_id: str) -> None:
-        """Upgrade, once the user may read, the workspace is there and the query is right."""
+        """Upgrade to a WebSocket, once the user may read, the workspace is there and the query is right."""
         if not await ensure_async(self.authorizer.is_authorized(self, self.current_user, "read", AUTH_RESOURCE)):
             raise web.HTTPError(403)
         self.wanted = decode_query(EventsQuery, self.request.query_arguments)
         self.folder: WorkspaceFolder = await self.state.pool.run(self.state.workspaces.get, workspace_id)
+        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+            raise UserErrorException("This is a WebSocket: ask for an upgrade to one.", "Upgrade")
         await super().get(workspace_id)
 
     @property

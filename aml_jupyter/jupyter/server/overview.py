@@ -11,28 +11,47 @@ from aml_jupyter.views import as_json, experiment_rows, kinds_rows, workspace_vi
 from aml_jupyter.workspace import WorkspaceFolder, count_runs, list_workspaces
 from aml_jupyter.workspace.states import FINAL
 
-from .base import API_VERSION, Handler, guarded
-from .bodies import NoQuery
+from .answers import (
+    ExperimentsAnswer,
+    HealthAnswer,
+    KindsAnswer,
+    OpenApiAnswer,
+    ServiceAnswer,
+    WorkspaceAnswer,
+    WorkspacesAnswer,
+)
+from .base import API_VERSION, Handler, to_json
+from .endpoint import endpoint
 
-__all__ = ["Experiments", "Health", "Kinds", "Service", "Workspace", "Workspaces"]
+__all__ = ["Experiments", "Health", "Kinds", "OpenApi", "Service", "Workspace", "Workspaces"]
 
 
 class Health(Handler):
     """``health``: is the extension there, and which version of the API does it speak."""
 
-    @guarded
+    @endpoint(HealthAnswer)
     async def get(self) -> None:
         """Say so."""
         self.answer(None, status="ok", version=aml_jupyter.__version__, minimum_client_version=API_VERSION)
 
 
+class OpenApi(Handler):
+    """``openapi.json``: the API in a form that programs read."""
+
+    @endpoint(OpenApiAnswer)
+    async def get(self) -> None:
+        """Return the OpenAPI document of this API."""
+        from .openapi import document
+
+        self.finish(to_json(document(f"{self.base_url}aml/api")))
+
+
 class Workspaces(Handler):
     """``workspaces``: the registered ones, and which of them is the server's default."""
 
-    @guarded
+    @endpoint(WorkspacesAnswer)
     async def get(self) -> None:
         """List them."""
-        self.query(NoQuery)
         default = await self.folder("default")
         entries = await self.call(list_workspaces)
         rows = [
@@ -46,10 +65,9 @@ class Workspaces(Handler):
 class Workspace(Handler):
     """``workspaces/{id}``: one workspace."""
 
-    @guarded
+    @endpoint(WorkspaceAnswer)
     async def get(self, workspace_id: str) -> None:
         """Show it."""
-        self.query(NoQuery)
         folder = await self.folder(workspace_id)
         self.answer(folder, details=as_json(await self.call(workspace_view, folder)))
 
@@ -57,10 +75,9 @@ class Workspace(Handler):
 class Experiments(Handler):
     """``experiments``: the named series of runs."""
 
-    @guarded
+    @endpoint(ExperimentsAnswer)
     async def get(self, workspace_id: str) -> None:
         """List them."""
-        self.query(NoQuery)
         folder = await self.folder(workspace_id)
         self.answer(folder, experiments=as_json(await self.call(experiment_rows, folder)))
 
@@ -68,10 +85,9 @@ class Experiments(Handler):
 class Kinds(Handler):
     """``kinds``: which kinds of compute targets there are, and what each can do."""
 
-    @guarded
+    @endpoint(KindsAnswer)
     async def get(self, workspace_id: str) -> None:
         """List them."""
-        self.query(NoQuery)
         folder = await self.folder(workspace_id)
         self.answer(folder, kinds=as_json(await self.call(kinds_rows)))
 
@@ -79,10 +95,9 @@ class Kinds(Handler):
 class Service(Handler):
     """``service``: who drives the workspace's runs, and what this server has done for it."""
 
-    @guarded
+    @endpoint(ServiceAnswer)
     async def get(self, workspace_id: str) -> None:
         """Show it."""
-        self.query(NoQuery)
         folder = await self.folder(workspace_id)
         service = await self.call(_service, folder)
         host = self.state.host

@@ -7,9 +7,9 @@ from typing import Any
 from .base import Unknown
 from .compute import Compute, ComputeAction, ComputeDetail
 from .events import EventStream
-from .overview import Experiments, Health, Kinds, Service, Workspace, Workspaces
+from .overview import Experiments, Health, Kinds, OpenApi, Service, Workspace, Workspaces
 from .run_data import RunFile, RunFiles, RunLogs, RunMetric, RunMetrics
-from .runs import RunAction, RunDetail, Runs
+from .runs import RunCancel, RunDetail, RunResubmit, Runs, RunTags
 
 __all__ = ["ROUTES"]
 
@@ -20,11 +20,14 @@ _TARGET = rf"{_WORKSPACE}/compute/([^/]+)"
 
 ROUTES: list[tuple[str, Any]] = [
     (rf"{_API}/health", Health),
+    (rf"{_API}/openapi\.json", OpenApi),
     (rf"{_API}/workspaces", Workspaces),
     (_WORKSPACE, Workspace),
     (rf"{_WORKSPACE}/runs", Runs),
     (_RUN, RunDetail),
-    (rf"{_RUN}/(cancel|resubmit|tags)", RunAction),
+    (rf"{_RUN}/cancel", RunCancel),
+    (rf"{_RUN}/resubmit", RunResubmit),
+    (rf"{_RUN}/tags", RunTags),
     (rf"{_RUN}/logs", RunLogs),
     (rf"{_RUN}/metrics", RunMetrics),
     (rf"{_RUN}/metrics/(.+)", RunMetric),

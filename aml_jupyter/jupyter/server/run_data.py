@@ -16,15 +16,16 @@ from aml_jupyter.views.formats import iso_time, json_value
 from aml_jupyter.workspace import WorkspaceFolder, artifact_path, list_artifacts, list_metrics, metric_chart
 from aml_jupyter.workspace.states import FINAL
 
-from .base import Handler, guarded
-from .bodies import DownloadQuery, LogQuery, MetricQuery, NoQuery
+from .answers import ChartAnswer, FilesAnswer, LogAnswer, MetricsAnswer
+from .base import Handler
+from .bodies import DownloadQuery, LogQuery, MetricQuery
+from .endpoint import endpoint
 from .errors import NotFound
 from .runs import existing_run
 
 __all__ = ["RunFile", "RunFiles", "RunLogs", "RunMetric", "RunMetrics"]
 
 CHUNK = 256 * 1024
-MOST_LOG_BYTES = 4 * 1024 * 1024
 PASSIVE = {"application/json", "application/pdf", "image/bmp", "image/gif", "image/jpeg", "image/png", "image/webp"}
 """Types that a browser may show; text is shown as plain text, and everything else is a download."""
 
@@ -32,7 +33,7 @@ PASSIVE = {"application/json", "application/pdf", "image/bmp", "image/gif", "ima
 class RunLogs(Handler):
     """``runs/{id}/logs``: a log, by byte offset."""
 
-    @guarded
+    @endpoint(LogAnswer, query=LogQuery)
     async def get(self, workspace_id: str, run_id: str) -> None:
         """Read a stretch; ``next_offset`` is the `offset` of the next one, ``complete`` says that no more will come."""
         query = self.query(LogQuery)
@@ -43,10 +44,9 @@ class RunLogs(Handler):
 class RunMetrics(Handler):
     """``runs/{id}/metrics``: what was logged, summarised."""
 
-    @guarded
+    @endpoint(MetricsAnswer)
     async def get(self, workspace_id: str, run_id: str) -> None:
         """List the metrics."""
-        self.query(NoQuery)
         folder = await self.folder(workspace_id)
         self.answer(folder, run=run_id, metrics=await self.call(_metrics, folder, run_id))
 
@@ -54,23 +54,20 @@ class RunMetrics(Handler):
 class RunMetric(Handler):
     """``runs/{id}/metrics/{name}``: one metric, as a chart."""
 
-    @guarded
-    async def get(self, workspace_id: str, run_id: str, name: str) -> None:
+    @endpoint(ChartAnswer, query=MetricQuery)
+    async def get(self, workspace_id: str, run_id: str, metric_name: str) -> None:
         """Return the points of the chart; minimum and maximum of each stretch are kept."""
         query = self.query(MetricQuery)
-        if not 10 <= query.points <= 10_000:
-            raise UserErrorException(f"points={query.points} is not between 10 and 10,000.", "points")
         folder = await self.folder(workspace_id)
-        self.answer(folder, run=run_id, **await self.call(_chart, folder, run_id, name, query.points))
+        self.answer(folder, run=run_id, **await self.call(_chart, folder, run_id, metric_name, query.points))
 
 
 class RunFiles(Handler):
     """``runs/{id}/files``: the names of its files."""
 
-    @guarded
+    @endpoint(FilesAnswer)
     async def get(self, workspace_id: str, run_id: str) -> None:
         """List outputs, logs and uploaded files."""
-        self.query(NoQuery)
         folder = await self.folder(workspace_id)
         self.answer(folder, run=run_id, files=await self.call(_files, folder, run_id))
 
@@ -83,15 +80,15 @@ class RunFile(Handler):
         """Let nothing in the file run or load anything."""
         return "sandbox; default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'"
 
-    @guarded
-    async def get(self, workspace_id: str, run_id: str, name: str) -> None:
+    @endpoint(bytes, query=DownloadQuery)
+    async def get(self, workspace_id: str, run_id: str, path: str) -> None:
         """Send the file's bytes."""
         query = self.query(DownloadQuery)
         folder = await self.folder(workspace_id)
-        path = await self.call(_file, folder, run_id, name)
-        stream = await self.call(open, path, "rb")
+        found = await self.call(_file, folder, run_id, path)
+        stream = await self.call(open, found, "rb")
         try:
-            await self._send(stream, path, query.download)
+            await self._send(stream, found, query.download)
         finally:
             stream.close()
 
@@ -114,11 +111,7 @@ class RunFile(Handler):
 
 def _read_log(folder: WorkspaceFolder, run_id: str, query: LogQuery) -> dict[str, Any]:
     run = existing_run(folder, run_id)
-    if query.offset < 0:
-        raise UserErrorException(f"offset={query.offset} is negative.", "offset")
-    if not 1 <= query.limit <= MOST_LOG_BYTES:
-        raise UserErrorException(f"limit={query.limit} is not between 1 and {MOST_LOG_BYTES}.", "limit")
-    if query.attempt is not None and not 1 <= query.attempt <= run.attempt:
+    if query.attempt is not None and query.attempt > run.attempt:
         raise UserErrorException(f"attempt={query.attempt}: the run has had {run.attempt}.", "attempt")
     path = log_path(folder, run, query.attempt) if query.file is None else _file(folder, run_id, query.file)
     data, size = b"", 0

@@ -10,12 +10,14 @@ from aml_jupyter.views import as_json, run_rows, run_view
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, get_run
 from aml_jupyter.workspace.states import FINAL, RUN_STATES
 
-from .base import Handler, guarded
-from .bodies import CancelBody, NoQuery, RunsQuery, SubmitBody, TagsBody
+from .answers import RunAnswer, RunsAnswer, SubmittedAnswer
+from .base import Handler
+from .bodies import CancelBody, NoBody, RunsQuery, SubmitBody, TagsBody
+from .endpoint import endpoint
 from .errors import Conflict, NotFound
 from .submitting import request_of
 
-__all__ = ["RunAction", "RunDetail", "Runs", "existing_run"]
+__all__ = ["RunCancel", "RunDetail", "RunResubmit", "RunTags", "Runs", "existing_run"]
 
 
 def existing_run(folder: WorkspaceFolder, run_id: str) -> RunRecord:
@@ -35,7 +37,7 @@ def existing_run(folder: WorkspaceFolder, run_id: str) -> RunRecord:
 class Runs(Handler):
     """``runs``: the run history, and its entrance."""
 
-    @guarded
+    @endpoint(RunsAnswer, query=RunsQuery)
     async def get(self, workspace_id: str) -> None:
         """List runs, the newest first, a page at a time; ``next`` is the `before` of the next page."""
         query = self.query(RunsQuery)
@@ -43,7 +45,7 @@ class Runs(Handler):
         rows, following = await self.call(_page, folder, query)
         self.answer(folder, runs=rows, next=following)
 
-    @guarded
+    @endpoint(SubmittedAnswer, 201, body=SubmitBody)
     async def post(self, workspace_id: str) -> None:
         """Submit a run; it is durable when the answer (201) comes."""
         body = self.body(SubmitBody)
@@ -52,56 +54,60 @@ class Runs(Handler):
         submission = await self.call(submit, folder, request)
         view = await self.call(run_view, folder, submission.run.id)
         self.set_header("Location", f"{self.request.path.rstrip('/')}/{submission.run.id}")
-        self.answer(folder, 201, run=as_json(view), notes=list(submission.notes))
+        self.answer(folder, run=as_json(view), notes=list(submission.notes))
 
 
 class RunDetail(Handler):
     """``runs/{id}``: one run."""
 
-    @guarded
+    @endpoint(RunAnswer)
     async def get(self, workspace_id: str, run_id: str) -> None:
         """Show everything about the run, with the end of its log."""
-        self.query(NoQuery)
         folder = await self.folder(workspace_id)
         await self.call(existing_run, folder, run_id)
         view = await self.call(run_view, folder, run_id)
         self.answer(folder, run=as_json(view))
 
 
-class RunAction(Handler):
-    """``runs/{id}/cancel``, ``resubmit`` and ``tags``."""
+class RunCancel(Handler):
+    """``runs/{id}/cancel``: the way to an early end."""
 
-    @guarded
-    async def post(self, workspace_id: str, run_id: str, action: str) -> None:
-        """Do it, and show the run that came of it."""
+    @endpoint(RunAnswer, 202, body=CancelBody)
+    async def post(self, workspace_id: str, run_id: str) -> None:
+        """End the run: a waiting one at once, a running one with TERM."""
         folder = await self.folder(workspace_id)
-        act = {"cancel": self._cancel, "resubmit": self._resubmit, "tags": self._tag}[action]
         run = await self.call(existing_run, folder, run_id)
-        status, shown = await act(folder, run)
-        view = await self.call(run_view, folder, shown)
-        self.answer(folder, status, run=as_json(view))
-
-    async def _cancel(self, folder: WorkspaceFolder, run: RunRecord) -> tuple[int, str]:
-        body = self.body(CancelBody)
         if run.status in FINAL:
             raise Conflict(f"Run {run.id} has ended already: it is {run.status}.", "run")
-        await self.call(cancel_run, folder, run.id, body.reason)
-        return 202, run.id
+        await self.call(cancel_run, folder, run.id, self.body(CancelBody).reason)
+        self.answer(folder, run=as_json(await self.call(run_view, folder, run.id)))
 
-    async def _resubmit(self, folder: WorkspaceFolder, run: RunRecord) -> tuple[int, str]:
-        self.body(NoQuery)
+
+class RunResubmit(Handler):
+    """``runs/{id}/resubmit``: the same once more."""
+
+    @endpoint(RunAnswer, 201, body=NoBody)
+    async def post(self, workspace_id: str, run_id: str) -> None:
+        """Queue a new run with the same snapshot and settings."""
+        folder = await self.folder(workspace_id)
+        run = await self.call(existing_run, folder, run_id)
         submission = await self.call(resubmit_run, folder, run.id)
-        return 201, submission.run.id
+        self.answer(folder, run=as_json(await self.call(run_view, folder, submission.run.id)))
 
-    async def _tag(self, folder: WorkspaceFolder, run: RunRecord) -> tuple[int, str]:
-        body = self.body(TagsBody)
-        await self.call(tag_run, folder, run.id, body.tags)
-        return 200, run.id
+
+class RunTags(Handler):
+    """``runs/{id}/tags``: the labels of a run."""
+
+    @endpoint(RunAnswer, body=TagsBody)
+    async def post(self, workspace_id: str, run_id: str) -> None:
+        """Set tags, or remove them with null."""
+        folder = await self.folder(workspace_id)
+        run = await self.call(existing_run, folder, run_id)
+        await self.call(tag_run, folder, run.id, self.body(TagsBody).tags)
+        self.answer(folder, run=as_json(await self.call(run_view, folder, run.id)))
 
 
 def _page(folder: WorkspaceFolder, query: RunsQuery) -> tuple[list[dict[str, Any]], int | None]:
-    if not 1 <= query.limit <= 500:
-        raise UserErrorException(f"limit={query.limit} is not between 1 and 500.", "limit")
     states = [state for state in (query.status or "").split(",") if state]
     for state in states:
         if state not in RUN_STATES:

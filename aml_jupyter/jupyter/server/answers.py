@@ -1,0 +1,188 @@
+"""Define what the server answers: one typed dictionary for each answer. What they tell of is in `things`."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+from .things import (
+    Chart,
+    Experiment,
+    Host,
+    Kind,
+    Metric,
+    Run,
+    RunFile,
+    ServiceLooks,
+    Target,
+    WholeRun,
+    WholeTarget,
+    WorkspaceDetails,
+    WorkspaceEntry,
+)
+
+__all__ = [
+    "ChartAnswer",
+    "DeletedAnswer",
+    "ExperimentsAnswer",
+    "FilesAnswer",
+    "HealthAnswer",
+    "KindsAnswer",
+    "LogAnswer",
+    "MetricsAnswer",
+    "OpenApiAnswer",
+    "Refusal",
+    "RunAnswer",
+    "RunsAnswer",
+    "ServiceAnswer",
+    "SubmittedAnswer",
+    "TargetAnswer",
+    "TargetsAnswer",
+    "WorkspaceAnswer",
+    "WorkspacesAnswer",
+]
+
+
+class Refusal(TypedDict):
+    """Why something was not done."""
+
+    api_version: int
+    message: str
+    """What happened, why, and what to do."""
+    field: str | None
+    """The field that is to blame."""
+    reason: str
+
+
+class Answer(TypedDict):
+    """What every answer has."""
+
+    api_version: int
+    workspace: str | None
+    """Id of the workspace that the answer speaks of."""
+
+
+class RunsAnswer(Answer):
+    """A page of runs, the newest first."""
+
+    runs: list[Run]
+    next: int | None
+    """The `before` of the next page."""
+
+
+class RunAnswer(Answer):
+    """One run."""
+
+    run: WholeRun
+
+
+class SubmittedAnswer(RunAnswer):
+    """The run that was queued."""
+
+    notes: list[str]
+    """What the one who submitted it should know."""
+
+
+class LogAnswer(Answer):
+    """A stretch of a log."""
+
+    run: str
+    file: str
+    attempt: int
+    text: str
+    offset: int
+    next_offset: int
+    size: int
+    complete: bool
+    """True when no more will come."""
+
+
+class MetricsAnswer(Answer):
+    """The metrics of a run."""
+
+    run: str
+    metrics: list[Metric]
+
+
+class ChartAnswer(Answer):
+    """One metric with its chart."""
+
+    run: str
+    metric: Metric
+    chart: Chart
+
+
+class FilesAnswer(Answer):
+    """The files of a run."""
+
+    run: str
+    files: list[RunFile]
+
+
+class TargetsAnswer(Answer):
+    """The compute targets of a workspace."""
+
+    compute: list[Target]
+
+
+class TargetAnswer(Answer):
+    """One compute target."""
+
+    target: WholeTarget
+
+
+class DeletedAnswer(Answer):
+    """The target that is being deleted; it is gone when its runs have ended."""
+
+    deleted: str
+
+
+class ExperimentsAnswer(Answer):
+    """The experiments of a workspace."""
+
+    experiments: list[Experiment]
+
+
+class KindsAnswer(Answer):
+    """The kinds of compute targets."""
+
+    kinds: list[Kind]
+
+
+class WorkspaceAnswer(Answer):
+    """One workspace."""
+
+    details: WorkspaceDetails
+
+
+class WorkspacesAnswer(Answer):
+    """The registered workspaces."""
+
+    workspaces: list[WorkspaceEntry]
+    default: str
+    """Id of the server's own."""
+
+
+class ServiceAnswer(Answer):
+    """The service of a workspace."""
+
+    service: ServiceLooks
+    host: Host | None
+
+
+class HealthAnswer(Answer):
+    """That the extension is there."""
+
+    status: str
+    version: str
+    minimum_client_version: int
+
+
+class OpenApiAnswer(TypedDict):
+    """This document."""
+
+    openapi: str
+    info: dict[str, Any]
+    servers: list[Any]
+    paths: dict[str, Any]
+    components: dict[str, Any]
+    security: list[Any]
