@@ -1,6 +1,7 @@
 """Print the table of budgets: each figure beside its peer, measured in this run.
 
-``python benchmarks/run.py [PART ...]`` with parts of: snapshot runs metrics imports service. Exit code 1 when a budget is over.
+``python benchmarks/run.py [PART ...]`` with parts of: snapshot runs metrics imports service
+environments. Exit code 1 when a budget is over.
 Peers marked * cannot be run beside it cheaply; their figures are those measured once on such a machine.
 """
 
@@ -14,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import bench_environments
 import bench_imports
 import bench_metrics
 import bench_runs
@@ -24,7 +26,7 @@ from table import Row, print_table
 from aml_jupyter.service import stop_service
 from aml_jupyter.workspace import WorkspaceFolder
 
-PARTS = ("imports", "snapshot", "metrics", "runs", "service")
+PARTS = ("imports", "snapshot", "metrics", "runs", "service", "environments")
 
 
 def main(chosen: list[str]) -> int:
@@ -61,6 +63,15 @@ def main(chosen: list[str]) -> int:
         if "service" in parts:
             folder = WorkspaceFolder.open(tmp / "service", create=True)
             rows += [bench_runs.service_row(folder, tmp)]
+            stop_service(folder)
+            folder.close()
+        if "environments" in parts:
+            folder = WorkspaceFolder.open(tmp / "environments", create=True)
+            rows += [
+                bench_environments.warm_row(folder, tmp),
+                bench_environments.conda_row(tmp),
+                bench_environments.pip_row(tmp),
+            ]
             stop_service(folder)
             folder.close()
     finally:

@@ -11,7 +11,7 @@ from aml_jupyter.environments.cache import Built, Entry, EnvironmentCache, Hold
 from aml_jupyter.environments.choose import choose_recipe, is_template
 from aml_jupyter.environments.choose_image import context_archive, names_image
 from aml_jupyter.environments.curated import CURATED, curated_environment, is_curated_name
-from aml_jupyter.environments.following import Build, begin_build
+from aml_jupyter.environments.following import Build, begin_build, keep_sources
 from aml_jupyter.environments.recipe import Recipe
 from aml_jupyter.environments.resolved import ResolvedEnvironment, around, check, python_of, resolve, without_effect
 from aml_jupyter.environments.starting import start_builder, stop_builder
@@ -34,6 +34,7 @@ __all__ = [
     "curated_environment",
     "is_curated_name",
     "is_template",
+    "keep_sources",
     "names_image",
     "python_of",
     "resolve",

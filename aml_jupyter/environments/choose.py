@@ -96,6 +96,8 @@ def choose_recipe(
         return image_recipe(environment, submitter, [*folders, submitter.get("cwd") or "."], engine)
     python = environment.python
     dependencies = python.conda_dependencies
+    if python.base_conda_environment is not None and not python.user_managed_dependencies:
+        dependencies = _on_top_of(python.base_conda_environment, dependencies)
     if python.user_managed_dependencies or dependencies is None or is_template(dependencies):
         return None
     requirements = read_requirements(
@@ -109,6 +111,28 @@ def choose_recipe(
     from aml_jupyter.environments.choose_conda import conda_recipe
 
     return conda_recipe(dependencies, requirements, submitter, notes, [*folders, submitter.get("cwd") or "."])
+
+
+def _on_top_of(base: str, added: CondaDependencies | None) -> CondaDependencies:
+    """Return the packages of a conda environment of this machine, with those that are added to it."""
+    from aml_jupyter.config.conda_prefix import packages_of_prefix, prefix_of
+
+    made = packages_of_prefix(prefix_of(base))
+    if added is None or is_template(added):
+        return made
+    below = list(made.conda_channels)
+    for channel in below:
+        made.remove_channel(channel)
+    for channel in [*added.conda_channels, *below]:
+        made.add_channel(channel)
+    for package in added.conda_packages:
+        if package_name(package) != "python" or added.get_python_version() not in TEMPLATE_PYTHONS:
+            made.add_conda_package(package)
+    for option in added.pip_options:
+        made.set_pip_option(option)
+    for package in added.pip_packages:
+        made.add_pip_package(package)
+    return made
 
 
 def needs_conda(python: PythonSection) -> bool:
@@ -158,7 +182,7 @@ def _venv(
         "variables": {str(key): str(value) for key, value in (dependencies.as_dict().get("variables") or {}).items()},
     }
     title = f"Python {version} with {named_packages(requirements)} (pip)"
-    return Recipe("venv", asked, title, tuple(notes), requirements.files)
+    return Recipe("venv", asked, title, tuple(notes), requirements.files, requirements.origins)
 
 
 def named_packages(requirements: Requirements) -> str:

@@ -71,6 +71,7 @@ def conda_recipe(
             "pip install 'aml-jupyter[conda]' (no conda is needed).",
             field=FIELD,
         )
+    _check_specs(wanted)
     if requirements.lines and not any(package_name(entry.split("::")[-1]) == "python" for entry in wanted):
         wanted.insert(0, "python")
     variables = submitter.get("variables") or {}
@@ -94,7 +95,21 @@ def conda_recipe(
     title = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "") + " (conda)"
     if requirements.lines:
         title += f" with {named_packages(requirements)} (pip)"
-    return Recipe("conda", asked, title, tuple(notes), requirements.files)
+    return Recipe("conda", asked, title, tuple(notes), requirements.files, requirements.origins)
+
+
+def _check_specs(wanted: Sequence[str]) -> None:
+    """Refuse what is no package spec, before anything is queued."""
+    from aml_jupyter.environments.builders import BuildError
+    from aml_jupyter.environments.builders.conda import read_spec
+
+    for entry in wanted:
+        try:
+            read_spec(entry)
+        except BuildError as error:
+            raise ConfigurationError(
+                f"{FIELD}: {error}. Write for example numpy=1.26 or numpy>=1.26,<2.", field=FIELD
+            ) from None
 
 
 def _channels(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import IO, Any, Final
 
 from aml_jupyter.environments.cache import Built, Entry, EnvironmentCache
@@ -13,7 +15,7 @@ from aml_jupyter.environments.recipe import Recipe
 from aml_jupyter.environments.starting import start_builder
 from aml_jupyter.errors import UserErrorException
 
-__all__ = ["Build", "begin_build"]
+__all__ = ["Build", "begin_build", "keep_sources"]
 
 _PAUSE: Final = 0.05
 MOST_BUILDERS: Final = 3
@@ -33,11 +35,27 @@ def begin_build(recipe: Recipe, submitter: Mapping[str, Any], anew: bool = False
         Resolve again, even though there is a lock.
     """
     cache = EnvironmentCache()
-    for stored, path in recipe.sources.items():
-        cache.keep_file(stored, path)
+    keep_sources(cache, recipe)
     build = Build(cache.entry(recipe.key), recipe, dict(submitter.get("variables") or {}), anew)
     build.step()
     return build
+
+
+def keep_sources(cache: EnvironmentCache, recipe: Recipe) -> None:
+    """Copy the local files and build contexts that a recipe names into the cache, so that they are there when it is built.
+
+    Raises
+    ------
+    OSError
+        When they cannot be read, or the cache cannot be written.
+    """
+    for stored, path in recipe.sources.items():
+        content = None
+        if os.path.isdir(path):
+            from aml_jupyter.environments.choose_image import context_archive
+
+            content = context_archive(Path(path), str(recipe.asked["image"]["file"]))
+        cache.keep_file(stored, path, content)
 
 
 class Build:

@@ -34,6 +34,8 @@ class Recipe:
         What the run has to say about it.
     sources : dict
         Where the local files that `asked` names by content lie at the submit: ``<sha256>/<name>`` to path.
+    origins : dict
+        Package to the file and line that ask for it; for messages.
     """
 
     kind: str
@@ -41,6 +43,7 @@ class Recipe:
     title: str
     notes: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def key(self) -> str:
@@ -50,7 +53,8 @@ class Recipe:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the recipe as ``run.json`` has it."""
-        return {"kind": self.kind, "key": self.key, "title": self.title, "notes": list(self.notes), "asked": self.asked}
+        made = {"kind": self.kind, "key": self.key, "title": self.title, "notes": list(self.notes), "asked": self.asked}
+        return {**made, "origins": dict(self.origins)} if self.origins else made
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Recipe:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from aml_jupyter.config.conda_dependencies import package_name
 from aml_jupyter.errors import ConfigurationError, nearest
 
 __all__ = ["Requirements", "read_requirements"]
@@ -77,6 +78,7 @@ class Requirements:
     options: list[list[str]] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    origins: dict[str, str] = field(default_factory=dict)
 
 
 def read_requirements(lines: Sequence[str], folders: Sequence[str | os.PathLike[str]]) -> Requirements:
@@ -111,6 +113,8 @@ def _read_line(
         return
     if not line.startswith("-"):
         into.append(_requirement(line, folders, where, found))
+        if where != FIELD:
+            found.origins.setdefault(package_name(line).lower(), where)
         return
     for name, value in _options(line, where):
         if name in ("--requirement", "--constraint"):
@@ -202,6 +206,7 @@ def _requirement(line: str, folders: Sequence[Path], where: str, found: Requirem
     if path.startswith("file://"):
         path = unquote(urlsplit(path).path)
     elif not _ARCHIVE.search(path) and not re.match(r"\.{0,2}/|~|\.$|\.\.$", path):
+        _check_syntax(f"{bare}{marker}", where)
         return line
     where_it_is = _place(path, folders)
     if where_it_is is None:
@@ -221,6 +226,19 @@ def _requirement(line: str, folders: Sequence[Path], where: str, found: Requirem
     found.files[stored] = str(where_it_is)
     written = f"file:{stored}{extras.group() if extras else ''}"
     return f"{name} @ {written}{marker}{hashes}" if name else f"{written}{marker}{hashes}"
+
+
+def _check_syntax(requirement: str, where: str) -> None:
+    """Refuse what no installer can read, with the line where it stands."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    bare = re.sub(
+        r"\s--?[a-z][\w-]*([ =].*)?$", "", requirement
+    )  # options of one requirement, such as --config-settings
+    try:
+        Requirement(bare)
+    except InvalidRequirement as error:
+        raise _refusal(where, requirement, str(error).splitlines()[0]) from None
 
 
 def _file(value: str, folders: Sequence[Path], where: str) -> Path:

@@ -157,12 +157,8 @@ def _written_out(folder: WorkspaceFolder, request: SubmitRequest) -> tuple[Submi
 def _keep_files(recipe: environments.Recipe) -> None:
     """Copy the local wheels that a recipe names, so that they are there when it is built."""
     cache = environments.EnvironmentCache()
-    for stored, path in recipe.sources.items():
-        with store_errors(str(cache.root)):
-            content = None
-            if os.path.isdir(path):  # a build context
-                content = environments.context_archive(Path(path), str(recipe.asked["image"]["file"]))
-            cache.keep_file(stored, path, content)
+    with store_errors(str(cache.root)):
+        environments.keep_sources(cache, recipe)
 
 
 def _not_remembered(definition: Mapping[str, Any]) -> list[str]:

@@ -157,3 +157,32 @@ def test_two_environments_share_their_files_and_the_second_is_quick(make: Make) 
     if (one.prefix / name).exists():
         assert (one.prefix / name).stat().st_ino == (other.prefix / name).stat().st_ino
     assert other.facts["seconds"] < 5
+
+
+def test_an_environment_on_top_of_one_that_is_there(make: Make, tmp_path: Path) -> None:
+    base = make(f"python={HERE}", "tinylib=1.0")
+    environment = Environment("more")
+    environment.python.base_conda_environment = str(base.prefix)
+    environment.python.conda_dependencies = CondaDependencies.from_dict({"dependencies": ["purelib"]})
+    who = {**environments.submitter(), "variables": {"HOME": str(tmp_path)}}
+    recipe = environments.choose_recipe(environment, who)
+    assert recipe is not None and recipe.kind == "conda"
+    entry = EnvironmentCache().entry(recipe.key)
+    entry.write("recipe.json", recipe.as_dict())
+    built = build(entry)
+    assert (built.prefix / "share/tinylib").read_text() == "tinylib 1.0\n"  # the channel has 2.0, the base has not
+    assert run(built, built.facts["python"], "-c", "import purelib; print(purelib.__version__)") == "3.1\n"
+    copy = Environment.from_existing_conda_environment("copy", str(base.prefix))
+    assert copy.python.conda_dependencies is not None
+    assert "tinylib=1.0=0" in list(copy.python.conda_dependencies.conda_packages)
+    alike = environments.choose_recipe(copy, who)
+    assert alike is not None
+    again = EnvironmentCache().entry(alike.key)
+    again.write("recipe.json", alike.as_dict())
+    assert build(again).path == base.path  # exactly the same packages are the same place
+
+
+def test_what_is_no_spec_is_refused_before_anything_is_built(make: Make) -> None:
+    with pytest.raises(environments.choose.ConfigurationError, match=r"'tinylib=>1' is no package spec"):
+        make("tinylib=>1")
+    assert EnvironmentCache().entries() == []

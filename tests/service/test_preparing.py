@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,17 @@ from wheels import make_slow_source, make_wheel
 from aml_jupyter.config import CondaDependencies, ScriptRunConfig
 from aml_jupyter.environments import EnvironmentCache
 from aml_jupyter.errors import UserErrorException
-from aml_jupyter.service import SubmitRequest, cancel_run, resubmit_run, service_status, submit, wait_for_run
+from aml_jupyter.service import (
+    SubmitRequest,
+    cancel_run,
+    create_target,
+    resubmit_run,
+    service_status,
+    start_target,
+    stop_target,
+    submit,
+    wait_for_run,
+)
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, get_run, transitions
 
 SCRIPT = "import sys, tiny\nprint(tiny.__version__, sys.prefix)\n"
@@ -30,12 +41,18 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def submit_packages(folder: WorkspaceFolder, project: Path, index: Path) -> SubmitPackages:
-    def submit_with(*packages: str, option: str | None = None) -> RunRecord:
+    def submit_with(
+        *packages: str, option: str | None = None, target: str | None = None, offline: bool = True
+    ) -> RunRecord:
         (project / "train.py").write_text(SCRIPT)
         config = ScriptRunConfig(source_directory=str(project), script="train.py")
-        dependencies = CondaDependencies.create(pip_packages=list(packages))
-        dependencies.set_pip_option("--no-index")
+        dependencies = CondaDependencies.create(pip_packages=[])
+        dependencies.set_pip_requirements(list(packages))
+        if offline:
+            dependencies.set_pip_option("--no-index")
         dependencies.set_pip_option(f"--find-links {index}")
+        if target is not None:
+            config.run_config.target = target
         if option is not None:
             dependencies.set_pip_option(option)
         config.run_config.environment.python.conda_dependencies = dependencies
@@ -161,3 +178,57 @@ def test_credentials_of_an_index_stand_in_no_list(folder: WorkspaceFolder, submi
     for path in folder.root.glob("aml.db*"):
         assert b"hunter2" not in path.read_bytes()
     assert "hunter2" not in repr(get_run(folder.store.read(), run.id))
+
+
+def test_a_cache_that_is_deleted_under_a_queued_run_is_built_again(
+    folder: WorkspaceFolder, submit_packages: SubmitPackages, project: Path
+) -> None:
+    create_target(folder, "box", "computeinstance", {"max_parallel": 1})
+    stop_target(folder, "box")
+    make_wheel(project, "tiny", "7.0")
+    waiting = [submit_packages("tiny", target="box"), submit_packages("./tiny-7.0-py3-none-any.whl", target="box")]
+    built = wait_for_run(folder, submit_packages("tiny").id, timeout=60)
+    assert built.status == "Completed", built.error
+    until(lambda: len(EnvironmentCache().all_built()) == 1, message="the environment is built")
+    shutil.rmtree(EnvironmentCache().root)
+    start_target(folder, "box")
+    first, second = (wait_for_run(folder, run.id, timeout=90) for run in waiting)
+    assert first.status == "Completed", first.error
+    assert log_of(folder, first.id).startswith("1.0 ")
+    # the wheel that was sent with the other is gone with the cache: it is said, and nothing else runs in its place
+    assert second.status == "Failed" and second.error is not None
+    assert "tiny-7.0-py3-none-any.whl" in second.error["message"] and "could not be built" in second.error["message"]
+
+
+def test_an_environment_that_is_gone_under_a_run_that_was_prepared_is_built_again(
+    folder: WorkspaceFolder, submit_packages: SubmitPackages
+) -> None:
+    done = wait_for_run(folder, submit_packages("tiny").id, timeout=60)
+    (built,) = EnvironmentCache().all_built()
+    lock = built.lock.read_text()
+    shutil.rmtree(built.path)
+    again = wait_for_run(folder, resubmit_run(folder, done.id).run.id, timeout=60)
+    assert again.status == "Completed", again.error
+    (rebuilt,) = EnvironmentCache().all_built()
+    assert (rebuilt.path, rebuilt.lock.read_text()) == (built.path, lock)  # from its lock, in its place
+
+
+def test_an_index_that_cannot_be_reached_is_named_in_bounded_time(
+    folder: WorkspaceFolder, submit_packages: SubmitPackages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_HTTP_RETRIES", "1")
+    run = submit_packages("tiny", "absent", option="--index-url http://localhost:1/simple", offline=False)
+    done = wait_for_run(folder, run.id, timeout=60)
+    assert done.status == "Failed" and done.error is not None
+    assert "http://localhost:1/simple" in done.error["message"] and "\n" not in done.error["message"]
+
+
+def test_the_line_of_a_file_is_named(folder: WorkspaceFolder, submit_packages: SubmitPackages, project: Path) -> None:
+    (project / "requirements.txt").write_text("# mine\ntiny\nnumpy=>1\n")
+    with pytest.raises(UserErrorException, match=r"requirements\.txt, line 3: 'numpy=>1'.*"):
+        submit_packages("-r requirements.txt")
+    assert list(folder.layout.runs.iterdir()) == []
+    (project / "requirements.txt").write_text("# mine\ntiny\nno_such-package>=1\n")
+    done = wait_for_run(folder, submit_packages("-r requirements.txt").id, timeout=60)
+    assert done.error is not None and f"{project}/requirements.txt, line 3" in done.error["message"]
+    assert "requirements.txt, line 2" not in done.error["message"]

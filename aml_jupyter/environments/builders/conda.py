@@ -20,7 +20,7 @@ from aml_jupyter.environments.builders.places import ThisMachine
 from aml_jupyter.environments.builders.venv import install_requirements, pin_what_is_missing
 from aml_jupyter.environments.recipe import without_credentials
 
-__all__ = ["link", "make", "resolve"]
+__all__ = ["link", "make", "read_spec", "resolve"]
 
 _PIP: Final = "\n# --- pip ---\n"
 SOLVE_SECONDS: Final = 900
@@ -86,7 +86,7 @@ async def _solve(asked: dict[str, Any], cache: Path) -> list[Any]:
     try:
         records: list[Any] = await rattler.solve(
             sources=list(asked["channels"]),
-            specs=[_spec(entry) for entry in asked["specs"]],
+            specs=[read_spec(entry) for entry in asked["specs"]],
             gateway=gateway,
             platforms=platforms,
             virtual_packages=_virtual_packages(asked),
@@ -104,7 +104,8 @@ async def _solve(asked: dict[str, Any], cache: Path) -> list[Any]:
         raise BuildError(_one_line(f"a channel cannot be used ({channels}): {_chain(error)}")) from error
 
 
-def _spec(written: str) -> Any:
+def read_spec(written: str) -> Any:
+    """Return a package spec of conda in any of its forms; raise `BuildError` for what is none."""
     import rattler
 
     text = written.strip()
@@ -136,7 +137,7 @@ async def _nearest_python(asked: dict[str, Any], gateway: Any, platforms: Sequen
     wish = next((entry for entry in asked["specs"] if re.match(r"(.*::)?python([ =<>!~]|$)", entry)), None)
     if wish is None:
         return ""
-    spec = _spec(wish)
+    spec = read_spec(wish)
     found = await gateway.query(list(asked["channels"]), list(platforms), ["python"], recursive=False)
     records = [record for records in found for record in records if record.name.normalized == "python"]
     if any(spec.matches(record) for record in records):

@@ -7,10 +7,12 @@ instruction: without ``READY.json`` nothing counts, and the next one starts from
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, cast
@@ -66,12 +68,13 @@ def build(entry: Entry, anew: bool = False) -> Built:
         return _build(entry, anew, begin)
     except BaseException as error:
         message = str(error) if isinstance(error, BuildError) else f"{type(error).__name__}: {error}"
+        message += _origins(message, (entry.recipe() or {}).get("origins") or {})
         if not isinstance(error, BuildError):
             traceback.print_exc(file=sys.stdout)
         print(f"The build failed: {message}", flush=True)
         message = without_credentials(message)
         entry.write("failure.json", {"message": message, "time": time.time(), "type": type(error).__name__})
-        raise error if isinstance(error, BuildError) else BuildError(message) from error
+        raise BuildError(message) from error
 
 
 def _build(entry: Entry, anew: bool, begin: float) -> Built:
@@ -109,6 +112,17 @@ def _build(entry: Entry, anew: bool, begin: float) -> Built:
         f"Ready after {time.time() - begin:.1f} s: {found.facts.get('python') or found.facts.get('image')}", flush=True
     )
     return found
+
+
+def _origins(message: str, origins: Mapping[str, str]) -> str:
+    """Return where the packages that a message speaks of are asked for: file and line."""
+    said = re.sub(r"[-_.]+", "-", message).lower()
+    named = [
+        f"{name}: {where}"
+        for name, where in origins.items()
+        if re.search(rf"(?<![\w-]){re.escape(re.sub(r'[-_.]+', '-', name))}(?![\w-])", said)
+    ]
+    return f" ({'; '.join(named[:3])})" if named else ""
 
 
 def _base(kind: str, asked: dict[str, Any]) -> Any:
