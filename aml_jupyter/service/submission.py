@@ -22,7 +22,7 @@ from aml_jupyter.errors import ComputeTargetException, UserErrorException
 from aml_jupyter.service.environments import autosave, requirement_folders, with_environment
 from aml_jupyter.service.launch import needs_of
 from aml_jupyter.service.queueing import Submission, queue, queue_again, target_for_runs
-from aml_jupyter.targets import create_backend, hidden_gpus
+from aml_jupyter.targets import create_backend, notes_on_room
 from aml_jupyter.workspace import (
     TargetRecord,
     WorkspaceFolder,
@@ -132,7 +132,7 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
         *said,
         *_not_remembered(definition),
         *environments.without_effect(run_config),
-        *filter(None, [hidden_gpus(target, needs)]),
+        *notes_on_room(target, needs),
     )
     if recipe is not None:
         notes = (*notes, *recipe.notes)

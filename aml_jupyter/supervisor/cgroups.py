@@ -17,6 +17,9 @@ __all__ = ["MemoryGroup", "machine_limits", "make_group"]
 
 PREFIX = "aml-"
 
+HUGE_PAGE = 2 * 2**20
+"""Bytes that may be asked for at once."""
+
 BOUND = 2.0
 """Seconds that the kernel has to notice that a group is empty."""
 
@@ -53,6 +56,18 @@ class MemoryGroup:
         """Return how many of its processes the kernel has ended for lack of memory."""
         name = "memory.events" if self._version == 2 else "memory.oom_control"
         return _figure(os.path.join(self.path, name), b"oom_kill") or 0
+
+    def has_met_its_limit(self) -> bool:
+        """Tell whether the limit has ever refused memory; if it has not, the kernel lacked memory for another reason."""
+        if self._version == 2:
+            return bool(_figure(os.path.join(self.path, "memory.events"), b"oom"))
+        try:
+            most, limit = (
+                int(read_bytes(os.path.join(self.path, "memory.%s_in_bytes" % name))) for name in ("max_usage", "limit")
+            )
+        except OSError:
+            return True
+        return most > limit - HUGE_PAGE - limit // 100  # newer kernels do not count refusals (failcnt)
 
     def remove(self) -> bool:
         """Remove the group when its processes have ended; False when some are left."""

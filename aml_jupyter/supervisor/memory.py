@@ -68,6 +68,9 @@ class MemoryLimit:
         if self._group is not None:
             if not self._group.kills():
                 return ""
+            if not self._group.has_met_its_limit():
+                told = "the kernel ended one of its processes, since the machine had no memory left (its limit is %s)"
+                return told % size_text(self.size)
             self.peak = max(self.peak, self.size)
         elif self.kept_by == "nothing" or not self._look():
             return ""
@@ -102,7 +105,7 @@ class MemoryLimit:
 
 def size_text(size: int) -> str:
     """Return a number of bytes as a person says it."""
-    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+    for unit, name in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
         if size >= unit:
             return "%.3g %s" % (size / unit, name)
     return "%d bytes" % size

@@ -6,7 +6,7 @@ from aml_jupyter.targets.backends import create_backend
 from aml_jupyter.targets.gpus import gpu_names
 from aml_jupyter.targets.kinds import KINDS, TargetKind, check_name, kind_of
 from aml_jupyter.targets.protocol import Capacity, CheckReport, Handle, Launch, Needs, Observation, Paths, Target
-from aml_jupyter.targets.room import hidden_gpus
+from aml_jupyter.targets.room import notes_on_room
 
 __all__ = [
     "KINDS",
@@ -22,6 +22,6 @@ __all__ = [
     "check_name",
     "create_backend",
     "gpu_names",
-    "hidden_gpus",
+    "notes_on_room",
     "kind_of",
 ]

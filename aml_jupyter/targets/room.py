@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 from aml_jupyter.errors import ComputeTargetException
@@ -13,7 +15,7 @@ from aml_jupyter.targets.protocol import Capacity, Needs
 from aml_jupyter.transports.this_machine import ThisMachine
 from aml_jupyter.workspace import TargetRecord
 
-__all__ = ["MachineRoom", "hidden_gpus", "machine_memory"]
+__all__ = ["MachineRoom", "machine_memory", "notes_on_room"]
 
 PATIENCE = 0.05
 """Seconds that the service, which has more to do, waits for nvidia-smi."""
@@ -45,7 +47,11 @@ class MachineRoom:
 
     def facts(self) -> dict[str, Any]:
         """Report what the machine has, and what of it is free."""
-        memory, found = machine_memory(), self._gpus(gpus.BOUND) or ()
+        memory = machine_memory()
+        try:
+            found = self._gpus(gpus.BOUND) or ()
+        except ComputeTargetException:
+            found = ()  # `problems` says why
         used = self._slots.usage(None, [gpu.id for gpu in found])
         booked = sum(int(holder.get("counted") or 0) for name, holder in used.items() if name.startswith("core-"))
         listed: list[dict[str, Any]] = [
@@ -165,12 +171,13 @@ class MachineRoom:
         return f"{run} of workspace {workspace}" if workspace and workspace != self._workspace else run
 
 
-def hidden_gpus(record: TargetRecord, needs: Needs) -> str:
-    """Return the note for a run that will see none of the GPUs that this machine surely has; empty where there is none."""
+def notes_on_room(record: TargetRecord, needs: Needs) -> Iterator[str]:
+    """Yield what a person should know whose run asks for `needs` of this machine: what is hidden, and what is not kept."""
     hides = record.settings.get("hide_gpus", kind_of(record.type).settings.get("hide_gpus", False))
-    if needs.gpus or not hides or not gpus.surely_has_gpus(record.settings.get("gpus")):
-        return ""
-    return f"the run sees none of the GPUs of {record.name}; --gpus 1 asks for one"
+    if not needs.gpus and hides and gpus.surely_has_gpus(record.settings.get("gpus")):
+        yield f"the run sees none of the GPUs of {record.name}; --gpus 1 asks for one"
+    if needs.memory and not sys.platform.startswith("linux"):
+        yield f"the memory is booked, but a run that takes more is not ended: {sys.platform} has no way to do so"
 
 
 def machine_memory() -> int:
@@ -185,4 +192,6 @@ def _counted(number: int, what: str) -> str:
 
 
 def _size(number: int) -> str:
+    if number >= 10**12:
+        return f"{number / 1e12:,.5g} TB"
     return f"{number / 1e9:.3g} GB" if number >= 10**9 else f"{number / 1e6:.3g} MB"

@@ -97,6 +97,8 @@ def test_what_there_is_not_is_refused_with_the_figure(
             update_target(folder, "ci-box", {"gpus": value})
         assert refused.value.field == "gpus"
     assert list(folder.layout.runs.iterdir()) == []
+    monkeypatch.setenv("AML_GPUS", "two")
+    assert "problem      AML_GPUS is 'two'; how many GPUs" in compute_view(folder, "local").as_text()
 
 
 def test_runs_share_a_gpu_when_that_is_asked_for(

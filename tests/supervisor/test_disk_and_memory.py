@@ -122,6 +122,14 @@ def test_lack_of_memory_is_named(attempt: Attempt, small_memory: list[str]) -> N
     assert attempt.log == "starts\n"
 
 
+def test_lack_of_memory_around_a_run_is_told_from_its_own_limit(attempt: Attempt, small_memory: list[str]) -> None:
+    attempt.python("x = b'x' * (500 * 2**20)\nprint(len(x))", memory=900 * 2**20)
+    assert attempt.start(prefix=small_memory).wait(60) == 0
+    result = attempt.result()
+    assert (result["signal"], result["reason"]) == (signal.SIGKILL, "out of memory")
+    assert "the machine had no memory left (its limit is 944 MB)" in result["message"]
+
+
 def test_a_kill_by_somebody_else_is_not_called_lack_of_memory(attempt: Attempt) -> None:
     attempt.python("import signal\nos.kill(os.getpid(), signal.SIGKILL)")
     attempt.start().wait(30)
