@@ -1,0 +1,12 @@
+"""Own how a sweep samples, what its policies stop, and what its controller does next: rows in, actions out.
+
+Nothing here reads a clock, a file or a database. NumPy is imported when a sampler is made, SciPy when one needs it (Sobol and
+Bayesian sampling; ``pip install 'aml-jupyter[hyperdrive]'``), Optuna when it was asked for.
+"""
+
+from __future__ import annotations
+
+from aml_jupyter.hyperdrive.sampler import Sampler
+from aml_jupyter.hyperdrive.trial import Trial
+
+__all__ = ["Sampler", "Trial"]
