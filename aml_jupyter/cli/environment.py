@@ -60,6 +60,15 @@ def add_verbs(nouns: Nouns) -> None:
     )
     _add_source(rebuild)
     _add_register(verbs)
+    scaffold = add_verb(
+        verbs,
+        "scaffold",
+        _scaffold,
+        "Write the files of a new environment, to be edited and registered.",
+        "aml environment scaffold -n train -d train-environment",
+    )
+    _add_name(scaffold, "the new environment's name")
+    scaffold.add_argument("-d", "--directory", required=True, metavar="FOLDER", help="where to; a new folder")
     download = add_verb(
         verbs,
         "download",
@@ -157,7 +166,7 @@ def _rebuild(arguments: Arguments, door: Door) -> int:
 
 
 def _built(arguments: Arguments, door: Door, anew: bool) -> int:
-    from aml_jupyter.environments import begin_build, submitter
+    from aml_jupyter.environments import begin_build, stop_builder, submitter
     from aml_jupyter.environments.packages import changed_packages
     from aml_jupyter.service import recipe_of
 
@@ -175,10 +184,16 @@ def _built(arguments: Arguments, door: Door, anew: bool) -> int:
     before = _lock_of(recipe)
     build = begin_build(recipe, who, anew)
     is_quiet = wants_json(arguments)
-    with door.progress(recipe.title) as progress:
-        built = build.follow(
-            (lambda text: None) if is_quiet else door.write, None if progress is None else _shown_by(progress)
-        )
+    try:
+        with door.progress(recipe.title) as progress:
+            built = build.follow(
+                (lambda text: None) if is_quiet else door.write, None if progress is None else _shown_by(progress)
+            )
+    except KeyboardInterrupt as error:
+        if build.is_own:
+            stop_builder(build.entry)  # a run that waits for it begins it again
+            error.args = ("the build was ended; it goes on from its lock when it is asked for again",)
+        raise
     changes = changed_packages(before, _lock_of(recipe)) if anew and before else []
     if is_quiet:
         found = {"state": "ready", "asked_id": recipe.key, "resolved_id": built.key, "path": str(built.prefix)}
@@ -289,6 +304,26 @@ def _of_files(arguments: Arguments, name: str) -> Environment:
     if arguments.existing_conda:
         return Environment.from_existing_conda_environment(name, arguments.existing_conda)
     return Environment.from_dockerfile(name, arguments.dockerfile)
+
+
+def _scaffold(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.config import CondaDependencies, Environment
+    from aml_jupyter.workspace import check_environment_name
+
+    name, version = _named(arguments)
+    environment = Environment(check_environment_name(name))
+    environment.version = version
+    environment.environment_variables = {}
+    environment.python.conda_dependencies = CondaDependencies.from_dict(
+        {"name": "project_environment", "channels": ["conda-forge"], "dependencies": [{"pip": ["numpy"]}]}
+    )
+    path = Path(arguments.directory).expanduser().absolute()
+    environment.save_to_directory(path)
+    if wants_json(arguments):
+        return emit_json(door, {"name": name, "path": str(path)})
+    door.write(f"{path}\n")
+    door.remark(f"edit {path / 'conda_dependencies.yml'}, then: aml environment register -d {path}")
+    return 0
 
 
 def _download(arguments: Arguments, door: Door) -> int:

@@ -8,7 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from aml_jupyter.errors import ConfigurationError
@@ -17,6 +19,7 @@ __all__ = ["FoundPython", "find_python", "python_specifier", "uv_program"]
 
 FIELD: Final = "environment.python.conda_dependencies"
 _PATIENCE: Final = 60.0
+_FRESH_SECONDS: Final = 30.0
 
 
 class FoundPython(NamedTuple):
@@ -24,6 +27,9 @@ class FoundPython(NamedTuple):
 
     path: str
     version: str
+
+
+_found: dict[str, tuple[float, list[FoundPython]]] = {}
 
 
 def uv_program() -> str:
@@ -93,11 +99,40 @@ def find_python(package: str, submitter: Mapping[str, Any]) -> FoundPython | Non
 
 
 def installed_pythons() -> list[FoundPython]:
-    """Return the Pythons that uv finds on this machine, the newest first."""
+    """Return the Pythons that uv finds on this machine, the newest first; what was found counts for a short time."""
+    search = _search_path()
+    moment, known = _found.get(search, (0.0, []))
+    if time.monotonic() - moment > _FRESH_SECONDS or not known:
+        known = _listed_by_uv(search)
+        _found[search] = (time.monotonic(), known)
+    return known
+
+
+def _search_path() -> str:
+    """Return the PATH with the Pythons of version managers in place of their shims, which answer for one project only."""
+    home = Path.home()
+    entries = [entry for entry in os.environ.get("PATH", os.defpath).split(os.pathsep) if entry]
+    entries = [entry for entry in entries if os.path.basename(entry) != "shims"]
+    roots = [
+        Path(os.environ.get("PYENV_ROOT") or home / ".pyenv") / "versions",
+        Path(os.environ.get("ASDF_DATA_DIR") or home / ".asdf") / "installs/python",
+        Path(os.environ.get("MISE_DATA_DIR") or home / ".local/share/mise") / "installs/python",
+    ]
+    entries += [str(folder) for root in roots for folder in sorted(root.glob("*/bin"), reverse=True)]
+    return os.pathsep.join(dict.fromkeys(entries))
+
+
+def _listed_by_uv(search: str) -> list[FoundPython]:
     command = [uv_program(), "python", "list", "--only-installed", "--no-python-downloads", "--output-format", "json"]
     try:
         answer = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=True, cwd=os.sep
+            command,
+            env={**os.environ, "PATH": search},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PATIENCE,
+            check=True,
+            cwd=os.sep,
         )
         listed = json.loads(answer.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):

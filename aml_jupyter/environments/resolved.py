@@ -94,7 +94,10 @@ def python_of(definition: Mapping[str, Any]) -> str:
     """
     built = _mapping(definition.get("environment"))
     if built:
-        return f"{built.get('title')} ({built.get('key')})"
+        environment = _mapping(_mapping(definition.get("run_config")).get("environment"))
+        name, version = environment.get("name"), str(environment.get("version") or "")
+        named = f"{name}:{version}, " if version and not version.startswith("Autosave_") else ""
+        return f"{named}{built.get('title')} ({built.get('key')})"
     submitter = _mapping(definition.get("submitter"))
     python = _mapping(_mapping(_mapping(definition.get("run_config")).get("environment")).get("python"))
     written = named_interpreter(python)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from support import until
-from wheels import make_wheel
+from wheels import make_slow_source, make_wheel
 
 from aml_jupyter.environments import EnvironmentCache
 from aml_jupyter.service import cancel_run, wait_for_run
@@ -147,3 +150,29 @@ def test_a_build_that_fails_names_the_package_and_the_log(aml: Aml, wheels: Path
     outcome = aml("environment", "build", "--pip", "no-such-package")
     assert outcome.code == 2 and "no-such-package" in outcome.err and "build.log" in outcome.err
     assert "The build failed" in outcome.out
+
+
+def test_ctrl_c_ends_the_build_and_it_can_be_asked_for_again(wheels: Path, project: Path) -> None:
+    gate = make_slow_source(wheels, "slow")
+    program = "import sys; from aml_jupyter.cli.main import entry; sys.exit(entry())"
+    words = [sys.executable, "-c", program, "environment", "build", "--pip", "tiny slow"]
+    client = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until(lambda: [e for e in EnvironmentCache().entries() if e.builder_pid()], 30, "the builder says who it is")
+    (entry,) = EnvironmentCache().entries()
+    client.send_signal(signal.SIGINT)
+    _, said = client.communicate(timeout=30)
+    assert client.returncode == 130 and "the build was ended" in said and "Traceback" not in said
+    until(lambda: not entry.is_building(), 20, "the builder is gone")
+    gate.unlink()
+    assert subprocess.run(words, capture_output=True, check=False, timeout=60).returncode == 0
+    assert entry.built() is not None
+
+
+def test_a_scaffold_can_be_registered(aml: Aml, folder: WorkspaceFolder, tmp_path: Path) -> None:
+    made = aml("environment", "scaffold", "-n", "train", "-d", tmp_path / "train")
+    assert made.code == 0 and sorted(path.name for path in (tmp_path / "train").iterdir()) == [
+        "azureml_environment.json",
+        "conda_dependencies.yml",
+    ]
+    assert aml("environment", "register", "-d", tmp_path / "train", "--json").json["id"] == "train:1"
+    assert aml("environment", "scaffold", "-n", "train", "-d", tmp_path / "train").code == 2
