@@ -9,7 +9,7 @@ from pathlib import Path
 
 from table import Row, median_of
 
-__all__ = ["help_row", "import_row", "load_ext_row"]
+__all__ = ["completion_row", "help_row", "import_row", "load_ext_row"]
 
 
 def _timed(code: str) -> float:
@@ -41,6 +41,25 @@ def help_row() -> Row:
     bare = median_of(lambda: _taken(sys.executable, "-c", "pass"), 7)
     taken = median_of(lambda: _taken(str(Path(sys.executable).with_name("aml")), "--help"), 7)
     return Row("aml --help", f"{taken:.0f} ms", "<= 100 ms", f"python -c pass {bare:.0f} ms", taken <= 100)
+
+
+def completion_row(tmp: Path) -> Row:
+    """Time the process that a shell asks for the runs of a workspace with 2,000 of them."""
+    from aml_jupyter.workspace import WorkspaceFolder, insert_run
+
+    folder = WorkspaceFolder.open(tmp / "completion", create=True)
+    with folder.store.transaction() as tx:
+        for number in range(2000):
+            insert_run(
+                tx, {"id": f"digits_{number}", "experiment": "digits", "kind": "script"}, "Running", in_process=True
+            )
+    aml = str(Path(sys.executable).with_name("aml"))
+    words = [aml, "--complete", "fish", "--workspace", str(folder.root), "run", "show", "digits_1"]
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout.count("digits_1") == 50
+    bare = median_of(lambda: _taken(sys.executable, "-c", "pass"), 7)
+    taken = median_of(lambda: _taken(*words), 15)
+    folder.close()
+    return Row("a completion in a shell", f"{taken:.0f} ms", "<= 50 ms", f"python -c pass {bare:.0f} ms", taken <= 50)
 
 
 def load_ext_row() -> Row:

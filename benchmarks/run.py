@@ -39,7 +39,12 @@ def main(chosen: list[str]) -> int:
     try:
         mlflow = peers.mlflow_figures(tmp) if {"imports", "metrics"} & set(parts) else {}
         if "imports" in parts:
-            rows += [bench_imports.import_row(mlflow), bench_imports.load_ext_row(), bench_imports.help_row()]
+            rows += [
+                bench_imports.import_row(mlflow),
+                bench_imports.load_ext_row(),
+                bench_imports.help_row(),
+                bench_imports.completion_row(tmp),
+            ]
         if "snapshot" in parts:
             rows += bench_snapshot.rows(tmp)
         if "metrics" in parts:

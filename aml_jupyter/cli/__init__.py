@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # `typing` would take a good part of the time that a completion has
 if TYPE_CHECKING:
+    from typing import Any
+
     from aml_jupyter.cli.door import Door, TerminalDoor
     from aml_jupyter.cli.main import entry, run_line
     from aml_jupyter.cli.tree import build_parser

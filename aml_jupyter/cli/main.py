@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # `typing` would take a good part of the time that a completion has
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aml_jupyter.cli.door import Door
 
 __all__ = ["entry", "main", "run_line"]
@@ -85,6 +86,10 @@ def entry() -> int:
     """Carry out the command line of this process; a reader that has gone (``| head``) ends it quietly."""
     _open_standard_streams()
     try:
+        if sys.argv[1:2] == ["--complete"]:
+            from aml_jupyter.cli.completing.quick import answer
+
+            return answer(sys.argv[2:])
         code = main()
         sys.stdout.flush()
     except BrokenPipeError:

@@ -18,6 +18,7 @@ from aml_jupyter.cli import (
     submit,
     workspace,
 )
+from aml_jupyter.cli.completing import scripts
 from aml_jupyter.cli.parser import Parser, add_common
 
 __all__ = ["build_parser"]
@@ -51,4 +52,5 @@ def build_parser() -> Parser:
     serve.add_verbs(nouns)
     doctor.add_verbs(nouns)
     account.add_verbs(nouns)
+    scripts.add_verbs(nouns)
     return parser

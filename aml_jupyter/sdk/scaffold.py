@@ -13,7 +13,8 @@ from aml_jupyter.config.conda_dependencies import FILE_NAME
 from aml_jupyter.config.run_config_files import ENDING, config_folder
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.workspace import check_experiment_name, list_targets
-from aml_jupyter.workspace.project import NAMES, read_config, remembered_experiment
+from aml_jupyter.workspace.locate import CONFIG_NAMES as NAMES
+from aml_jupyter.workspace.project import read_config, remembered_experiment
 
 if TYPE_CHECKING:
     from aml_jupyter.sdk.workspace import Workspace

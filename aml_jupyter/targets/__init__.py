@@ -22,6 +22,6 @@ __all__ = [
     "check_name",
     "create_backend",
     "gpu_names",
-    "notes_on_room",
     "kind_of",
+    "notes_on_room",
 ]

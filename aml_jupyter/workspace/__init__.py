@@ -6,9 +6,11 @@ The names below are imported when they are first used (PEP 562): who reads a lis
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # `typing` would take a good part of the time that a completion has
 if TYPE_CHECKING:
+    from typing import Any
+
     from .artifacts import (
         artifact_path,
         index_files,

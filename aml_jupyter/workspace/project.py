@@ -10,11 +10,11 @@ from pathlib import Path
 from aml_jupyter.errors import ConfigurationError, UserErrorException
 
 from .folder import check_workspace_name
+from .locate import CONFIG_FOLDERS as FOLDERS
+from .locate import CONFIG_NAMES as NAMES
+from .locate import config_file
 
 __all__ = ["WorkspaceConfig", "find_config", "read_config", "remembered_experiment", "write_config"]
-
-FOLDERS = (".azureml", "aml_config", "")
-NAMES = ("config.json", "project.json")
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,8 @@ def find_config(path: str | os.PathLike[str] | None = None, file_name: str | Non
             f"There is neither a file nor a folder {str(path)!r}. Give the path of a config.json, or a folder below it.",
             "path",
         )
-    names = (file_name,) if file_name else NAMES
-    for folder in (start, *start.parents):
-        for sub in FOLDERS:
-            for name in names:
-                candidate = folder / sub / name
-                if candidate.is_file() and (sub or _names_workspace(candidate)):
-                    return candidate
-    return None
+    found = config_file(str(start), (file_name,) if file_name else NAMES)
+    return Path(found) if found else None
 
 
 def read_config(path: Path) -> WorkspaceConfig:
@@ -153,12 +147,3 @@ def write_config(config: WorkspaceConfig) -> None:
 def _line_of(text: str, key: str) -> str:
     before, found, _ = text.partition(f'"{key}"')
     return f", line {before.count(chr(10)) + 1}" if found else ""
-
-
-def _names_workspace(path: Path) -> bool:
-    """Tell whether a ``config.json`` outside of SDK v1's folders is one of a workspace; many programs use that name."""
-    try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError:  # nobody says that it is ours
-        return False
-    return any(f'"{key}"' in text for key in ("workspace_name", "workspace_folder", "Scope"))

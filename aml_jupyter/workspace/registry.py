@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import tempfile
 import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from aml_jupyter.errors import UserErrorException, WorkspaceException, nearest
-from aml_jupyter.supervisor import protocol
 from aml_jupyter.supervisor.durable import write_json
 
 from .filelock import exclusive
 from .folder import WorkspaceFolder, check_workspace_name
 from .layout import Layout
+from .locate import DEFAULT, home_of, is_path, registered, user_data_path
 from .project import WorkspaceConfig, find_config, read_config
 
 __all__ = [
@@ -32,7 +30,6 @@ __all__ = [
     "workspace_of_config",
 ]
 
-_DEFAULT: Final = "default"
 _LONGEST: Final = 60
 """Bytes that a runtime folder of our own choice may have: a socket's path has about 100."""
 _LONGEST_CHOSEN: Final = 72
@@ -57,13 +54,7 @@ def user_data_folder() -> Path:
     WorkspaceException
         When it cannot be made.
     """
-    chosen = os.environ.get("AML_USER_DATA")
-    if chosen:
-        path = Path(chosen).expanduser().absolute()
-    else:
-        import platformdirs
-
-        path = Path(platformdirs.user_data_dir("aml-jupyter", appauthor=False))
+    path = Path(user_data_path())
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -129,7 +120,7 @@ def list_workspaces() -> list[WorkspaceEntry]:
         WorkspaceEntry(
             str(each["id"]), str(each["name"]), Path(each["root"]), Layout(Path(each["root"])).identity.exists()
         )
-        for each in _read(_registry())
+        for each in _registered()
     ]
     return sorted(entries, key=lambda entry: (entry.name, str(entry.root)))
 
@@ -142,10 +133,12 @@ def register_workspace(folder: WorkspaceFolder) -> None:
     entry = {"id": folder.id, "name": folder.name, "root": str(folder.root)}
     try:
         path = _registry()
-        if entry in _read(path):
+        if entry in _registered():
             return
         with exclusive(path.with_suffix(".lock")):
-            others = [each for each in _read(path) if each["root"] != entry["root"] and not _has_moved(each, folder.id)]
+            others = [
+                each for each in _registered() if each["root"] != entry["root"] and not _has_moved(each, folder.id)
+            ]
             write_json(path, {"format": 1, "workspaces": [*others, entry]}, point="registry.write")
     except (OSError, WorkspaceException):
         return
@@ -178,10 +171,9 @@ def find_workspace(choice: str | os.PathLike[str] | None = None) -> WorkspaceFol
     wanted = os.fspath(choice) if choice else os.environ.get("AML_WORKSPACE", "")
     if not wanted:
         named = find_config()
-        return workspace_of_config(read_config(named)) if named else workspace_by_name(_DEFAULT, create=True)
+        return workspace_of_config(read_config(named)) if named else workspace_by_name(DEFAULT, create=True)
     path = Path(wanted).expanduser()
-    is_path = wanted in (".", "..", "~") or os.sep in wanted or "/" in wanted or path.is_dir()
-    if not is_path:
+    if not is_path(wanted):
         return workspace_by_name(wanted)
     folder = WorkspaceFolder.open(path, create=True)
     register_workspace(folder)
@@ -214,7 +206,8 @@ def workspace_by_name(name: str, create: bool = False, **facts: str) -> Workspac
         When there is none; names the nearest. When there are several, and none of them in the user's data folder.
     """
     check_workspace_name(name)
-    home = user_data_folder() / "workspaces" / name
+    user_data_folder()  # made, or refused
+    home = Path(home_of(name))
     known = list_workspaces()
     named = [entry.root for entry in known if entry.exists and entry.name == name]
     is_home = Layout(home).identity.exists() or not named
@@ -235,13 +228,11 @@ def _registry() -> Path:
     return user_data_folder() / "workspaces.json"
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
+def _registered() -> list[dict[str, Any]]:
     try:
-        content = protocol.read_json(str(path)) or {}
-    except (OSError, json.JSONDecodeError, ValueError) as error:
+        return registered()
+    except (OSError, ValueError) as error:
         raise WorkspaceException(
-            f"The list of workspaces {path} cannot be read: {error}. Remove it: workspaces are listed again when they "
+            f"The list of workspaces {_registry()} cannot be read: {error}. Remove it: workspaces are listed again when they "
             "are opened."
         ) from error
-    listed: Iterable[Any] = content.get("workspaces", [])
-    return [each for each in listed if isinstance(each, dict) and {"id", "name", "root"} <= set(each)]
