@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from debian_packages import need_packages
 
 __all__ = ["SshServer", "need_sshd", "ssh_server"]
 
@@ -22,38 +21,9 @@ BOUND = 30.0
 
 def need_sshd() -> None:
     """Return when an SSH server can be run here; skip with the reason where it cannot, or fail with ``CI=true``."""
-    reason = _missing()
-    if reason is None:
-        return
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-def _missing() -> str | None:
     if os.geteuid() != 0:
-        return "an SSH server of its own is started by root only"
-    with open(Path(tempfile.gettempdir()) / f".aml-test-apt-{os.getuid()}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # one of several workers of a test run installs
-        if os.path.exists(SSHD) and shutil.which("ssh-keygen"):
-            return None
-        if shutil.which("apt-get") is None:
-            return "openssh-server is not installed, and there is no apt-get to do it"
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-        install = [
-            "apt-get",
-            "-o",
-            "DPkg::Lock::Timeout=300",
-            "install",
-            "-qy",
-            "--no-install-recommends",
-            "openssh-server",
-        ]
-        for command in (install, ["apt-get", "update", "-q"], install):
-            done = subprocess.run(command, env=quiet, capture_output=True, text=True, check=False)
-            if command is install and done.returncode == 0:
-                return None
-    return f"openssh-server cannot be installed: {done.stderr.strip()[-300:]}"
+        pytest.skip("an SSH server of its own is started by root only")
+    need_packages(**{"openssh-server": SSHD, "openssh-client": "ssh-keygen"})
 
 
 class SshServer:

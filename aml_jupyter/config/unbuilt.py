@@ -34,7 +34,7 @@ class Demand(NamedTuple):
 
 
 def refuse_unbuilt(run_config: RunConfiguration) -> None:
-    """Refuse Docker, several nodes or processes, data and Spark, which later releases bring.
+    """Refuse Docker, several nodes or processes and data, which later releases bring.
 
     Raises
     ------
@@ -75,9 +75,6 @@ def _of_environment(environment: Environment) -> Iterator[Demand]:
         yield Demand("environment.docker.base_dockerfile", docker.base_dockerfile, _ON_THIS_MACHINE)
     if docker.build_context is not None:
         yield Demand("environment.docker.build_context", docker.build_context.location, _ON_THIS_MACHINE)
-    if environment.spark.packages or environment.spark.repositories:
-        packages = [f"{entry.group}:{entry.artifact}:{entry.version}" for entry in environment.spark.packages]
-        yield Demand("environment.spark", packages or environment.spark.repositories, _ONE_PROCESS)
     libraries = {key: value for key, value in environment.databricks.to_dict().items() if value}
     if libraries:
         yield Demand("environment.databricks", libraries, _OWN_PYTHON)
@@ -115,13 +112,12 @@ def _of_data(run_config: RunConfiguration) -> Iterator[Demand]:
 
 
 def _of_frameworks(run_config: RunConfiguration) -> Iterator[Demand]:
-    if run_config.framework == "PySpark":
-        instead = (
-            "Set the framework to Python; a script that makes its own SparkSession runs with the pyspark of its Python"
-        )
-        yield Demand("framework", "PySpark", instead)
-    elif run_config.spark != SparkConfiguration():
-        yield Demand("spark.configuration", dict(run_config.spark.configuration), "Set it in the script's SparkSession")
+    spark = run_config.environment.spark
+    if run_config.framework != "PySpark" and (spark.packages or spark.repositories):
+        packages = [f"{entry.group}:{entry.artifact}:{entry.version}" for entry in spark.packages]
+        yield Demand("environment.spark", packages or spark.repositories, "Set the framework to PySpark")
+    if run_config.framework != "PySpark" and run_config.spark != SparkConfiguration():
+        yield Demand("spark.configuration", dict(run_config.spark.configuration), "Set the framework to PySpark")
     for folder in run_config.history.directories_to_watch:
         if PurePosixPath(folder.replace("\\", "/")).is_absolute() or ".." in folder.replace("\\", "/").split("/"):
             instead = "A run's files lie in its working directory: name folders in it, such as logs"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +38,10 @@ def build_launch(
     definition = read_definition(folder.layout, run.id)  # the database has no values of variables
     resolved = resolve(definition)
     command, control_files = _command(folder, definition, resolved.interpreter, paths)
+    options = spark_options(definition.get("run_config") or {})
     environment = {
         **_own_variables(folder, run, handle, paths, target_type),
+        **({"PYSPARK_SUBMIT_ARGS": shlex.join([*options, "pyspark-shell"])} if options else {}),
         **resolved.variables,
         "AML_RUN_ID": run.id,
         "AML_WAKE": wake,
@@ -129,4 +133,36 @@ def _command(
         script = f"./{script}"  # an interpreter would take it for an option
     if script.endswith(".sh"):
         return ["/bin/sh", script, *arguments], {}
+    if is_spark(definition.get("run_config") or {}):
+        job = {"script": script, "arguments": arguments, "options": spark_options(definition["run_config"])}
+        return [interpreter, paths.archive, "spark", paths.control], {"spark.json": job}
     return [interpreter, script, *arguments], {}
+
+
+def is_spark(run_config: Mapping[str, Any]) -> bool:
+    """Say whether a run configuration (serialised) has its script run by spark-submit."""
+    return str(run_config.get("framework", "")).lower() == "pyspark"
+
+
+def spark_options(run_config: Mapping[str, Any]) -> list[str]:
+    """Return the options of spark-submit that a run configuration means; none for other frameworks.
+
+    A script gets them from spark-submit, a cell or notebook from ``PYSPARK_SUBMIT_ARGS`` when it makes its session.
+    """
+    if not is_spark(run_config):
+        return []
+    settings = (run_config.get("spark") or {}).get("configuration") or {}
+    options = [part for name, value in settings.items() for part in ("--conf", f"{name}={_spark_value(value)}")]
+    needs = (run_config.get("environment") or {}).get("spark") or {}
+    if needs.get("repositories"):
+        options += ["--repositories", ",".join(map(str, needs["repositories"]))]
+    packages = [
+        ":".join(str(each[part]) for part in ("group", "artifact", "version") if each.get(part))
+        for each in needs.get("packages") or []
+    ]
+    return options + (["--packages", ",".join(packages)] if packages else [])
+
+
+def _spark_value(value: Any) -> str:
+    """Return a setting as Spark reads it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

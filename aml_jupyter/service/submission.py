@@ -18,10 +18,11 @@ from typing import Any
 
 from aml_jupyter import environments
 from aml_jupyter.config import ScriptRunConfig, refuse_unbuilt, source_folder
-from aml_jupyter.errors import ComputeTargetException, UserErrorException
+from aml_jupyter.errors import ComputeTargetException, ConfigurationError, UserErrorException
 from aml_jupyter.service.environments import autosave, requirement_folders, with_environment
-from aml_jupyter.service.launch import needs_of
+from aml_jupyter.service.launch import is_spark, needs_of
 from aml_jupyter.service.queueing import Submission, queue, queue_again, target_for_runs
+from aml_jupyter.supervisor.runners.spark import find_spark_submit
 from aml_jupyter.targets import create_backend, notes_on_room
 from aml_jupyter.workspace import (
     TargetRecord,
@@ -116,6 +117,8 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     if not run_config.tracked_run or is_untracked(folder.store.read(), request.parent):
         definition["hidden"] = True
         definition["run_config"]["trackedRun"] = False
+    if recipe is None:
+        _check_spark(definition)
     needs = needs_of(definition)
     refusal = create_backend(folder, target).refusal(needs)
     if refusal:
@@ -142,6 +145,19 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
         )
         definition["snapshot"] = snapshot.id
         return queue(folder, definition, snapshot, request.inputs, notes, request.run_id)
+
+
+def _check_spark(definition: Mapping[str, Any]) -> None:
+    """Refuse a PySpark script for a Python that has no Spark; one that is still to be built may get it."""
+    if definition["kind"] != "script" or not is_spark(definition["run_config"]):
+        return
+    found = environments.resolve(definition)
+    if find_spark_submit(found.interpreter, found.variables) is None:
+        raise ConfigurationError(
+            f"framework = PySpark: there is no spark-submit beside {found.interpreter}, in SPARK_HOME or on the PATH. Add "
+            "pyspark to the packages of the run's environment (--pip pyspark; it needs Java, too), or use framework Python.",
+            "framework",
+        )
 
 
 def _written_out(folder: WorkspaceFolder, request: SubmitRequest) -> tuple[SubmitRequest, tuple[str, ...]]:

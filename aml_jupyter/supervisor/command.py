@@ -1,4 +1,4 @@
-"""Read the command line of the zip: ``supervise``, ``nurse``, ``cell`` and ``notebook``."""
+"""Read the command line of the zip: ``supervise``, ``nurse``, ``cell``, ``notebook`` and ``spark``."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from typing import List
 
 __all__ = ["main"]
 
-USAGE = "usage: supervise <control> [slot descriptor ...] | nurse <socket> | cell <control> | notebook <control>"
+USAGE = "usage: supervise <control> [slot descriptor ...] | nurse <socket> | cell|notebook|spark <control>"
 
 
 def main(arguments: List[str]) -> int:
@@ -32,5 +32,9 @@ def main(arguments: List[str]) -> int:
         from .runners.notebook import run_notebook
 
         return run_notebook(place)
+    if verb == "spark":
+        from .runners.spark import run_spark
+
+        return run_spark(place)
     sys.stderr.write("%s is not a command; %s\n" % (verb, USAGE))
     return 2

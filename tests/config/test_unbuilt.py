@@ -83,7 +83,6 @@ def _libraries() -> DatabricksSection:
         (_set("output_data", {"o_1": OutputData()}), "output_data", "o_1"),
         (_set("datacaches", [DatacacheConfiguration()]), "datacaches", "None"),
         (_set("source_directory_data_store", "store"), "source_directory_data_store", "store"),
-        (_set("framework", "pyspark"), "framework", "PySpark"),
         (_set("spark.configuration", {"spark.executor.memory": "2g"}), "spark.configuration", "spark.executor.memory"),
         (_set("auto_cluster_compute_specification", {"a": 1}), "auto_cluster_compute_specification", "a"),
         (_set("services", {"tb": ApplicationEndpointConfiguration("TensorBoard")}), "services", "tb"),
