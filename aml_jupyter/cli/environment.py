@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from aml_jupyter.cli.door import Door
     from aml_jupyter.config import Environment
-    from aml_jupyter.environments import Recipe
+    from aml_jupyter.environments import Built, Recipe
     from aml_jupyter.workspace import WorkspaceFolder
 
 __all__ = ["add_verbs"]
@@ -178,7 +178,8 @@ def _built(arguments: Arguments, door: Door, anew: bool) -> int:
     recipe = recipe_of(environment, who, current_folder())
     if recipe is None:
         if wants_json(arguments):
-            return emit_json(door, {"state": "nothing to build", "asked_id": None, "resolved_id": None, "path": None})
+            ids = dict.fromkeys(("asked_id", "resolved_id", "path", "image"))
+            return emit_json(door, {"state": "nothing to build", **ids})
         door.write("nothing to build: the environment uses a Python that is there already\n")
         return 0
     before = _lock_of(recipe)
@@ -196,12 +197,18 @@ def _built(arguments: Arguments, door: Door, anew: bool) -> int:
         raise
     changes = changed_packages(before, _lock_of(recipe)) if anew and before else []
     if is_quiet:
-        found = {"state": "ready", "asked_id": recipe.key, "resolved_id": built.key, "path": str(built.prefix)}
+        found = {"state": "ready", "asked_id": recipe.key, "resolved_id": built.key, **_place(built)}
         return emit_json(door, {**found, "log_path": str(build.entry.log), "changes": changes})
     if anew and before:
         door.write("".join(f"  {change}\n" for change in changes) or "the same packages as before\n")
-    door.write(f"{recipe.key} is ready, resolved to {built.key}: {built.prefix}\n")
+    door.write(f"{recipe.key} is ready, resolved to {built.key}: {' '.join(filter(None, _place(built).values()))}\n")
     return 0
+
+
+def _place(built: Built) -> dict[str, str | None]:
+    """Return where an environment lies: a folder, or an image of the engine."""
+    image = built.facts.get("image")
+    return {"path": None if image else str(built.prefix), "image": str(image) if image else None}
 
 
 def _shown_by(progress: Any) -> Any:

@@ -27,6 +27,7 @@ class Package(NamedTuple):
 def locked_packages(lock: str) -> list[Package]:
     """Return the packages of a lock by name: pinned requirements, conda packages, or both."""
     found: dict[tuple[str, str], Package] = {}
+    lock = lock.rpartition("# --- layer ---")[2].lstrip()  # before it, an image's lock says what it stands on
     for address in _CONDA.findall(lock):
         name, version, *_ = [*_ARCHIVE.sub("", address.rsplit("/", 1)[-1]).rsplit("-", 2), ""]
         found[name, "conda"] = Package(name, version, "conda")
@@ -48,6 +49,9 @@ def changed_packages(before: str, after: str) -> list[str]:
     }
     new = {(each.name.lower(), each.source): each for each in locked_packages(after)}
     told = []
+    bases = [_base(lock) for lock in (before, after)]
+    if bases[0] != bases[1]:
+        told.append(f"base image {bases[0] or 'none'} -> {bases[1] or 'none'}")
     for key in sorted({*old, *new}):
         one, other = old.get(key), new.get(key)
         if one is None and other is not None:
@@ -57,3 +61,9 @@ def changed_packages(before: str, after: str) -> list[str]:
         elif one is not None and other is not None and one.version != other.version:
             told.append(f"{other.name} {one.version} -> {other.version}")
     return told
+
+
+def _base(lock: str) -> str:
+    """Return the image that the lock of an image stands on."""
+    found = re.match(r'\{"base": "([^"]+)"', lock)
+    return found.group(1)[:19] if found else ""

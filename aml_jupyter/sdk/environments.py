@@ -76,7 +76,7 @@ class ImageBuildDetails:
             return
         built = self._build.follow(_write if show_output else _nothing)
         if show_output:
-            print(f"Environment {self._build.entry.key} is ready: {built.prefix}")
+            print(f"Environment {self._build.entry.key} is ready: {built.facts.get('image') or built.prefix}")
 
     def __repr__(self) -> str:
         return f"ImageBuildDetails(status={self.status!r}, log_path={self.log_path!r})"

@@ -17,6 +17,7 @@ from aml_jupyter.config import Environment, RunConfiguration, refuse_unbuilt
 from aml_jupyter.config.environment import DEFAULT_NAME
 from aml_jupyter.environments import CURATED, curated_environment, is_curated_name
 from aml_jupyter.errors import UserErrorException
+from aml_jupyter.transports.docker_engine import find_engine
 from aml_jupyter.workspace import (
     EnvironmentRecord,
     WorkspaceFolder,
@@ -125,11 +126,14 @@ def recipe_of(
     ConfigurationError
         When it cannot be had, or asks for what is not supported yet.
     """
+    folders = requirement_folders(source or Path(submitter["cwd"]))
+    if environments.names_image(environment):
+        return environments.choose_recipe(environment, submitter, folders, find_engine().host)
     run_config = RunConfiguration()
     run_config.environment = environment
     refuse_unbuilt(run_config)
     environments.check(run_config, submitter)
-    return environments.choose_recipe(environment, submitter, requirement_folders(source or Path(submitter["cwd"])))
+    return environments.choose_recipe(environment, submitter, folders)
 
 
 def requirement_folders(source: Path) -> list[Path]:

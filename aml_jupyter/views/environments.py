@@ -66,7 +66,8 @@ class EnvironmentRow:
             "size": built.sizes[0] if built else None,
             "size_own": built.sizes[1] if built else None,
             "last_used_time": iso_time(built.last_used) if built else None,
-            "path": str(built.built.prefix) if built else None,
+            "path": _place(built) if built else None,
+            "image": built.built.facts.get("image") if built else None,
         }
 
     def cells(self) -> tuple[str, ...]:
@@ -105,7 +106,8 @@ class BuiltRow:
             "built_time": iso_time(own.get("built")),
             "build_seconds": own.get("seconds"),
             "last_used_time": iso_time(facts.last_used),
-            "path": str(facts.built.prefix),
+            "path": _place(facts),
+            "image": own.get("image"),
         }
 
     def cells(self) -> tuple[str, ...]:
@@ -161,6 +163,7 @@ class EnvironmentView:
             ("size", sizes),
             ("last used", clock_text(built.last_used) if built else ""),
             ("path", str(row["path"] or "")),
+            ("image", str(row["image"] or "")),
             ("log", log),
             ("packages", _listed(facts.packages)),
             *(("note", note) for note in facts.notes),
@@ -199,7 +202,8 @@ class BuiltView:
             ("asked", ", ".join(facts.asked)),
             ("size", f"{size_text(facts.sizes[0])}, {size_text(facts.sizes[1])} of it shared with no other"),
             ("last used", clock_text(facts.last_used)),
-            ("path", str(facts.built.prefix)),
+            ("path", _place(facts) or ""),
+            ("image", str(facts.built.facts.get("image") or "")),
             ("lock", str(facts.built.lock)),
             ("packages", _listed(facts.packages)),
         ]
@@ -243,6 +247,11 @@ def _title(facts: EnvironmentFacts) -> str:
     if python.user_managed_dependencies and python.interpreter_path not in (None, "", "python"):
         return f"{python.interpreter_path} (user-managed)"
     return "the Python that a run is submitted from"
+
+
+def _place(facts: BuiltFacts) -> str | None:
+    """Return the folder of an environment; an image lies in its engine."""
+    return None if facts.built.facts.get("image") else str(facts.built.prefix)
 
 
 def _listed(packages: Sequence[Package]) -> str:

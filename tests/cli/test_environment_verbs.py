@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from base_images import PYTHON_IMAGE
+from engine_process import Engine
 from support import until
 from wheels import make_slow_source, make_wheel
 
@@ -176,3 +178,20 @@ def test_a_scaffold_can_be_registered(aml: Aml, folder: WorkspaceFolder, tmp_pat
     ]
     assert aml("environment", "register", "-d", tmp_path / "train", "--json").json["id"] == "train:1"
     assert aml("environment", "scaffold", "-n", "train", "-d", tmp_path / "train").code == 2
+
+
+def test_an_image_with_packages_on_top_is_an_environment_like_others(aml: Aml, wheels: Path, engine: Engine) -> None:
+    options = ("--pip", f"--find-links {wheels}", "--pip", "tiny")
+    made = aml("environment", "register", "-n", "boxed", "--image", PYTHON_IMAGE, *options, "--json").json
+    assert (made["kind"], made["state"]) == ("image", "not built")
+    built = aml("environment", "build", "boxed")
+    assert built.code == 0 and "sha256:" in built.out, built.err
+    shown = aml("environment", "show", "boxed", "--json").json
+    assert shown["image"].startswith("sha256:") and shown["path"] is None and shown["size"] > 1_000_000
+    assert [(entry["name"], entry["source"]) for entry in shown["packages"]] == [("tiny", "pip")]
+    assert "image" in aml("environment", "show", "boxed").out
+    assert aml("environment", "build", "boxed", "--json").json["image"] == shown["image"]
+    assert aml("environment", "delete", "boxed:1").code == 0
+    assert aml("environment", "list", "--built", "--json").json == []
+    missing = aml("environment", "build", "--image", "aml-test/no-such-image:1")
+    assert missing.code == 2 and "aml-test/no-such-image:1" in missing.err

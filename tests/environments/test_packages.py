@@ -48,3 +48,13 @@ def test_what_changed_is_said_in_words() -> None:
     after = PIP.replace("numpy==2.1.0", "numpy==2.2.0").replace("uvicorn[standard]==0.30", "httpx==1.0")
     assert changed_packages(PIP, after) == ["+ httpx 1.0", "numpy 2.1.0 -> 2.2.0", "- uvicorn 0.30"]
     assert changed_packages(CONDA, CONDA) == []
+
+
+def test_an_image_says_what_it_stands_on() -> None:
+    image = '{"base": "sha256:aaaaaaaaaaaaaaaaaa", "digest": null}\n# --- layer ---\n' + PIP
+    assert locked_packages(image) == locked_packages(PIP)
+    assert locked_packages('{"base": "sha256:aa", "digest": null}') == []
+    moved = image.replace("aaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbb")
+    assert changed_packages(image, moved) == ["base image sha256:aaaaaaaaaaaa -> sha256:bbbbbbbbbbbb"]
+    conda = '{"base": "sha256:aa"}\n# --- layer ---\n' + CONDA
+    assert locked_packages(conda) == locked_packages(CONDA)
