@@ -29,7 +29,13 @@ def add_verb_to(verbs: Nouns) -> None:
         aliases=("download-logs",),
     )
     add = parser.add_argument
-    add("-d", "--dir", metavar="FOLDER", help="where to; else a folder called like the run, in the current one")
+    add(
+        "-d",
+        "--dir",
+        "--output-dir",
+        metavar="FOLDER",
+        help="where to; else a folder called like the run, in the current one",
+    )
     add("run", nargs="?", metavar="RUN", help="id, unique beginning of one, name, or last")
     add("names", nargs="*", metavar="NAME", help="files, or beginnings of names such as outputs/; all when left out")
     add("-r", "--run", dest="run_option", metavar="RUN", help="the run, as an option")

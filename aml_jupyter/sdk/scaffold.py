@@ -118,5 +118,7 @@ def _save(project: Path, file: Path, name: str, kind: str) -> None:
     configuration.target = "local" if name in ("local", "docker") else name
     configuration.framework = "PySpark" if kind == "hdinsight" else "Python"
     configuration.environment.docker.enabled = kind not in ("local", "computeinstance")
-    configuration.environment.python.conda_dependencies_file = str(file.parent / FILE_NAME)
+    python = configuration.environment.python
+    python.conda_dependencies_file = str(file.parent / FILE_NAME)
+    python._conda_dependencies_file = str((file.parent / FILE_NAME).relative_to(project))  # the folder may move
     configuration.save(str(project), file.name)
