@@ -12,14 +12,14 @@ from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_noun, add_verb
 from aml_jupyter.errors import UserErrorException
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from aml_jupyter.cli.door import Door
     from aml_jupyter.config import Environment
     from aml_jupyter.environments import Built, Recipe
     from aml_jupyter.workspace import WorkspaceFolder
 
-__all__ = ["add_verbs"]
+__all__ = ["add_verbs", "build_and_tell"]
 
 _ID: Final = re.compile(r"[0-9a-f]{4,32}")
 
@@ -166,16 +166,31 @@ def _rebuild(arguments: Arguments, door: Door) -> int:
 
 
 def _built(arguments: Arguments, door: Door, anew: bool) -> int:
-    from aml_jupyter.environments import begin_build, stop_builder, submitter
-    from aml_jupyter.environments.packages import changed_packages
-    from aml_jupyter.service import recipe_of
+    from aml_jupyter.environments import submitter
 
     folder = open_workspace(arguments)
     who = submitter()
     environment, notes = _environment(arguments, folder, who)
+    return build_and_tell(arguments, door, environment, notes, who, current_folder(), anew)
+
+
+def build_and_tell(
+    arguments: Arguments,
+    door: Door,
+    environment: Environment,
+    notes: Sequence[str],
+    who: Mapping[str, Any],
+    source: Path,
+    anew: bool = False,
+) -> int:
+    """Build what an environment asks for, show the build's log, and say where the result lies, or that it is there already."""
+    from aml_jupyter.environments import EnvironmentCache, begin_build, stop_builder
+    from aml_jupyter.environments.packages import changed_packages
+    from aml_jupyter.service import recipe_of
+
     for note in notes:
         door.remark(f"note: {note}")
-    recipe = recipe_of(environment, who, current_folder())
+    recipe = recipe_of(environment, who, source)
     if recipe is None:
         if wants_json(arguments):
             ids = dict.fromkeys(("asked_id", "resolved_id", "path", "image"))
@@ -183,6 +198,7 @@ def _built(arguments: Arguments, door: Door, anew: bool) -> int:
         door.write("nothing to build: the environment uses a Python that is there already\n")
         return 0
     before = _lock_of(recipe)
+    is_there = not anew and EnvironmentCache().entry(recipe.key).built() is not None
     build = begin_build(recipe, who, anew)
     is_quiet = wants_json(arguments)
     try:
@@ -201,7 +217,8 @@ def _built(arguments: Arguments, door: Door, anew: bool) -> int:
         return emit_json(door, {**found, "log_path": str(build.entry.log), "changes": changes})
     if anew and before:
         door.write("".join(f"  {change}\n" for change in changes) or "the same packages as before\n")
-    door.write(f"{recipe.key} is ready, resolved to {built.key}: {' '.join(filter(None, _place(built).values()))}\n")
+    there = "is there already" if is_there else "is ready"
+    door.write(f"{recipe.key} {there}, resolved to {built.key}: {' '.join(filter(None, _place(built).values()))}\n")
     return 0
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aml_jupyter.cli.common import emit, emit_json, open_workspace, wants_json
 from aml_jupyter.cli.parser import Arguments, Nouns, add_noun, add_verb
-from aml_jupyter.cli.sdk_lines import add_experiment_submit
+from aml_jupyter.cli.sdk_lines import add_experiment_prepare, add_experiment_submit
 
 if TYPE_CHECKING:
     from aml_jupyter.cli.door import Door
@@ -28,6 +28,7 @@ def add_verbs(nouns: Nouns) -> None:
     create.add_argument("word", nargs="?", metavar="NAME", help="letters, digits, _ and -")
     create.add_argument("-n", "--name", metavar="NAME", help="the same, as an option")
     add_experiment_submit(verbs)
+    add_experiment_prepare(verbs)
 
 
 def _list(arguments: Arguments, door: Door) -> int:

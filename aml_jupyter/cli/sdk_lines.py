@@ -10,13 +10,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aml_jupyter.cli.common import current_folder, open_workspace
 from aml_jupyter.cli.parser import Arguments, Nouns, add_verb
-from aml_jupyter.cli.submit import add_line, submit_line, tell
+from aml_jupyter.cli.submit import add_line, load_configuration, submit_line, tell
 
 if TYPE_CHECKING:
     from aml_jupyter.cli.door import Door
 
-__all__ = ["add_experiment_submit", "add_submit_script"]
+__all__ = ["add_experiment_prepare", "add_experiment_submit", "add_submit_script"]
 
 
 def add_submit_script(verbs: Nouns) -> None:
@@ -67,6 +68,44 @@ def add_experiment_submit(verbs: Nouns) -> None:
     add("-a", "--async", dest="wait", action="store_false", help="return as soon as the run is queued")
     add("--wait", dest="wait", action="store_true", default=True, help="wait for the end, as it does anyhow")
     add_line(parser)
+
+
+def add_experiment_prepare(verbs: Nouns) -> None:
+    """Add `aml experiment prepare`."""
+    parser = add_verb(
+        verbs,
+        "prepare",
+        _prepare,
+        "Build the environment of a run configuration ahead, so that its first run need not wait; shows the build's log.",
+        "aml experiment prepare -c docker",
+    )
+    add = parser.add_argument
+    add("-c", "--run-configuration", metavar="NAME", help="run configuration; local is always there")
+    add("-t", "--target", metavar="NAME", help="compute target; wins over the run configuration's")
+    add("-p", "--project", dest="source_directory", metavar="FOLDER", help="the project's folder; else the current one")
+
+
+def _prepare(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.cli.environment import build_and_tell
+    from aml_jupyter.config import refuse_unbuilt
+    from aml_jupyter.environments import submitter
+    from aml_jupyter.service.environments import with_environment
+    from aml_jupyter.service.queueing import target_for_runs
+
+    if not arguments.run_configuration:
+        arguments.parser.error("the run configuration is missing: aml experiment prepare -c NAME")
+    folder = open_workspace(arguments)
+    here = current_folder()
+    source = here / Path(arguments.source_directory).expanduser() if arguments.source_directory else here
+    configuration = load_configuration(arguments.run_configuration, source, folder)
+    if arguments.target:
+        configuration.target = arguments.target
+    target_for_runs(folder.store.read(), configuration.target if configuration.target_is_set else None)
+    configuration, said = with_environment(folder, configuration)
+    refuse_unbuilt(configuration)
+    return build_and_tell(
+        arguments, door, configuration.environment, [*configuration.notes, *said], submitter(), source
+    )
 
 
 def _submit_script(arguments: Arguments, door: Door) -> int:

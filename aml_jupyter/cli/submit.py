@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aml_jupyter.service import Submission
     from aml_jupyter.workspace import WorkspaceFolder
 
-__all__ = ["add_line", "add_verbs", "experiment_name", "submit_line", "tell"]
+__all__ = ["add_line", "add_verbs", "experiment_name", "load_configuration", "submit_line", "tell"]
 
 EXAMPLES = """aml submit train.py --lr 0.1
 aml submit -t gpu-box -e digits --wait train.py --lr 0.1
@@ -254,7 +254,9 @@ def _locate(folder: str | None, script: str | None) -> tuple[Path, str | None]:
 def _run_configuration(given: _Given, folder: WorkspaceFolder) -> RunConfiguration:
     from aml_jupyter.config import RunConfiguration
 
-    configuration = _load(given.configuration, given.source, folder) if given.configuration else RunConfiguration()
+    configuration = (
+        load_configuration(given.configuration, given.source, folder) if given.configuration else RunConfiguration()
+    )
     if given.target is not None:
         configuration.target = given.target
     if given.max_seconds is not None:
@@ -262,7 +264,7 @@ def _run_configuration(given: _Given, folder: WorkspaceFolder) -> RunConfigurati
     return configuration
 
 
-def _load(name: str, source: Path, folder: WorkspaceFolder) -> RunConfiguration:
+def load_configuration(name: str, source: Path, folder: WorkspaceFolder) -> RunConfiguration:
     """Return the run configuration called `name`; a compute target without one stands for "run there"."""
     from aml_jupyter.config import RunConfiguration
     from aml_jupyter.workspace import list_targets

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,7 +54,7 @@ from aml_jupyter.config.sections import (
     TensorflowConfiguration,
 )
 from aml_jupyter.config.shapes import COMMAND, OPTIONAL_TEXT, TRUTH, one_of
-from aml_jupyter.config.workbench import WORKBENCH_KEYS, is_workbench, read_workbench
+from aml_jupyter.config.workbench import WORKBENCH_KEYS, WorkbenchForm, is_workbench, read_workbench
 
 LOCAL = "local"
 
@@ -218,6 +219,15 @@ class RunConfiguration(Section):
     @auto_prepare_environment.setter
     def auto_prepare_environment(self, value: bool | None) -> None:
         self.prepare_environment = value
+
+    @property
+    def prepare_line(self) -> str | None:
+        """Return the command that prepares the environment, where a file of 2017 leaves that to a person; else None."""
+        if not isinstance(self._form, WorkbenchForm) or self.prepare_environment is not False:
+            return None
+        if not self._name or not self._path or os.path.abspath(self._path) == os.getcwd():
+            return f"aml experiment prepare -c {shlex.quote(str(self._name or self._path))}"
+        return f"aml experiment prepare -p {shlex.quote(self._path)} -c {shlex.quote(self._name)}"
 
     def declared_variables(self) -> dict[str, str]:
         """Return the variables that a run of this configuration gets: the environment's, and over them its own.

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from aml_jupyter import environments
-from aml_jupyter.config import ScriptRunConfig, refuse_unbuilt, source_folder
+from aml_jupyter.config import RunConfiguration, ScriptRunConfig, refuse_unbuilt, source_folder
 from aml_jupyter.errors import ComputeTargetException, ConfigurationError, UserErrorException
 from aml_jupyter.service.environments import autosave, requirement_folders, with_environment
 from aml_jupyter.service.launch import is_spark, needs_of
@@ -111,6 +111,8 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     source = source_folder(config.source_directory).resolve()
     script = config.check(also=request.overlay)
     recipe = environments.choose_recipe(run_config.environment, submitter, requirement_folders(source))
+    if recipe is not None:
+        _refuse_unprepared(run_config, recipe)
     definition = _definition(folder, request, target, submitter, source, script)
     if recipe is not None:
         definition["environment"] = recipe.as_dict()
@@ -157,6 +159,17 @@ def _check_spark(definition: Mapping[str, Any]) -> None:
             f"framework = PySpark: there is no spark-submit beside {found.interpreter}, in SPARK_HOME or on the PATH. Add "
             "pyspark to the packages of the run's environment (--pip pyspark; it needs Java, too), or use framework Python.",
             "framework",
+        )
+
+
+def _refuse_unprepared(run_config: RunConfiguration, recipe: environments.Recipe) -> None:
+    """Refuse a run whose file of 2017 says that it may not build its environment, while that is not there."""
+    line = run_config.prepare_line
+    if line is not None and environments.EnvironmentCache().entry(recipe.key).built() is None:
+        raise ConfigurationError(
+            f"PrepareEnvironment is false, and the environment of the run ({recipe.title}) is not prepared on this machine. "
+            f"Prepare it first: {line} (or say PrepareEnvironment: true, and the run builds it)",
+            "prepare_environment",
         )
 
 
