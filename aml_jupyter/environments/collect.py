@@ -169,7 +169,7 @@ def _remove(path: Path) -> bool:
     False when it is an image and its engine does not answer; everything is as it was then.
     """
     facts = _facts(path)
-    if facts.get("tag") and not _remove_image(facts):
+    if not _remove_images(facts):
         return False
     try:
         with suppress(FileNotFoundError):
@@ -182,15 +182,23 @@ def _remove(path: Path) -> bool:
     return True
 
 
-def _remove_image(facts: Mapping[str, Any]) -> bool:
-    """Remove an image that was built here; say whether its engine answered. One that a container needs stays there."""
+def _remove_images(facts: Mapping[str, Any]) -> bool:
+    """Remove what was built for an environment from its engine, and say whether that answered.
+
+    What a container or another environment needs stays there under its id.
+    """
+    names = [str(facts[name]) for name in ("tag", "base_tag") if facts.get(name)]
+    if not names:
+        return True
     import docker.errors
 
     from aml_jupyter.transports.docker_engine import DockerEngine, EngineUnavailable
 
     try:
-        with DockerEngine(str(facts["engine"])) as engine, engine.explained(), suppress(docker.errors.APIError):
-            engine.client.api.remove_image(str(facts["tag"]))
+        with DockerEngine(str(facts["engine"])) as engine, engine.explained():
+            for name in names:
+                with suppress(docker.errors.APIError):
+                    engine.client.api.remove_image(name)
     except EngineUnavailable:
         return False
     return True

@@ -149,6 +149,8 @@ def test_a_dockerfile_and_a_folder_are_built_and_shown_by_step(ask: Ask, tmp_pat
     entry = ask(environment)
     built = build(entry)
     assert said_in(built, "cat", "/hello.txt") == "hello"
+    assert [each.key for each in collect_environments(EnvironmentCache(), 0)] == [built.key]
+    assert not engine_has(built.facts)
     assert entry.progress()["stage"] == "image"
     folder = tmp_path / "context"
     folder.mkdir()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aml_jupyter.transports.docker_engine import DockerEngine
     from aml_jupyter.transports.docker_images import ImageFacts
 
-__all__ = ["build", "instruction_lines"]
+__all__ = ["build", "image_name", "instruction_lines"]
 
 REPOSITORY: Final = "aml-jupyter/base"
 _SECRET_CA: Final = "/run/secrets/ca"
@@ -67,7 +67,7 @@ def build(
 
     file = str(source.get("file") or "Dockerfile")
     archive = _context(source, cache)
-    tag = f"{REPOSITORY}:{hashlib.sha256(json.dumps(source, sort_keys=True).encode()).hexdigest()[:32]}"
+    tag = image_name(source)
     text = _text(source, archive, file)
     name = str(source.get("name") or source.get("git") or file)
     program = _buildkit(engine)
@@ -80,6 +80,11 @@ def build(
     if found is None:
         raise BuildError(f"{name} was built, and the engine does not have the image {tag}")
     return found
+
+
+def image_name(source: Mapping[str, Any]) -> str:
+    """Return the name under which the image of a source is kept."""
+    return f"{REPOSITORY}:{hashlib.sha256(json.dumps(source, sort_keys=True).encode()).hexdigest()[:32]}"
 
 
 def _context(source: Mapping[str, Any], cache: Path) -> bytes | None:

@@ -80,6 +80,8 @@ def make(asked: dict[str, Any], lock: str, prefix: Path, cache: Path, progress: 
         base = _locked_base(engine, asked, said, cache, progress)
         layer = said.get("conda") or asked.get("layer")
         facts: dict[str, Any] = {"engine": engine.host, "image": base.id, "size": base.size}
+        if "base" not in asked["image"]:
+            facts |= {"base_tag": dockerfile.image_name(asked["image"]), "layer_size": base.size}
         if layer is None:
             python = _python(engine, base, str(asked.get("python") or "python"))
             _need_named_python(asked, base, python)
@@ -89,7 +91,8 @@ def make(asked: dict[str, Any], lock: str, prefix: Path, cache: Path, progress: 
         else:
             facts |= _conda_layer(engine, base, layer, inner, cache, progress)
         if layer is not None:
-            facts |= _size(engine, base, str(facts["image"]))
+            facts["size"], layer_size = _sizes(engine, base, str(facts["image"]))
+            facts["layer_size"] = facts.get("layer_size", 0) + layer_size
         return {**facts, "variables": {**(facts.get("variables") or {}), **(asked.get("variables") or {})}}
 
 
@@ -165,13 +168,13 @@ def _locked_base(
     return again
 
 
-def _size(engine: DockerEngine, base: ImageFacts, image: str) -> dict[str, Any]:
+def _sizes(engine: DockerEngine, base: ImageFacts, image: str) -> tuple[int, int]:
     """Return the bytes of an image, and those of its layer alone."""
     from aml_jupyter.transports.docker_images import find_image
 
     found = find_image(engine, image)
     whole = found.size if found is not None else base.size
-    return {"size": whole, "layer_size": max(0, whole - base.size)}
+    return whole, max(0, whole - base.size)
 
 
 def _digest(engine: DockerEngine, image: str) -> str | None:
