@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 SOURCES := $(shell find aml_jupyter etc -type f -not -path '*/__pycache__/*' -not -name '* *' 2>/dev/null)
 
-.PHONY: demo test lab check bench bench-sweep format clean help
+.PHONY: demo test lab check bench bench-sweep bench-policies format clean help
 
 help:
 	@echo 'make demo    set up, execute notebooks/quickstart.ipynb, print the runs it made'
@@ -17,6 +17,7 @@ help:
 	@echo 'make format  let ruff format the tree'
 	@echo 'make bench   every figure beside its peer'
 	@echo 'make bench-sweep  samplers beside theirs (half an hour; SWEEP_ARGS="--seeds 5 --only Branin" is quick)'
+	@echo 'make bench-policies  what early termination saves, on two sets of learning curves'
 	@echo 'make clean   remove what the others made'
 
 $(VENV)/.made:
@@ -76,6 +77,9 @@ bench: $(VENV)/.test
 # One thread, so that CPU time means something.
 bench-sweep: $(VENV)/.test
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench_sweep.py $(SWEEP_ARGS)
+
+bench-policies: $(VENV)/.test
+	$(BIN)/python benchmarks/bench_policies.py $(POLICY_ARGS)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench notebooks/.output

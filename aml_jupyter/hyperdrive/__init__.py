@@ -6,7 +6,20 @@ Bayesian sampling; ``pip install 'aml-jupyter[hyperdrive]'``), Optuna when it wa
 
 from __future__ import annotations
 
+from aml_jupyter.hyperdrive.curves import Curve
+from aml_jupyter.hyperdrive.policies import is_due, reason_to_stop, silence_reason
+from aml_jupyter.hyperdrive.replay import Replay, Stop, replay
 from aml_jupyter.hyperdrive.sampler import Sampler
 from aml_jupyter.hyperdrive.trial import Trial
 
-__all__ = ["Sampler", "Trial"]
+__all__ = [
+    "Curve",
+    "Replay",
+    "Sampler",
+    "Stop",
+    "Trial",
+    "is_due",
+    "reason_to_stop",
+    "replay",
+    "silence_reason",
+]

@@ -184,9 +184,9 @@ class BayesianSampler:
             for each in candidates.values():
                 asked = (results.points, each.targets, results.noise_weights, self._is_category, first)
                 judged.append((fit(*asked, 0).loss - each.log_derivative, each.quantile))
-            for _, quantile in sorted(judged)[:1]:
+            for _, quantile in sorted(judged)[:2]:
                 each = candidates[quantile]
-                found = fit(results.points, each.targets, results.noise_weights, self._is_category, first, 10)
+                found = fit(results.points, each.targets, results.noise_weights, self._is_category, first, 25)
                 best = min(best, (found.loss - each.log_derivative, quantile, found), key=lambda entry: entry[0])
             if len(self._fits) > 8:
                 self._fits.pop(next(iter(self._fits)))

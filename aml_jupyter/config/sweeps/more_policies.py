@@ -9,7 +9,7 @@ from aml_jupyter.config.sweeps.policies import EarlyTerminationPolicy
 
 
 class AshaPolicy(EarlyTerminationPolicy):
-    """Stop a child at a rung unless it is among the best ``1 / reduction_factor`` that reached it.
+    """Stop a child at a rung unless it is among the best ``1 / reduction_factor`` (rounded up) that reached it.
 
     Rungs are the intervals ``grace * reduction_factor ** k``. After Li et al., "A System for Massively Parallel Hyperparameter
     Tuning" (MLSys 2020), in the form that stops instead of pausing.
