@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aml_jupyter.cli.common import emit_json, open_workspace, select_run, wants_json
-from aml_jupyter.cli.parser import Arguments, Nouns, add_verb
+from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_verb
 from aml_jupyter.errors import UserErrorException, nearest
 
 if TYPE_CHECKING:
@@ -17,17 +17,32 @@ if TYPE_CHECKING:
 
 __all__ = ["add_verb_to"]
 
+LOGS: Final = ("user_logs/", "logs/", "azureml-logs/", "system_logs/")
+"""Folders whose files are logs."""
+
 
 def add_verb_to(verbs: Nouns) -> None:
     """Add `aml run download`."""
-    parser = add_verb(
+    everything = add_verb(
         verbs,
         "download",
         _download,
         "Copy a run's outputs and logs into a folder.",
         "aml run download last\naml run download last outputs/model.pkl -d models",
-        aliases=("download-logs",),
     )
+    _add_options(everything)
+    logs = add_verb(
+        verbs,
+        "download-logs",
+        _download,
+        "Copy a run's logs into a folder, as SDK v1's command line did.",
+        "aml run download-logs -r last -d logs-of-last",
+    )
+    logs.set_defaults(only=LOGS)
+    _add_options(logs)
+
+
+def _add_options(parser: Parser) -> None:
     add = parser.add_argument
     add(
         "-d",
@@ -54,6 +69,9 @@ def _download(arguments: Arguments, door: Door) -> int:
         names, arguments.run = [arguments.run, *names], None
         run = select_run(folder, arguments.run_option)
     everything = list_artifacts(folder.store.read(), run.id)
+    only = getattr(arguments, "only", None)
+    if only is not None:
+        everything = [entry for entry in everything if entry.name.startswith(only)]
     wanted = _chosen(everything, names, run.id)
     destination = Path(arguments.dir or run.id).expanduser().absolute()
     failed: list[str] = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aml_jupyter.cli.common import emit_json, open_workspace, select_run, wants_json
 from aml_jupyter.cli.follow import follow_run
-from aml_jupyter.cli.parser import Arguments, Nouns, add_verb
+from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_verb
 from aml_jupyter.errors import UserErrorException
 
 if TYPE_CHECKING:
@@ -21,16 +21,28 @@ CHUNK_BYTES = 1 << 20
 
 def add_verb_to(verbs: Nouns) -> None:
     """Add `aml run logs`."""
-    parser = add_verb(
+    logs = add_verb(
         verbs,
         "logs",
         _logs,
         "Print a run's log: what it wrote to standard output and standard error.",
         "aml run logs -f last\naml run logs last --tail 20\naml run logs last --file logs/training.log",
-        aliases=("monitor-logs",),
     )
+    logs.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
+    _add_options(logs)
+    monitor = add_verb(
+        verbs,
+        "monitor-logs",
+        _logs,
+        "Print a run's log until the run has ended, as SDK v1's command line did.",
+        "aml run monitor-logs -r last",
+    )
+    monitor.set_defaults(follow=True)
+    _add_options(monitor)
+
+
+def _add_options(parser: Parser) -> None:
     add = parser.add_argument
-    add("-f", "--follow", action="store_true", help="go on until the run has ended")
     add("--file", metavar="NAME", help="another file of the run in place of its log, for example logs/training.log")
     add("--attempt", type=int, metavar="N", help="the log of an earlier attempt")
     add("--tail", type=int, metavar="N", help="only the last N lines")
@@ -45,7 +57,7 @@ def _logs(arguments: Arguments, door: Door) -> int:
         raise UserErrorException(f"--tail {arguments.tail}: a number of lines of at least 0 was expected", "tail")
     folder = open_workspace(arguments)
     run = select_run(folder, named_run(arguments))
-    follow = arguments.follow or "monitor-logs" in arguments.parser.prog
+    follow = arguments.follow
     if follow and wants_json(arguments):
         raise UserErrorException("--json and -f exclude each other: a log that grows is not one JSON value", "json")
     if follow and arguments.attempt is not None:

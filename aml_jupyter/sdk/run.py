@@ -9,12 +9,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aml_jupyter.errors import RunEnvironmentException, UserErrorException
+from aml_jupyter.errors import RunEnvironmentException
 from aml_jupyter.sdk import run_details, run_files
 from aml_jupyter.sdk.mapping import texts_by_name
 from aml_jupyter.sdk.outputs import load_outputs
 from aml_jupyter.sdk.run_assets import RunAssets, default_workspace
-from aml_jupyter.sdk.unbuilt import refuse_attribute
+from aml_jupyter.sdk.unbuilt import NotHere, refuse_attribute
 from aml_jupyter.sdk.waiting import wait_for_completion
 from aml_jupyter.service import cancel_run, describe_run, rename_run, resubmit_run, tag_run
 from aml_jupyter.workspace import RunRecord, find_runs, get_metrics
@@ -370,7 +370,7 @@ class Run(RunAssets):
 
     def __getattr__(self, name: str) -> Any:
         if name in INSIDE:
-            raise UserErrorException(
+            raise NotHere(
                 f"Run.{name} works inside the run: in its script (Run.get_context().{name}), or on a run that this process "
                 "started with Experiment.start_logging()."
             )

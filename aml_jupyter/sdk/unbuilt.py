@@ -6,7 +6,11 @@ from typing import NoReturn
 
 from aml_jupyter.errors import UserErrorException, nearest
 
-__all__ = ["refuse_attribute", "unbuilt"]
+__all__ = ["NotHere", "refuse_attribute", "unbuilt"]
+
+
+class NotHere(UserErrorException, AttributeError):
+    """Say that an attribute of SDK v1's class is not to be had here; `hasattr` is False, and `getattr` has its default."""
 
 
 def unbuilt(what: str, instead: str = "") -> UserErrorException:
@@ -26,7 +30,7 @@ def refuse_attribute(owner: object, name: str, table: dict[str, str]) -> NoRetur
     """
     shown = f"{type(owner).__name__}.{name}"
     if name in table:
-        raise unbuilt(shown, table[name])
+        raise NotHere(unbuilt(shown, table[name]).message)
     known = [entry for entry in dir(type(owner)) if not entry.startswith("_")]
     close = nearest(name, known).split("? ")[0]
     raise AttributeError(f"{shown} does not exist" + (f"; {close}?" if close.startswith("did you mean") else ""))

@@ -63,6 +63,18 @@ def test_show_list_metrics_and_logs(aml: Aml, project: Path) -> None:
     assert aml("run", "list", "-e", "other", "--json").json == []
 
 
+def test_the_log_lines_of_sdk_v1(aml: Aml, project: Path, tmp_path: Path) -> None:
+    """`monitor-logs` waits for the end, and `download-logs` brings logs alone."""
+    (project / "slow.py").write_text("import time; print('one', flush=True); time.sleep(1.5); print('two')")
+    run_id = aml("submit", "slow.py").out.strip()
+    assert aml("run", "monitor-logs", "-r", run_id).out == "one\ntwo\n"
+    assert aml("run", "show", run_id, "--json").json["status"] == "Completed"
+    logged(aml, project)
+    fetched = aml("run", "download-logs", "-r", "last", "-d", tmp_path / "logs", "--json").json
+    assert [file["name"] for file in fetched["files"]] == ["user_logs/std_log.txt"]
+    assert (tmp_path / "logs/user_logs/std_log.txt").read_text() == "done\n"
+
+
 def test_download_puts_files_where_they_are_wanted(aml: Aml, project: Path, tmp_path: Path) -> None:
     run_id = logged(aml, project)
     assert aml("run", "download", "last", "-d", tmp_path / "all").code == 0
