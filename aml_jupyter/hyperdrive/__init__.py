@@ -6,20 +6,32 @@ Bayesian sampling; ``pip install 'aml-jupyter[hyperdrive]'``), Optuna when it wa
 
 from __future__ import annotations
 
+from aml_jupyter.hyperdrive.controller import step, trial_of
 from aml_jupyter.hyperdrive.curves import Curve
 from aml_jupyter.hyperdrive.policies import is_due, reason_to_stop, silence_reason
 from aml_jupyter.hyperdrive.replay import Replay, Stop, replay
+from aml_jupyter.hyperdrive.rows import Action, Child, FinishSweep, Judged, Say, StartChild, StopChild, Sweep
 from aml_jupyter.hyperdrive.sampler import Sampler
 from aml_jupyter.hyperdrive.trial import Trial
 
 __all__ = [
+    "Action",
+    "Child",
     "Curve",
+    "FinishSweep",
+    "Judged",
     "Replay",
     "Sampler",
+    "Say",
+    "StartChild",
     "Stop",
+    "StopChild",
+    "Sweep",
     "Trial",
     "is_due",
     "reason_to_stop",
     "replay",
     "silence_reason",
+    "step",
+    "trial_of",
 ]

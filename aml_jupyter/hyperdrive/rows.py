@@ -1,0 +1,133 @@
+"""Define the rows that a sweep's controller reads, and the actions that it answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aml_jupyter.hyperdrive.trial import Trial
+
+__all__ = ["Action", "Child", "FinishSweep", "Judged", "Say", "StartChild", "StopChild", "Sweep"]
+
+FINAL = ("Completed", "Failed", "Canceled")
+
+
+@dataclass(frozen=True)
+class Child:
+    """Hold one child, as its rows tell it.
+
+    Parameters
+    ----------
+    number : int
+        From 0, in order of creation.
+    parameters : dict
+        Its hyperparameters.
+    status : str
+        Its run's state.
+    values : tuple of float
+        What it has logged of the primary metric.
+    started, ended, last_logged : float, optional
+        Times (s).
+    judged : int
+        Up to which interval the policy has judged it.
+    stop_reason : str, optional
+        Why it was asked to stop, where it was.
+    other_metrics : tuple of str
+        Names that it has logged beside the primary metric.
+    error : str
+        What a failed one said last.
+    is_by_hand : bool
+        A person chose its parameters: it takes no place of the sampler's.
+    """
+
+    number: int
+    parameters: Mapping[str, Any]
+    status: str = "Queued"
+    values: Sequence[float] = ()
+    started: float | None = None
+    ended: float | None = None
+    last_logged: float | None = None
+    judged: int = 0
+    stop_reason: str | None = None
+    other_metrics: Sequence[str] = ()
+    error: str = ""
+    is_by_hand: bool = False
+
+    @property
+    def is_final(self) -> bool:
+        """Say whether its run has ended."""
+        return self.status in FINAL
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Hold a sweep, as its rows tell it.
+
+    Parameters
+    ----------
+    definition : dict
+        As `HyperDriveConfig.to_dict` writes it, with the totals that hold now.
+    children : sequence of Child
+        In order of their numbers.
+    started : float
+        When it began (s).
+    is_paused : bool
+        It starts no children for now.
+    is_cancel_requested : bool
+        It shall end.
+    prior : sequence of Trial
+        Children of the sweeps that it resumes from.
+    said : tuple of str
+        What was said about it.
+    """
+
+    definition: Mapping[str, Any]
+    children: Sequence[Child]
+    started: float
+    is_paused: bool = False
+    is_cancel_requested: bool = False
+    prior: Sequence[Trial] = ()
+    said: Sequence[str] = field(default=())
+
+
+@dataclass(frozen=True)
+class StartChild:
+    """Create a child with these parameters."""
+
+    number: int
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StopChild:
+    """Ask a child to end, and write down why."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Remember up to which interval the policy has judged a child."""
+
+    number: int
+    interval: int
+
+
+@dataclass(frozen=True)
+class Say:
+    """Tell the person something about the sweep, once."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class FinishSweep:
+    """End the sweep."""
+
+    status: str
+    reason: str
+
+
+Action = StartChild | StopChild | Judged | Say | FinishSweep
