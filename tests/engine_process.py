@@ -63,9 +63,17 @@ class Engine:
         command = [DOCKERD, "--config-file", str(self.folder / "daemon.json"), "--data-root", str(self.folder / "data")]
         command += ["--exec-root", str(self.folder / "run"), "--pidfile", str(self.folder / "d.pid"), "-H", self.host]
         command += ["--bridge", self.bridge, "--iptables=false", "--ip-forward=false", "--ip-masq=false"]
+        # Nothing of the test that happens to come first: what carries a test's variables is ended with it.
+        variables = {name: value for name, value in os.environ.items() if not name.startswith(("AML_", "PYTEST_"))}
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+                env=variables,
             )
         deadline = time.monotonic() + BOUND
         while not self.answers():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -13,14 +12,10 @@ from aml_jupyter.config.run_configuration import RunConfiguration
 from aml_jupyter.config.sections import SparkConfiguration
 from aml_jupyter.errors import ConfigurationError
 
-# the images of SDK v1's templates; nobody asks for them by leaving them there
-_TEMPLATE_IMAGE = r"(mcr\.microsoft\.com/)?azureml/(base|(intelmpi|openmpi)[\d.]+-ubuntu[\d.]+)(:[\w.\-]+)?"
-
 _OWN_PYTHON = (
     "Install the packages into a Python of your own, and set environment.python.user_managed_dependencies = True and "
     "environment.python.interpreter_path to it"
 )
-_ON_THIS_MACHINE = "Leave it off: the run then uses the Python that it is submitted from"
 _ONE_PROCESS = "Run one process: leave node_count and process counts at 1 and the communicator at None"
 _READ_FILES = "Put the files into the source directory, or pass their absolute path as an argument"
 
@@ -34,7 +29,7 @@ class Demand(NamedTuple):
 
 
 def refuse_unbuilt(run_config: RunConfiguration) -> None:
-    """Refuse Docker, several nodes or processes and data, which later releases bring.
+    """Refuse several nodes or processes and data, which later releases bring.
 
     Raises
     ------
@@ -55,8 +50,6 @@ def refuse_unbuilt(run_config: RunConfiguration) -> None:
 
 def unbuilt(run_config: RunConfiguration) -> Iterator[Demand]:
     """Yield what a run configuration asks for and nothing can do yet."""
-    if run_config.docker.use_docker:
-        yield Demand("docker.use_docker", True, _ON_THIS_MACHINE)
     yield from _of_environment(run_config.environment)
     yield from _of_processes(run_config)
     yield from _of_data(run_config)
@@ -66,15 +59,6 @@ def unbuilt(run_config: RunConfiguration) -> Iterator[Demand]:
 def _of_environment(environment: Environment) -> Iterator[Demand]:
     if environment.is_reference:
         return  # a submit has written it out by then
-    docker = environment.docker
-    if docker.enabled:
-        yield Demand("environment.docker.enabled", True, _ON_THIS_MACHINE)
-    if docker.base_image and not re.fullmatch(_TEMPLATE_IMAGE, docker.base_image):
-        yield Demand("environment.docker.base_image", docker.base_image, _ON_THIS_MACHINE)
-    if docker.base_dockerfile:
-        yield Demand("environment.docker.base_dockerfile", docker.base_dockerfile, _ON_THIS_MACHINE)
-    if docker.build_context is not None:
-        yield Demand("environment.docker.build_context", docker.build_context.location, _ON_THIS_MACHINE)
     libraries = {key: value for key, value in environment.databricks.to_dict().items() if value}
     if libraries:
         yield Demand("environment.databricks", libraries, _OWN_PYTHON)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from aml_jupyter.environments.cache import Built, Entry, EnvironmentCache, Hold
 from aml_jupyter.environments.choose import choose_recipe, is_template
+from aml_jupyter.environments.choose_container import choose_container, is_in_container
 from aml_jupyter.environments.choose_image import context_archive, names_image
 from aml_jupyter.environments.curated import CURATED, curated_environment, is_curated_name
 from aml_jupyter.environments.following import Build, begin_build, keep_sources
@@ -29,10 +30,12 @@ __all__ = [
     "around",
     "begin_build",
     "check",
+    "choose_container",
     "choose_recipe",
     "context_archive",
     "curated_environment",
     "is_curated_name",
+    "is_in_container",
     "is_template",
     "keep_sources",
     "names_image",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aml_jupyter.environments.cache import EnvironmentCache
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 SUBMITTER = "submitter"
 USER_MANAGED = "user-managed"
+CONTAINER = "container"
 
 
 class ResolvedEnvironment(NamedTuple):
@@ -24,19 +26,22 @@ class ResolvedEnvironment(NamedTuple):
     Attributes
     ----------
     interpreter : str
-        The absolute path of the Python.
+        The absolute path of the Python; in a container, what the image's ``PATH`` makes of it.
     variables : dict
         The whole environment of the process, but for what the supervisor adds.
     kind : str
-        ``submitter``, ``user-managed``, or the builder's: ``venv``, ``conda``.
+        ``submitter``, ``user-managed``, ``container``, or the builder's: ``venv``, ``conda``.
     notes : tuple of str
         What the run says about it.
+    facts : mapping
+        What the builder of an image said: ``image``, ``python``, ``version``.
     """
 
     interpreter: str
     variables: dict[str, str]
     kind: str
     notes: tuple[str, ...]
+    facts: Mapping[str, Any] = MappingProxyType({})
 
 
 def resolve(definition: Mapping[str, Any]) -> ResolvedEnvironment:
@@ -76,6 +81,12 @@ def _resolve_built(definition: Mapping[str, Any], submitter: Mapping[str, Any]) 
             f"{EnvironmentCache().root}. Submit the run again: it is built from its lock.",
             "environment",
         )
+    if definition.get("container"):
+        # An image has its own variables; nothing of the submitter's goes into it.
+        own = {str(key): str(value) for key, value in (built.facts.get("variables") or {}).items()}
+        own.update(declared_variables(_mapping(definition.get("environment_variables"))))
+        python = str(built.facts.get("python") or "python")
+        return ResolvedEnvironment(python, own, CONTAINER, tuple(recipe.get("notes") or ()), built.facts)
     interpreter = str(built.facts["python"])
     variables = around(interpreter, submitter.get("variables") or {}, own=False)
     variables["PATH"] = os.pathsep.join([*map(str, built.facts.get("path") or []), variables["PATH"]])

@@ -10,7 +10,7 @@ from typing import Any
 from aml_jupyter.errors import ComputeTargetException, nearest
 from aml_jupyter.service.actions import request_end
 from aml_jupyter.service.client import ensure_service
-from aml_jupyter.targets import TargetKind, check_name, gpu_names, kind_of
+from aml_jupyter.targets import TargetKind, check_name, engine_for, gpu_names, kind_of
 from aml_jupyter.workspace import (
     TargetRecord,
     WorkspaceFolder,
@@ -64,6 +64,8 @@ def create_target(
             f"Targets of type {kind.type!r} cannot be created in this version; computeinstance can.", "type"
         )
     checked = _check_settings(kind, settings or {})
+    if kind.type == "docker":
+        checked["engine"] = engine_for(str(checked.get("engine") or ""))
     now = time.time()
     with folder.store.transaction() as tx:
         for other in list_targets(tx):
@@ -79,7 +81,7 @@ def create_target(
             )
         record = TargetRecord(name, kind.type, checked, "Creating", [], now, now, False, dict(tags or {}), description)
         insert_target(tx, record)
-        record = update_row(tx, name, provisioning_state="Running")
+        record = update_row(tx, name, provisioning_state="Running" if kind.type == "computeinstance" else "Succeeded")
         _note(folder, record)
     return record
 

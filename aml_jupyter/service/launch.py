@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aml_jupyter.environments import resolve
+from aml_jupyter.environments import ResolvedEnvironment, resolve
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.supervisor import protocol
-from aml_jupyter.targets import Handle, Launch, Needs, Paths
+from aml_jupyter.targets import Container, Handle, Launch, Needs, Paths
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, read_definition
 
 __all__ = ["build_launch", "needs_of"]
@@ -19,7 +19,10 @@ __all__ = ["build_launch", "needs_of"]
 def needs_of(definition: dict[str, Any]) -> Needs:
     """Return what the run takes up while it runs."""
     return Needs(
-        int(definition.get("cores") or 1), int(definition.get("gpus") or 0), int(definition.get("memory") or 0)
+        cores=int(definition.get("cores") or 1),
+        gpus=int(definition.get("gpus") or 0),
+        memory=int(definition.get("memory") or 0),
+        engine=str((definition.get("container") or {}).get("engine") or ""),
     )
 
 
@@ -58,6 +61,22 @@ def build_launch(
         max_seconds=float(seconds) if seconds else None,
         grace_seconds=float(definition.get("grace_seconds", 10)),
         control_files=control_files,
+        container=_container(definition, resolved),
+    )
+
+
+def _container(definition: Mapping[str, Any], resolved: ResolvedEnvironment) -> Container | None:
+    """Return the container of a run, on the image that its environment has become."""
+    wanted = definition.get("container")
+    if not wanted:
+        return None
+    return Container(
+        image=str(resolved.facts["image"]),
+        engine=str(wanted["engine"]),
+        python=str(resolved.facts.get("python") or ""),
+        version=str(resolved.facts.get("version") or ""),
+        shm_size=str(wanted.get("shm_size") or ""),
+        arguments=tuple(wanted.get("arguments") or ()),
     )
 
 

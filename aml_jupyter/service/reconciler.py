@@ -6,6 +6,7 @@ repeated, so the process may be killed between any two lines and the next servic
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sqlite3
@@ -22,7 +23,7 @@ from aml_jupyter.service.unstarted import fail
 from aml_jupyter.service.untracked import Untracked
 from aml_jupyter.service.wakeup import WakeSocket
 from aml_jupyter.supervisor.faults import fault_point
-from aml_jupyter.targets import Handle, Target, create_backend
+from aml_jupyter.targets import Handle, Target, create_backend, on_news
 from aml_jupyter.workspace import (
     RunRecord,
     TargetRecord,
@@ -43,6 +44,12 @@ IDLE_LOOK_EVERY = 2.0
 
 GONE_AFTER = 5.0
 """Seconds without a ``workspace.json`` after which a service believes that its workspace was removed."""
+
+TIDY_BOUND = 60.0
+"""Seconds that an idle service stays for what its targets still have to remove."""
+
+TIDY_EVERY = 5.0
+"""Seconds between two looks for what ended attempts left behind."""
 
 LOST_LOOK_EVERY = 5.0
 """Seconds between two looks for interactive runs whose process is gone."""
@@ -95,9 +102,11 @@ class Reconciler:
         self._backends: dict[str, tuple[float, Target]] = {}
         self.targets: list[TargetRecord] = []
         self.untracked = Untracked(folder, lease)
+        on_news(wakeup.wake)
         self._version: int | None = None
         self._idle_since = time.monotonic()
-        self._looked_for_lost = float("-inf")
+        self._looked_for_lost = self._tidied = float("-inf")
+        self._tidying = False
 
     # -- the loop -----------------------------------------------------------------------------------------------
 
@@ -147,6 +156,7 @@ class Reconciler:
         starting.stage_ahead(self)
         self.end_lost_runs()
         self.untracked.remove()
+        self.tidy_targets()
         if any(record.provisioning_state in ("Stopping", "Deleting") for record in self.targets):
             self.queue_may_move |= compute.settle_targets(self.folder, self.lease.epoch)
             self.targets = list_targets(self.folder.store.read())
@@ -188,6 +198,17 @@ class Reconciler:
         self._looked_for_lost = time.monotonic()
         for run_id in in_process.end_lost_runs(self.folder):
             log.info("run %s: %s", run_id, in_process.LOST)
+
+    def tidy_targets(self, now: bool = False) -> bool:
+        """Have removed what ended attempts left outside the workspace: at the first turn, and now and then.
+
+        Returns True while that is under way.
+        """
+        if now or self._tidying or time.monotonic() - self._tidied >= TIDY_EVERY:
+            self._tidied = time.monotonic()
+            with contextlib.suppress(AmlError):
+                self._tidying = self.backend("local").tidy([active.handle for active in self.active.values()])
+        return self._tidying
 
     def settle(self) -> None:
         """Write down in one transaction what this turn has decided: starts seen, ends, and who goes next."""
@@ -233,6 +254,8 @@ class Reconciler:
             return starting.FULL_FOR
         if self.active or self.queue_may_move:
             return LOOK_EVERY
+        if self._tidying:
+            return 0.1
         until_leaving = self._idle_since + self.linger_seconds - time.monotonic()
         return min(IDLE_LOOK_EVERY, until_leaving) if until_leaving > 0 else IDLE_LOOK_EVERY
 
@@ -243,6 +266,8 @@ class Reconciler:
         if time.monotonic() - self._idle_since < self.linger_seconds:
             return False
         if self.untracked.any_left():
+            return False
+        if time.monotonic() - self._idle_since < self.linger_seconds + TIDY_BOUND and self.tidy_targets(now=True):
             return False
         with self.folder.store.transaction(epoch=self.lease.epoch) as tx:
             if count_open_runs(tx):

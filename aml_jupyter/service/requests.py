@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aml_jupyter import environments
-from aml_jupyter.config import RunConfiguration, ScriptRunConfig
+from aml_jupyter.config import Environment, RunConfiguration, ScriptRunConfig
 from aml_jupyter.errors import AmlError, UserErrorException
 from aml_jupyter.service.actions import cancel_run, tag_run
 from aml_jupyter.service.active import ActiveRun
@@ -121,10 +121,14 @@ def _perform(folder: WorkspaceFolder, active: ActiveRun, request: dict[str, Any]
         return as_run(_submit_child(folder, active, arguments))
     if operation == "get_run":
         run = get_run(db, subject)
-        return {**as_run(run), "log_files": log_files(folder, run)}
+        logs = {name: _lent(active, path) for name, path in log_files(folder, run).items()}
+        return {**as_run(run), "log_files": logs}
     if operation.endswith(("_model", "_models")):
         control = folder.layout.run(active.run.id).attempt(active.handle.attempt).control
-        return answer_model(folder, control, operation, {**arguments, "id": subject})
+        answer = answer_model(folder, control, operation, {**arguments, "id": subject})
+        if operation == "get_model" and arguments.get("lend"):
+            return {**answer, "path": _lent(active, answer["path"])}
+        return answer
     if operation == "get_secrets":
         return secrets_for(folder, arguments)
     if operation == "wait":
@@ -142,8 +146,13 @@ def _perform(folder: WorkspaceFolder, active: ActiveRun, request: dict[str, Any]
     if operation == "list_files":
         return [artifact.name for artifact in list_artifacts(db, subject)]
     if operation == "fetch_file":
-        return {"path": str(artifact_path(folder, subject, str(arguments.get("name"))))}
+        return {"path": _lent(active, str(artifact_path(folder, subject, str(arguments.get("name")))))}
     raise UserErrorException(f"The service does not know the request {operation!r}.")
+
+
+def _lent(active: ActiveRun, path: str) -> str:
+    """Return where the asking attempt finds a file or folder of the workspace."""
+    return active.backend.lend(active.handle, path)
 
 
 def _tags(given: Any) -> dict[str, str | None]:
@@ -167,7 +176,7 @@ def _submit_child(folder: WorkspaceFolder, active: ActiveRun, arguments: dict[st
     if known is not None:
         return known
     work = folder.layout.run(active.run.id).attempt(active.handle.attempt).work
-    config = _child_config(dict(arguments.get("config") or {}), work)
+    config = _child_config(dict(arguments.get("config") or {}), work, active.run.definition)
     request = SubmitRequest(
         config=config,
         experiment=active.run.experiment,
@@ -175,14 +184,21 @@ def _submit_child(folder: WorkspaceFolder, active: ActiveRun, arguments: dict[st
         parent=_parent_of_child(folder, active.run.id, arguments.get("parent")),
         display_name=arguments.get("display_name"),
         tags=arguments.get("tags") or {},
-        submitter=_submitter_of_child(active.run.definition["submitter"], arguments.get("submitter"), work),
+        submitter={
+            **_submitter_of_child(active.run.definition["submitter"], arguments.get("submitter"), work),
+            "engine": (active.run.definition.get("container") or {}).get("engine"),
+        },
         run_id=wanted or None,
     )
     return submit(folder, request).run
 
 
-def _child_config(given: dict[str, Any], work: Path) -> ScriptRunConfig:
-    """Return what a script wants to run; a relative source directory lies in its working directory."""
+def _child_config(given: dict[str, Any], work: Path, parent: Mapping[str, Any]) -> ScriptRunConfig:
+    """Return what a script wants to run; a relative source directory lies in its working directory.
+
+    A child of a script in a container has that one's environment unless it names another, as others have the script's
+    Python.
+    """
     config = ScriptRunConfig(
         source_directory=str(work / str(given.get("source_directory") or ".")),
         script=given.get("script"),
@@ -190,6 +206,10 @@ def _child_config(given: dict[str, Any], work: Path) -> ScriptRunConfig:
         run_config=RunConfiguration.from_dict(given["run_config"]) if given.get("run_config") else None,
         command=given.get("command"),
     )
+    if parent.get("container") and not given.get("run_config"):
+        config.run_config.environment = Environment.from_dict(parent["run_config"]["environment"])
+        config.run_config.environment.docker.enabled = True
+        config.run_config.docker.arguments = list(parent["container"].get("arguments") or [])
     for name in ("target", "environment", "environment_variables", "max_run_duration_seconds"):
         if given.get(name):
             setattr(config.run_config, name, given[name])

@@ -18,6 +18,7 @@ from aml_jupyter.service.launch import build_launch, needs_of
 from aml_jupyter.service.unstarted import end_unstarted, fail
 from aml_jupyter.supervisor.nurse import NurseError
 from aml_jupyter.targets import Handle, Target
+from aml_jupyter.transports.docker_engine import EngineUnavailable
 from aml_jupyter.workspace import (
     RunRecord,
     TargetRecord,
@@ -223,9 +224,11 @@ def _stage_and_start(service: Reconciler, active: ActiveRun) -> None:
     if handle in service.staged:
         service.staged.discard(handle)
         backend.start(handle)
+        active.started_at = time.monotonic()  # an engine may have taken its time
         return
     _stage(service, run, backend, handle)
     backend.start(handle, (active.hold.descriptor,) if active.hold is not None else ())
+    active.started_at = time.monotonic()
     active.hold = None
     if len(service.start_seconds) > 1000:
         service.start_seconds.clear()
@@ -254,9 +257,11 @@ def _started(service: Reconciler, active: ActiveRun) -> None:
 
 
 def _is_passing(error: BaseException, active: ActiveRun) -> bool:
-    """Tell whether a start that failed may go well later: there was no room on the disk, or no process to be had."""
+    """Tell whether a start that failed may go well later: no room on the disk, no process or no engine to be had."""
     causes = (error, error.__cause__)
     if any(isinstance(each, OSError) and each.errno in (errno.ENOSPC, errno.EDQUOT) for each in causes):
+        return True
+    if isinstance(error, EngineUnavailable):
         return True
     return isinstance(error, NurseError) and active.starts < MOST_STARTS
 

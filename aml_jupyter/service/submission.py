@@ -23,12 +23,14 @@ from aml_jupyter.service.environments import autosave, requirement_folders, with
 from aml_jupyter.service.launch import is_spark, needs_of
 from aml_jupyter.service.queueing import Submission, queue, queue_again, target_for_runs
 from aml_jupyter.supervisor.runners.spark import find_spark_submit
-from aml_jupyter.targets import create_backend, notes_on_room
+from aml_jupyter.targets import Container, check_container, create_backend, notes_on_room
+from aml_jupyter.transports.docker_engine import find_engine
 from aml_jupyter.workspace import (
     TargetRecord,
     WorkspaceFolder,
     check_experiment_name,
     check_run_id,
+    find_target,
     git_properties,
     new_run_id,
     take_snapshot,
@@ -101,21 +103,26 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     request, said = _written_out(folder, request)
     config = request.config
     run_config = config.run_config
-    target = target_for_runs(folder.store.read(), run_config.target if run_config.target_is_set else None)
+    target = _target(folder, run_config.target if run_config.target_is_set else None)
     submitter = dict(request.submitter) if request.submitter is not None else environments.submitter()
     refuse_unbuilt(run_config)
-    environments.check(run_config, submitter)
+    container = _container(run_config, target, str(submitter.get("engine") or ""))
+    if container is None:
+        environments.check(run_config, submitter)
     _check_numbers(request)
     if request.run_id is not None:
         check_run_id(request.run_id)
     source = source_folder(config.source_directory).resolve()
     script = config.check(also=request.overlay)
-    recipe = environments.choose_recipe(run_config.environment, submitter, requirement_folders(source))
+    folders, engine = requirement_folders(source), None if container is None else container["engine"]
+    recipe = environments.choose_recipe(run_config.environment, submitter, folders, engine)
     if recipe is not None:
         _refuse_unprepared(run_config, recipe)
     definition = _definition(folder, request, target, submitter, source, script)
     if recipe is not None:
         definition["environment"] = recipe.as_dict()
+    if container is not None:
+        definition["container"] = container
     if not run_config.tracked_run or is_untracked(folder.store.read(), request.parent):
         definition["hidden"] = True
         definition["run_config"]["trackedRun"] = False
@@ -125,6 +132,10 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     refusal = create_backend(folder, target).refusal(needs)
     if refusal:
         raise ComputeTargetException(f"The run can never start on {target.name!r}: {refusal}.", "target")
+    if container is not None:
+        image = run_config.environment.docker.base_image or ""
+        wanted = Container(image, container["engine"], "", "", container["shm_size"], tuple(container["arguments"]))
+        said = (*said, *check_container(wanted, needs))
     required = [script] if script and script not in request.overlay else []
     if recipe is not None:
         _keep_files(recipe)
@@ -171,6 +182,24 @@ def _refuse_unprepared(run_config: RunConfiguration, recipe: environments.Recipe
             f"Prepare it first: {line} (or say PrepareEnvironment: true, and the run builds it)",
             "prepare_environment",
         )
+
+
+def _target(folder: WorkspaceFolder, name: str | None) -> TargetRecord:
+    """Return the target of a run; the first run on ``docker`` makes it, where an engine answers."""
+    if name is not None and name.lower() == "docker" and find_target(folder.store.read(), name) is None:
+        from aml_jupyter.service.compute import create_target  # which needs this module
+
+        create_target(folder, "docker", "docker")
+    return target_for_runs(folder.store.read(), name)
+
+
+def _container(run_config: RunConfiguration, target: TargetRecord, engine: str) -> dict[str, Any] | None:
+    """Return the container that the run is to have, or None."""
+    only = target.type == "docker"
+    if not only and not environments.is_in_container(run_config):
+        return None
+    chosen = str(target.settings.get("engine") or "") if only else engine
+    return environments.choose_container(run_config, chosen or find_engine().host)
 
 
 def _written_out(folder: WorkspaceFolder, request: SubmitRequest) -> tuple[SubmitRequest, tuple[str, ...]]:

@@ -138,6 +138,8 @@ def _memory_cgroup_files() -> List[str]:
                         files.append(root + path.rstrip("/") + "/memory.events")
                 elif "memory" in controllers.split(","):
                     files.append("/sys/fs/cgroup/memory" + path.rstrip("/") + "/memory.oom_control")
+                    if not os.path.exists("/sys/fs/cgroup/memory" + path):  # a container sees its own part only
+                        files.append("/sys/fs/cgroup/memory/memory.oom_control")
     except OSError:
         pass
     return files

@@ -26,11 +26,14 @@ class Launch(NamedTuple):
     grace_seconds: float
     wake: Optional[str]
     memory: int = 0
+    inherit: bool = False
 
     @property
     def variables(self) -> Dict[str, str]:
         """Return every variable of the user's process."""
         variables = dict(self.environment)
+        if self.inherit:
+            variables = _on_top(dict(os.environ), variables)
         variables[MARKER] = self.token
         variables["AML_CONTROL"] = self.control
         if self.wake:
@@ -72,7 +75,16 @@ def read_launch(control: str) -> Launch:
         grace_seconds=float(value.get("grace_seconds", 10)),
         wake=value.get("wake"),
         memory=int(value.get("memory") or 0),
+        inherit=bool(value.get("inherit")),
     )
+
+
+def _on_top(own: Dict[str, str], declared: Dict[str, str]) -> Dict[str, str]:
+    """Return the variables of an image with the run's on top; what an image puts on Python's path stays on it."""
+    path = ":".join(filter(None, [declared.get("PYTHONPATH", ""), own.get("PYTHONPATH", "")]))
+    own.update(declared)
+    own["PYTHONPATH"] = path
+    return own
 
 
 def _field(path: str, value: Dict[str, Any], name: str, kind: type) -> Any:

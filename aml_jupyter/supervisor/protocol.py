@@ -9,7 +9,19 @@ only, Python 3.6 syntax: this module travels to the compute target.
      "command": ["python", "train.py", "--lr", "0.1"], "cwd": "<absolute path of work/>",
      "environment": {"PATH": ..., every variable of the process, nothing else},
      "max_seconds": 2592000 or null, "grace_seconds": 10, "memory": bytes that the processes may use, or 0,
-     "wake": "<path of the service's socket>" or null}
+     "wake": "<path of the service's socket, or of control/wake>" or null,
+     "inherit": true when the process also has the variables of its supervisor, as in a container}
+
+``container.json`` (beside the control folder; written by the service where the attempt runs in a container, in which the
+script cannot change it)::
+
+    {"format": 1, "name": "<of the container>", "engine": "unix:///...", "image": ..., "token": ...,
+     "wake": "<path of the service's socket>" or null, "lock": "<held by the keeper>", "memory": bytes or 0}
+
+In a container nothing reaches the service's socket or a lock of the host. A keeper on the host holds the slots as long as
+somebody in the container has the pipe ``control/wake`` open: ``h`` the supervisor is there, ``w`` wake the service, ``f``
+free the slots for good, ``q`` nothing was started. ``control/slots_unused`` asks it to give up the slots,
+``control/slots_given`` says that it has.
 
 ``attempt.json`` (written once by the supervisor; linking it into place is what "started" means)::
 
@@ -22,7 +34,8 @@ only, Python 3.6 syntax: this module travels to the compute target.
 ``result.json`` (its presence is the end of the attempt; the first one written stands)::
 
     {"format": 1, "token": ..., "exit_code": 0 or null, "signal": null or 9,
-     "reason": one of REASONS, "message": "", "started": ..., "ended": ..., "peak_memory": bytes, "cpu_time": seconds,
+     "reason": one of REASONS, "message": "", "note": "what explains an exit code",
+     "started": ..., "ended": ..., "peak_memory": bytes, "cpu_time": seconds,
      "memory_limit": bytes or null, "leftovers": number of processes that had to be ended}
 
 An events file holds one JSON object a line; only newline-ended lines count. ``t`` is the time in Unix seconds,
@@ -69,7 +82,8 @@ in those files of the asking attempt that far.
 ``get_secrets``   ``names`` -> {name: value, or null where there is none}
 ``register_model`` ``name``, ``path`` (file or folder of the run ``id``) or ``staged`` (file or folder below control/),
                   ``tags, properties, description, framework, framework_version`` -> MODEL
-``get_model``     ``name, version`` (null: the newest) -> MODEL; ``delete_model`` the same, and it is gone then
+``get_model``     ``name, version`` (null: the newest), ``lend`` (true: put its files where the run can read them) -> MODEL;
+                  ``delete_model`` the same, and it is gone then
 ``list_models``   ``name, version, tags, properties, run, framework, latest`` (null: any) -> [MODEL]
 ``update_model``  ``name, version, tags`` {key: text, or null to remove}, ``replace_tags, properties, description`` -> MODEL
 ``get_workspace`` ``{"id", "name", "location", "resource_group", "subscription_id"}``
@@ -101,6 +115,7 @@ __all__ = [
     "ARTIFACTS",
     "ATTEMPT",
     "CANCEL",
+    "CONTAINER",
     "CONTROL",
     "EPOCH",
     "EVENTS",
@@ -114,11 +129,15 @@ __all__ = [
     "REPLIES",
     "REQUESTS",
     "RESULT",
+    "SLOTS_GIVEN",
+    "SLOTS_UNUSED",
     "STARTED",
     "SUPERVISOR_LOG",
     "WAITING",
+    "WAKE",
     "WORK",
     "attempt_token",
+    "container_path",
     "events_files",
     "read_json",
     "started_path",
@@ -146,6 +165,10 @@ EVENTS = "events"
 REQUESTS = "requests"
 REPLIES = "replies"
 WAITING = "waiting"
+CONTAINER = "container.json"  # beside the control folder
+WAKE = "wake"  # the pipe to the keeper
+SLOTS_UNUSED = "slots_unused"
+SLOTS_GIVEN = "slots_given"
 ARTIFACTS = "artifacts"
 
 MARKER = "AML_ATTEMPT_TOKEN"
@@ -171,6 +194,11 @@ def attempt_token(workspace_id: str, run_id: str, attempt: int) -> str:
 def started_path(control: str) -> str:
     """Return the second name of the attempt file of a control folder."""
     return os.path.join(os.path.dirname(os.path.abspath(control)), STARTED)
+
+
+def container_path(control: str) -> str:
+    """Return where it stands that the attempt of a control folder runs in a container."""
+    return os.path.join(os.path.dirname(os.path.abspath(control)), CONTAINER)
 
 
 def read_json(path: str) -> Optional[Dict[str, Any]]:

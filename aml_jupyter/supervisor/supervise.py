@@ -16,6 +16,7 @@ from .epochs import StaleEpoch, hold_epoch
 from .family import Family
 from .faults import fault_point
 from .held import HeldProcess, fork_held
+from .keeper import read_place
 from .kernel import become_subreaper, oom_kills
 from .launch import Launch, LaunchError, read_launch
 from .protocol import ATTEMPT, CANCEL, FORMAT, LOG, RESULT, started_path
@@ -102,7 +103,11 @@ class _Supervision:
             self._tell_user(failure)
             return self._conclude(Verdict(None, None, "start failed", failure), family)
         ending = watch(self._launch, family, self._pulse, self._slots, self._log, released, self._memory)
-        return self._conclude(judge(family, ending, counted), family)
+        return self._conclude(judge(family, ending, counted, self._memory_of_container()), family)
+
+    def _memory_of_container(self) -> int:
+        place = read_place(self._launch.control) or {}
+        return int(place.get("memory") or 0)
 
     def _claim(self) -> Any:
         """Return the held process when the attempt is ours; otherwise the exit code to leave with."""
@@ -192,6 +197,7 @@ class _Supervision:
             "signal": verdict.signal,
             "reason": verdict.reason,
             "message": verdict.message,
+            "note": verdict.note,
             "started": self._started,
             "ended": time.time(),
             "peak_memory": self._peak_memory(family),

@@ -6,10 +6,11 @@ one run, of which one goes on, the run goes on without slots, since it could blo
 """
 
 import os
-from typing import List, Sequence, Set
+from typing import List, Sequence, Set, Union
 
 from .faults import fault_point
 from .identity import start_time
+from .keeper import DistantSlots, read_place
 from .protocol import WAITING
 from .slots import HeldSlots
 from .supervisor_log import SupervisorLog
@@ -30,7 +31,11 @@ class AttemptSlots:
 
     def __init__(self, control: str, fds: Sequence[int], log: SupervisorLog) -> None:
         self._folder = os.path.join(control, WAITING)
-        self._held = HeldSlots.from_descriptors(fds)
+        # In a container, a lock of the host means nothing: its keeper has the slots.
+        inside = read_place(control) is not None
+        self._held: Union[HeldSlots, DistantSlots] = (
+            DistantSlots(control, log) if inside else HeldSlots.from_descriptors(fds)
+        )
         self._log = log
         self._waiting: Set[str] = set()
         self._to_answer: Set[str] = set()

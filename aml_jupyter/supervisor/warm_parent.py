@@ -19,6 +19,7 @@ from typing import Any, Dict, List, Set
 
 from . import faults
 from .faults import fault_point
+from .keeper import keep, read_place
 from .kernel import oom_kills
 from .peers import is_same_user, receive, send
 from .pulse import asked_to_end, catch_signals
@@ -173,7 +174,8 @@ class _WarmParent:
             self._door.close()
             for fd in (self._lock, self._wakened, self._waker):
                 os.close(fd)
-            code = supervise(control, fds)
+            place = read_place(control)
+            code = supervise(control, fds) if place is None else keep(control, place, fds)
         except BaseException:
             _leave_words(control)
         finally:

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from aml_jupyter.targets.backends import create_backend
+from aml_jupyter.targets.container_check import check_container, engine_for
+from aml_jupyter.targets.engine_watch import on_news
 from aml_jupyter.targets.gpus import gpu_names
 from aml_jupyter.targets.kinds import KINDS, TargetKind, check_name, kind_of
-from aml_jupyter.targets.protocol import Capacity, CheckReport, Handle, Launch, Needs, Observation, Paths, Target
+from aml_jupyter.targets.protocol import (
+    Capacity,
+    CheckReport,
+    Container,
+    Handle,
+    Launch,
+    Needs,
+    Observation,
+    Paths,
+    Target,
+)
 from aml_jupyter.targets.room import notes_on_room
 
 __all__ = [
     "KINDS",
     "Capacity",
     "CheckReport",
+    "Container",
     "Handle",
     "Launch",
     "Needs",
@@ -19,9 +32,12 @@ __all__ = [
     "Paths",
     "Target",
     "TargetKind",
+    "check_container",
     "check_name",
     "create_backend",
+    "engine_for",
     "gpu_names",
     "kind_of",
     "notes_on_room",
+    "on_news",
 ]

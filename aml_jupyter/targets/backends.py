@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from aml_jupyter.errors import ComputeTargetException
+from aml_jupyter.targets.containers import ContainerHost
 from aml_jupyter.targets.kinds import kind_of
-from aml_jupyter.targets.process import ProcessTarget
 from aml_jupyter.targets.protocol import Target
 from aml_jupyter.transports.this_machine import ThisMachine
 from aml_jupyter.workspace import TargetRecord, WorkspaceFolder, runtime_folder
@@ -21,10 +21,10 @@ def create_backend(folder: WorkspaceFolder, record: TargetRecord) -> Target:
         When the type is unknown or is not built yet.
     """
     kind = kind_of(record.type)
-    if kind.type in ("local", "computeinstance"):
-        return ProcessTarget(folder, record, ThisMachine(runtime_folder()))
+    if kind.type in ("local", "computeinstance", "docker"):
+        return ContainerHost(folder, record, ThisMachine(runtime_folder()))
     raise ComputeTargetException(
         f"Compute target {record.name!r} is of type {kind.type!r}, which this version cannot run on yet; "
-        "local and computeinstance work.",
+        "local, computeinstance and docker work.",
         "target",
     )

@@ -91,7 +91,17 @@ KINDS: Final[tuple[TargetKind, ...]] = (
         settings={**_ROOM, "vm_size": "", "ssh_public_access": False, "admin_user_ssh_public_key": ""},
         note="the machine that the Jupyter server runs on, with a queue; it can be stopped and started",
     ),
-    TargetKind("docker", "Local Docker", "DockerCompute", False, False, True, lifted=("sweeps", "pipelines")),
+    TargetKind(
+        "docker",
+        "Local Docker",
+        "DockerCompute",
+        built=True,
+        creatable=True,
+        attachable=False,
+        lifted=("sweeps", "pipelines"),
+        settings={"max_parallel": None, "engine": ""},
+        note="every run is a container of this machine's Docker engine; the first submit to docker makes it",
+    ),
     TargetKind(
         "remote",
         "Remote machine over SSH",

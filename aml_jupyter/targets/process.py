@@ -9,7 +9,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,7 @@ class ProcessTarget:
                 "grace_seconds": launch.grace_seconds,
                 "memory": launch.needs.memory,
                 "wake": launch.environment.get("AML_WAKE") or None,
+                "inherit": launch.container is not None,
             },
             point="target.launch",
             sync=False,
@@ -152,7 +153,11 @@ class ProcessTarget:
             return Observation("lost", message="supervisor lost")
         if "refused" in attempt:
             return Observation("ended", attempt, _refusal(attempt))
-        requests = _names(f"{control}/{protocol.REQUESTS}")
+        return self._look(handle, control, attempt)
+
+    def _look(self, handle: Handle, control: str, attempt: dict[str, Any]) -> Observation:
+        """Look whether the supervisor of a started attempt is alive."""
+        requests = request_names(f"{control}/{protocol.REQUESTS}")
         if identity.is_elsewhere(attempt):
             return Observation("silent", attempt, message=f"runs on another host, {attempt.get('host')}")
         if not identity.is_alive(attempt):
@@ -162,11 +167,7 @@ class ProcessTarget:
                 return Observation("ended", attempt, result)
             rebooted = attempt.get("boot_id") != identity.boot_id()
             return Observation("lost", attempt, message="host rebooted" if rebooted else "supervisor lost")
-        with contextlib.suppress(FileNotFoundError):
-            age = time.time() - os.stat(f"{control}/{protocol.HEARTBEAT}").st_mtime
-            if age > SILENT_AFTER:
-                return Observation("silent", attempt, message=f"no heartbeat for {age:.0f} s", requests=requests)
-        return Observation("running", attempt, requests=requests)
+        return heard(control, attempt, requests)
 
     def read(self, handle: Handle, file: str, offset: int, size: int = 4 * 2**20) -> bytes:
         """Return up to `size` bytes of the control file `file` from `offset`."""
@@ -231,11 +232,33 @@ class ProcessTarget:
     def clean(self, handle: Handle) -> None:
         """Do nothing: nothing lies outside the workspace."""
 
+    def lend(self, handle: Handle, path: str) -> str:
+        """Return `path`: a process of this machine finds it there."""
+        return path
+
+    def tidy(self, keep: Collection[Handle]) -> bool:
+        """Do nothing: nothing lies outside the workspace."""
+        return False
+
     # -- helpers --------------------------------------------------------------------------------------------------
 
     def _place(self, handle: Handle, part: str) -> str:
         """Return a folder of the attempt; a text, since the loop asks for it all the time."""
         return f"{self._runs}/{handle.run_id}/attempts/{handle.attempt}/{part}"
+
+
+def heard(control: str, attempt: dict[str, Any], requests: tuple[str, ...]) -> Observation:
+    """Return what the heartbeat of a living supervisor says."""
+    with contextlib.suppress(FileNotFoundError):
+        age = time.time() - os.stat(f"{control}/{protocol.HEARTBEAT}").st_mtime
+        if age > SILENT_AFTER:
+            return Observation("silent", attempt, message=f"no heartbeat for {age:.0f} s", requests=requests)
+    return Observation("running", attempt, requests=requests)
+
+
+def size_text(number: int) -> str:
+    """Return a number of bytes, for people."""
+    return f"{number / 1e9:.3g} GB" if number >= 10**9 else f"{number / 1e6:.3g} MB"
 
 
 def _refusal(attempt: dict[str, Any]) -> dict[str, Any]:
@@ -246,7 +269,7 @@ def _refusal(attempt: dict[str, Any]) -> dict[str, Any]:
     return {"reason": "start failed", "message": refused, "exit_code": None}
 
 
-def _names(path: str) -> tuple[str, ...]:
+def request_names(path: str) -> tuple[str, ...]:
     try:
         return tuple(sorted(name for name in os.listdir(path) if name.endswith(".json")))
     except FileNotFoundError:

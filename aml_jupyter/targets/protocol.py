@@ -6,11 +6,11 @@ idempotent: a second `stage` or `start` of the same handle finds the first one's
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-__all__ = ["Capacity", "CheckReport", "Handle", "Launch", "Needs", "Observation", "Paths", "Target"]
+__all__ = ["Capacity", "CheckReport", "Container", "Handle", "Launch", "Needs", "Observation", "Paths", "Target"]
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,40 @@ class Handle:
 
 @dataclass(frozen=True)
 class Needs:
-    """Say what a run takes up while it runs: cores and GPUs (counts), memory (bytes)."""
+    """Say what a run takes up while it runs: cores and GPUs (counts), memory (bytes), and the Docker engine it needs."""
 
     cores: int = 1
     gpus: int = 0
     memory: int = 0
+    engine: str = ""
+
+
+@dataclass(frozen=True)
+class Container:
+    """Say in which container an attempt runs; on whatever target that has a Docker engine.
+
+    Parameters
+    ----------
+    image : str
+        The id that the engine knows it by.
+    engine : str
+        The engine's address, as ``DOCKER_HOST`` has it.
+    python : str
+        The path of the image's Python; empty when it has none.
+    version : str
+        That Python's version, where it is known.
+    shm_size : str
+        Shared memory, such as ``2g``; the engine's default (64m) when empty.
+    arguments : tuple of str
+        Options of ``docker run``, see `container_options`.
+    """
+
+    image: str
+    engine: str
+    python: str = ""
+    version: str = ""
+    shm_size: str = ""
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,6 +91,7 @@ class Launch:
     max_seconds: float | None
     grace_seconds: float
     control_files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    container: Container | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +108,8 @@ class Observation:
     message: str = ""
     sizes: dict[str, int] = field(default_factory=dict)
     requests: tuple[str, ...] = ()
+    explanation: str = ""
+    """What an engine says of it, where there is one: never what decides."""
 
 
 @dataclass(frozen=True)
@@ -146,3 +178,12 @@ class Target(Protocol):
 
     def clean(self, handle: Handle) -> None:
         """Remove what the attempt left on the target outside the workspace."""
+
+    def lend(self, handle: Handle, path: str) -> str:
+        """Return where the attempt finds the workspace's file or folder `path`: absolute, or relative to control/."""
+
+    def tidy(self, keep: Collection[Handle]) -> bool:
+        """Remove, without waiting for it, what attempts other than `keep` left on the target; may be called often.
+
+        Returns True while something is being removed.
+        """

@@ -42,7 +42,7 @@ def outcome(result: Mapping[str, Any], cancel_reason: str = "") -> tuple[str, st
     if reason == "exit" and code == 0:
         return "Completed", ""
     texts = {
-        "exit": f"the process ended with exit code {code}",
+        "exit": "; ".join(filter(None, [f"the process ended with exit code {code}", str(result.get("note") or "")])),
         "signal": f"the process was ended by signal {result.get('signal')}",
         "timeout": "the run was ended",
         "out of memory": "out of memory",

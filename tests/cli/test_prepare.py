@@ -101,10 +101,13 @@ def test_nothing_to_prepare_is_said(aml: Aml, workbench: Path) -> None:
         ([], "aml experiment prepare -c NAME"),
         (["-c", "bix"], "box"),
         (["-c", "box", "-t", "bax"], "box"),
-        (["-c", "docker"], "environment.docker.enabled = True is not supported yet"),
+        (["-c", "docker"], "No Docker engine is running at unix:///nowhere.sock"),
     ],
 )
-def test_what_cannot_be_prepared_is_refused(aml: Aml, workbench: Path, words: list[str], said: str) -> None:
+def test_what_cannot_be_prepared_is_refused(
+    aml: Aml, workbench: Path, words: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
     if "docker" in words:
         (workbench / "aml_config/docker.compute").write_text(
             "baseDockerImage: microsoft/mmlspark:plus\ntype: localdocker\n"

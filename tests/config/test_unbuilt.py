@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from aml_jupyter.config import (
-    DEFAULT_CPU_IMAGE,
     DEFAULT_GPU_IMAGE,
     ApplicationEndpointConfiguration,
     CondaDependencies,
@@ -16,8 +15,6 @@ from aml_jupyter.config import (
     DatabricksSection,
     DatacacheConfiguration,
     DataReferenceConfiguration,
-    DockerBuildContext,
-    DockerConfiguration,
     Environment,
     MpiConfiguration,
     OutputData,
@@ -57,15 +54,6 @@ def _libraries() -> DatabricksSection:
 @pytest.mark.parametrize(
     ("change", "field", "said"),
     [
-        (_set("docker", DockerConfiguration(use_docker=True)), "docker.use_docker", "True"),
-        (_set("environment.docker.enabled", True), "environment.docker.enabled", "True"),
-        (_set("environment.docker.base_image", "python:3.12"), "environment.docker.base_image", "python:3.12"),
-        (_set("environment.docker.base_dockerfile", "FROM x"), "environment.docker.base_dockerfile", "FROM x"),
-        (
-            _set("environment.docker.build_context", DockerBuildContext("git", "https://h/x")),
-            "environment.docker.build_context",
-            "https://h/x",
-        ),
         (_set("environment.spark.packages", [SparkPackage("g", "a", "1")]), "environment.spark", "g:a:1"),
         (_set("environment.databricks", _libraries()), "environment.databricks", "pypiLibraries"),
         (_set("environment.r", RSection()), "environment.r", "nothing"),
@@ -111,28 +99,16 @@ def test_a_demand_is_refused_by_name(change: Change, field: str, said: str) -> N
 def test_every_demand_is_named_at_once() -> None:
     config = RunConfiguration()
     config.node_count = 4
-    config.docker.use_docker = True
-    with pytest.raises(ConfigurationError, match=r"^docker\.use_docker = True .* either: node_count = 4\.$"):
+    config.credential_passthrough = True
+    with pytest.raises(ConfigurationError, match=r"^node_count = 4 .* either: credential_passthrough = True\.$"):
         refuse_unbuilt(config)
 
 
-@pytest.mark.parametrize(
-    "image",
-    [
-        DEFAULT_CPU_IMAGE,
-        "mcr.microsoft.com/azureml/base:intelmpi2018.3-ubuntu16.04",
-        "mcr.microsoft.com/azureml/intelmpi2018.3-ubuntu16.04:20200821.v1",
-        "azureml/base:0.2.2",
-        None,
-    ],
-)
-def test_the_templates_image_is_nobodys_demand(image: str | None) -> None:
+def test_docker_is_no_demand_that_nothing_can_do() -> None:
     config = RunConfiguration()
-    config.environment.docker.base_image = image
-    refuse_unbuilt(config)
+    config.docker.use_docker = config.environment.docker.enabled = True
     config.environment.docker.base_image = DEFAULT_GPU_IMAGE
-    with pytest.raises(ConfigurationError, match=r"environment\.docker\.base_image = "):
-        refuse_unbuilt(config)
+    refuse_unbuilt(config)
 
 
 def test_the_template_in_any_form_means_the_submitters_python() -> None:

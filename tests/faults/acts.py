@@ -127,6 +127,19 @@ def script(client: Client) -> None:
     client.wait(client.submit(client.given.get("script", "train.py"), **asked))
 
 
+def container(client: Client) -> None:
+    """Run one script in a container that sees the ledger."""
+    place = Path(client.project).parent
+    config = ScriptRunConfig(source_directory=client.project, script=client.given.get("script", "short.py"))
+    config.run_config.environment.docker.enabled = True
+    config.run_config.environment.docker.base_image = "aml-test/python:1"
+    config.run_config.docker.arguments = [f"--volume={place}:{place}"]
+    request = SubmitRequest(config, "faults", grace_seconds=0.3, max_retries=client.given.get("retries", 0))
+    run = submit(client.folder, request).run
+    print("ack", run.id, flush=True)
+    client.wait(run.id)
+
+
 def environment(client: Client) -> None:
     """Run one script in a virtual environment that has to be built for it."""
     wheels = Path(client.project).parent / "wheels"
@@ -410,6 +423,14 @@ def recover(client: Client) -> None:
     for run in open_runs(client.folder.store.read()):
         client.wait(run.id)
     client.wait(*(run.id for run in find_runs(client.folder.store.read(), include_hidden=True, children=True)), after)
+
+
+def tidied(client: Client) -> None:
+    """Have a service run until nothing is noted any more."""
+    ensure_service(client.folder)
+    notes = Path(client.root, "containers")
+    client.until(lambda: not list(notes.glob("*.json")), "the end of the containers")
+    end(client)
 
 
 def end(client: Client) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import docker
 from faults.points import UNREACHABLE
 from faults.world import World
 from graphics import make_nvidia_smi
@@ -45,7 +46,7 @@ class Scenario:
 
     `acts` is done by the armed client, `recovery` by a clean one afterwards. With ``spare_client`` in `given` the client
     passes the variables on without being killed itself. `skips` says how often a process passes the point before it is
-    killed there. `lost` is True when the supervisor or the script may be the one that dies.
+    killed there. `lost` is True when the supervisor or the script may be the one that dies; `engine` when it takes Docker.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Scenario:
     after: Callable[[World], None] = _nothing
     lost: bool = False
     may_fail: str = ""
+    engine: bool = False
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,17 @@ def _no_leftover(world: World) -> None:
     assert not list((world.root / "content" / "tmp").iterdir())
 
 
+def _no_container_is_left(world: World) -> None:
+    """See to it that a service removes what a killed one left, also when it has nothing else to do."""
+    world.do("tidied")
+    client = docker.DockerClient(base_url=os.environ["DOCKER_HOST"], version="1.41", timeout=30)
+    try:
+        names = [name for each in client.api.containers(all=True) for name in each["Names"]]
+    finally:
+        client.close()
+    assert not [name for name in names if name.startswith("/aml-faults")]
+
+
 # -- the table --------------------------------------------------------------------------------------------------------
 
 _WHOLE_WAY = (
@@ -261,6 +274,8 @@ _OF_SUPERVISOR = (
     "supervisor.result",
 )
 
+_OF_CONTAINER = ("container.pipe", "container.keeper", "container.create", "container.start")
+
 SCENARIOS = (
     Scenario(
         "script",
@@ -289,6 +304,38 @@ SCENARIOS = (
     Scenario("limited", ("supervisor.group", "supervisor.drop_group"), "script", {"memory": 500 * 10**6}),
     Scenario("gpus", ("targets.gpus",), "script", {"gpus": 1}, prepare=_with_a_gpu),
     Scenario("gpus_of_service", ("targets.gpus",), "script", {"gpus": 1, "spare_client": True}, prepare=_with_a_gpu),
+    Scenario(
+        "container",
+        (*_OF_CONTAINER, "container.remove", "container.forget"),
+        "container",
+        after=_no_container_is_left,
+        engine=True,
+    ),
+    Scenario(
+        "container_files",
+        ("container.write",),
+        "container",
+        skips=(0, 1),
+        after=_no_container_is_left,
+        engine=True,
+    ),
+    Scenario(
+        "container_slots",
+        ("keeper.touch", "keeper.remove"),
+        "container",
+        {"script": "parent.py", "spare_client": True},
+        after=_no_container_is_left,
+        engine=True,
+    ),
+    Scenario(
+        "container_files_lent",
+        ("container.lend",),
+        "container",
+        {"script": "borrower.py", "spare_client": True},
+        skips=(1,),
+        after=_no_container_is_left,
+        engine=True,
+    ),
     Scenario("commits_of_client", ("store.commit",), "script"),
     Scenario("commits_of_service", ("store.commit",), "script", {"spare_client": True}, skips=(0, 1, 2, 3, 4)),
     Scenario("names", ("durable.discard", "durable.sync_folder"), "script"),

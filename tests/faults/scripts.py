@@ -86,6 +86,15 @@ note()
 child = Run.get_context().submit_child({"script": "short.py"})
 assert child.wait_for_completion() == "Completed" or child.get_status() == "Completed"
 """,
+    "borrower.py": """
+from azureml.core import Run
+from note import note
+note()
+child = Run.get_context().submit_child({"script": "train.py"})
+child.wait_for_completion()
+child.download_file("outputs/model.txt", "fetched.txt")
+assert open("fetched.txt").read() == "the model"
+""",
     "left.py": """
 import aml_supervisor.client.requests as requests
 from azureml.core import Run

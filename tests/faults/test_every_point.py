@@ -26,8 +26,10 @@ def test_what_cannot_be_reached_here_still_cannot(point: str) -> None:
 
 
 @pytest.mark.parametrize("case", list(cases()), ids=str)
-def test_a_kill_harms_nothing_that_was_acknowledged(case: Case, tmp_path: Path) -> None:
+def test_a_kill_harms_nothing_that_was_acknowledged(case: Case, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     scenario = case.scenario
+    if scenario.engine:
+        request.getfixturevalue("engine")
     with World(tmp_path, **scenario.project) as world:
         scenario.prepare(world)
         world.kill_once(case.point, case.side, scenario.acts, case.skip, **scenario.given)

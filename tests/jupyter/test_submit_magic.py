@@ -118,7 +118,6 @@ def test_a_canceled_run_says_so(shell: Any) -> None:
         ("", "%matplotlib inline\nx = 1", ["%matplotlib", "notebook only"]),
         ("-c missing", "pass", ["missing"]),
         ("--environment nowhere", "pass", ["nowhere", "AmlJupyter-Sklearn"]),
-        ("--image python:3.12", "pass", ["docker", "not supported yet"]),
         ("--pip ./nowhere-1.0-py3-none-any.whl", "pass", ["there is no", "nowhere-1.0"]),
     ],
 )

@@ -100,17 +100,9 @@ class Requests:
 
     def _poke(self) -> None:
         """Wake the service where its socket is known; it also looks by itself."""
-        if not self.wake:
-            return
-        import socket
+        from ..wake import wake_service
 
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(1.0)
-                connection.connect(self.wake)
-                connection.sendall(b'{"op": "wake"}\n')
-        except OSError:
-            return
+        wake_service(self.wake)
 
 
 def _wake_of(control: str) -> Optional[str]:

@@ -1,0 +1,94 @@
+"""Check a container at submit, before anything is copied: its options, its engine, and whether that can give what is asked."""
+
+from __future__ import annotations
+
+from aml_jupyter.errors import ComputeTargetException
+from aml_jupyter.targets.container_options import read_arguments, size_in_bytes
+from aml_jupyter.targets.protocol import Container, Needs
+from aml_jupyter.transports.docker_engine import DockerEngine, EngineAddress, find_engine
+from aml_jupyter.transports.docker_images import ImageFacts, find_image
+
+__all__ = ["check_container", "engine_for"]
+
+GPU_SIGNS = ("CUDA_VERSION", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES", "ROCM_VERSION", "ROCM_PATH")
+"""Variables that an image made for GPUs has."""
+
+
+def engine_for(written: str = "") -> str:
+    """Return the address of an engine of this machine that answers.
+
+    Parameters
+    ----------
+    written : str
+        An address as ``DOCKER_HOST`` has it; without one, the engine that Docker's own command would take.
+
+    Raises
+    ------
+    ComputeTargetException
+        When none answers, or the files of this machine are not its files.
+    """
+    address = EngineAddress(written, "the setting engine") if written else find_engine()
+    _check_local(address)
+    with DockerEngine(address) as engine:
+        engine.ping()
+    return address.host
+
+
+def check_container(container: Container, needs: Needs) -> tuple[str, ...]:
+    """Return what is to be said about a run's container.
+
+    Parameters
+    ----------
+    container : Container
+        What was chosen.
+    needs : Needs
+        What the run takes up.
+
+    Raises
+    ------
+    ConfigurationError
+        When ``docker.arguments`` or the size of the shared memory cannot be used.
+    ComputeTargetException
+        When the engine does not answer, is another machine's, or can never give what is asked.
+    """
+    settings = read_arguments(container.arguments)
+    if container.shm_size:
+        size_in_bytes(container.shm_size, "docker.shm_size")
+    address = EngineAddress(container.engine, "the run's container")
+    _check_local(address)
+    with DockerEngine(address) as engine:
+        facts = engine.facts()
+        memory = int(settings.get("Memory") or needs.memory)
+        if memory > facts.memory:
+            raise ComputeTargetException(
+                f"The run asks for {memory / 1e9:.3g} GB of memory, and the Docker engine at {container.engine} has "
+                f"{facts.memory / 1e9:.3g} GB.",
+                "memory",
+            )
+        cores = settings.get("NanoCpus", 0) / 1e9
+        if cores > facts.cores:
+            raise ComputeTargetException(
+                f"docker.arguments: --cpus is {cores:g}, and the Docker engine at {container.engine} has {facts.cores}.",
+                "docker.arguments",
+            )
+        image = find_image(engine, container.image) if container.image else None
+    notes = []
+    if image is not None and (needs.gpus or settings.get("DeviceRequests")) and not _is_for_gpus(image):
+        notes.append(
+            f"the run asks for a GPU, and the image {container.image} does not look as if it could use one: it has none "
+            "of the variables of a CUDA or ROCm image"
+        )
+    return tuple(notes)
+
+
+def _is_for_gpus(image: ImageFacts) -> bool:
+    return any(name in image.variables for name in GPU_SIGNS)
+
+
+def _check_local(address: EngineAddress) -> None:
+    if not address.is_local:
+        raise ComputeTargetException(
+            f"The Docker engine at {address.host} (from {address.source}) is another machine's: the run's folder could not "
+            "be mounted there. Set DOCKER_HOST to an engine of this machine.",
+            "engine",
+        )
