@@ -233,7 +233,8 @@ def _shown_by(progress: Any) -> Any:
 
     def look(told: Mapping[str, Any]) -> None:
         count = re.match(r"(\d+) of (\d+)", str(told.get("text")))
-        progress(*(map(int, count.groups()) if count else (0, 0)))
+        if count:  # the log says the rest
+            progress(*map(int, count.groups()))
 
     return look
 

@@ -205,6 +205,17 @@ class Environment(Section):
             made.docker.base_dockerfile = _read(folder / _DOCKERFILE, "Dockerfile")
         return made
 
+    @staticmethod
+    def add_private_pip_wheel(workspace: Any, file_path: str | os.PathLike[str], exist_ok: bool = False) -> str:
+        """Keep a wheel that no index has in a workspace.
+
+        Returns
+        -------
+        str
+            Its address, for ``CondaDependencies.add_pip_package``.
+        """
+        return str(workspace.keep_wheel(file_path, exist_ok))
+
     def register(self, workspace: Any) -> Environment:
         """Keep this environment in a workspace and return it with its version."""
         registered: Environment = workspace.register_environment(self)

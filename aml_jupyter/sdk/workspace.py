@@ -309,6 +309,18 @@ class Workspace:
 
         return told(register_environment(self.folder, environment))
 
+    def keep_wheel(self, file_path: str | os.PathLike[str], exist_ok: bool = False) -> str:
+        """Keep a wheel and return its address; what `Environment.add_private_pip_wheel` calls.
+
+        Raises
+        ------
+        UserErrorException
+            When it is no wheel, or another one has its name.
+        """
+        from aml_jupyter.workspace.environments import keep_wheel
+
+        return keep_wheel(self.folder, file_path, exist_ok).absolute().as_uri()
+
     def build_environment(self, environment: Environment) -> ImageBuildDetails:
         """Begin to build what an environment asks for; what `Environment.build` calls.
 

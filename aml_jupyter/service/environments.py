@@ -6,6 +6,7 @@ submit saves of one that was never registered.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from copy import copy
 from functools import cache
@@ -23,9 +24,11 @@ from aml_jupyter.workspace import (
     WorkspaceFolder,
     check_environment_name,
     get_environment,
+    get_secret,
     list_environments,
     read_environment,
     save_environment,
+    set_secret,
 )
 
 __all__ = [
@@ -64,6 +67,9 @@ def register_environment(folder: WorkspaceFolder, environment: Environment) -> t
         )
     name = check_environment_name(environment.name)
     record = save_environment(folder, name, plain(environment), environment.version)
+    password = environment.docker.base_image_registry.password
+    if password:
+        set_secret(folder, _secret_of(environment), password)
     notes: tuple[str, ...] = ()
     wished = environment.version
     if wished is not None and record.version != wished:
@@ -205,4 +211,15 @@ def _template() -> dict[str, Any]:
 
 def _read(folder: WorkspaceFolder, record: EnvironmentRecord) -> Environment:
     definition: Mapping[str, Any] = read_environment(folder.layout, record)
-    return Environment.from_dict({**definition, "name": record.name, "version": record.version})
+    environment = Environment.from_dict({**definition, "name": record.name, "version": record.version})
+    registry = environment.docker.base_image_registry
+    if registry.address and registry.username:
+        registry.password = get_secret(folder, _secret_of(environment))
+    return environment
+
+
+def _secret_of(environment: Environment) -> str:
+    """Return the name of the secret that holds the password of an image's registry: no file of an environment has it."""
+    registry = environment.docker.base_image_registry
+    who = hashlib.sha256(f"{registry.address} {registry.username}".encode()).hexdigest()
+    return f"container-registry-{who[:16]}"

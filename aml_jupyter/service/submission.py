@@ -139,7 +139,7 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     required = [script] if script and script not in request.overlay else []
     if recipe is not None:
         _keep_files(recipe)
-    kept = autosave(folder, run_config.environment)
+    kept = autosave(folder, run_config.environment) if run_config.tracked_run else None
     if kept is not None:
         definition["run_config"]["environment"] |= {"name": kept.name, "version": kept.version}
     notes = (

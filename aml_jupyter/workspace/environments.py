@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import sqlite3
 import time
@@ -33,6 +34,7 @@ __all__ = [
     "find_environment",
     "find_same_environment",
     "get_environment",
+    "keep_wheel",
     "list_environments",
     "missing_environments",
     "read_environment",
@@ -44,6 +46,7 @@ _NAME: Final = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9\-._]{0,254}")
 _VERSION: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-._:]{0,99}")
 _RESERVED: Final = ("microsoft", "azureml", "amljupyter")
 _COLUMNS: Final = "name, version, created, autosaved, digest"
+_WHEELS: Final = ".wheels"
 _NOT_CONTENT: Final = frozenset({"name", "version"})
 
 
@@ -313,6 +316,46 @@ def delete_environment(folder: WorkspaceFolder, name: str, version: str) -> Envi
     with store_errors(str(path)), fault_point("environments.remove"):
         path.unlink(missing_ok=True)
     return record
+
+
+def keep_wheel(folder: WorkspaceFolder, wheel: str | os.PathLike[str], exist_ok: bool = False) -> Path:
+    """Keep a wheel that no index has in the workspace and return where it lies.
+
+    Parameters
+    ----------
+    folder : WorkspaceFolder
+        The workspace.
+    wheel : path
+        The file.
+    exist_ok : bool
+        Whether one of the same name with another content is replaced.
+
+    Raises
+    ------
+    UserErrorException
+        When it is no wheel, cannot be read, or another one has its name.
+    """
+    source = Path(wheel).expanduser()
+    if source.suffix != ".whl" or not source.is_file():
+        raise UserErrorException(f"{source} cannot be kept: the path of a wheel (.whl) was expected.", "file_path")
+    kept = folder.layout.environments / _WHEELS / source.name
+    content = source.read_bytes()
+    if kept.exists():
+        if kept.read_bytes() == content:
+            return kept
+        if not exist_ok:
+            raise UserErrorException(
+                f"{source.name} is kept already, with another content. Pass exist_ok=True to replace it, or build the wheel "
+                "with another version.",
+                "exist_ok",
+            )
+    temporary = kept.with_name(f".{source.name}.{os.getpid()}.tmp")
+    with store_errors(str(kept)):
+        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with fault_point("environments.wheel"):
+            temporary.write_bytes(content)
+            os.replace(temporary, kept)
+    return kept
 
 
 def missing_environments(layout: Layout, records: Sequence[EnvironmentRecord]) -> list[str]:

@@ -114,7 +114,8 @@ def _advice(module: str, package: str, interpreter: str, definition: Mapping[str
             f"{where} has {module.partition('.')[0]}, but no {module} in it: another version of {package} may have it, or a "
             "file of your own hides it."
         )
-    own = f" If {module} is a module of your own, put it into the source directory." if package == module else ""
+    is_unknown = package.replace("-", "_") == module
+    own = f" If {module} is a module of your own, put it into the source directory." if is_unknown else ""
     built = f"--pip {package} (or --conda) on the line, or the conda dependencies of the run's environment"
     if is_built:
         return f"{package} is missing in the environment that was built for the run ({where}). Add it: {built}.{own}"

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from base_images import PYTHON_IMAGE
+from engine_process import Engine
 from wheels import make_wheel
 
 from aml_jupyter.config import bytes_of
@@ -172,3 +174,16 @@ def test_packages_that_the_line_names_are_there_in_the_run(
     refused = aml("submit", "--environment", "odl", "use.py")
     assert refused.code == 2 and "did you mean old" in refused.err
     assert len(find_runs(folder.store.read())) == 1
+
+
+def test_an_image_that_the_line_names_is_the_runs_container(
+    aml: Aml, project: Path, tmp_path: Path, engine: Engine
+) -> None:
+    make_wheel(tmp_path / "wheels", "tiny", "1.0")
+    (project / "where.py").write_text("import sys\nprint('runs in', sys.prefix)\n")
+    plain = aml("submit", "--image", PYTHON_IMAGE, "--wait", "where.py")
+    assert plain.code == 0 and "runs in /usr/local" in plain.out, plain.err
+    (project / "use.py").write_text("import sys, tiny\nprint('has', tiny.__version__, 'in', sys.prefix)\n")
+    options = ("--pip", f"--find-links {tmp_path / 'wheels'}", "--pip", "tiny")
+    layered = aml("submit", "--image", PYTHON_IMAGE, *options, "--wait", "use.py")
+    assert layered.code == 0 and "has 1.0 in" in layered.out, layered.err

@@ -53,6 +53,7 @@ from aml_jupyter.workspace import (
     save_environment,
     set_secret,
 )
+from aml_jupyter.workspace.environments import keep_wheel
 
 BOUND = 60.0
 STALE = "1000\n"
@@ -364,6 +365,9 @@ def model(client: Client) -> None:
 
 def registered_environment(client: Client) -> None:
     """Register two versions of an environment and delete the first; done again after a kill, it goes on from there."""
+    wheel = Path(client.project, "tiny-1.0-py3-none-any.whl")
+    wheel.write_bytes(b"wheel")
+    assert keep_wheel(client.folder, wheel).read_bytes() == b"wheel"
     first = save_environment(client.folder, "net", {"python": "first"}, version="1")
     save_environment(client.folder, "net", {"python": "changed"})
     if find_environment(client.folder.store.read(), "net", first.version) is not None:

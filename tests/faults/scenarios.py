@@ -446,7 +446,7 @@ SCENARIOS = (
     ),
     Scenario(
         "registered_environment",
-        ("environments.definition", "environments.remove", "journal.append", "store.commit"),
+        ("environments.definition", "environments.remove", "environments.wheel", "journal.append", "store.commit"),
         "registered_environment",
         after=_environments_are_whole,
     ),

@@ -156,6 +156,27 @@ def test_packages_of_a_conda_environment_that_is_there(tmp_path: Path, monkeypat
         Environment.from_existing_conda_environment("mine", str(tmp_path))
 
 
+def test_a_wheel_that_no_index_has_is_kept_by_the_workspace(
+    ws: Workspace, configure: Callable[..., ScriptRunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    wheel = make_wheel(tmp_path / "dist", "tiny", "1.0")
+    address = Environment.add_private_pip_wheel(workspace=ws, file_path=str(wheel))
+    assert Environment.add_private_pip_wheel(ws, wheel) == address  # the same is no other
+    env = Environment("private")
+    env.python.conda_dependencies = packages(address)
+    wheel.unlink()
+    config = configure("import tiny\nassert tiny.__version__ == '1.0'\n")
+    config.run_config.environment = env.register(ws)
+    assert ws_submit(ws, config).wait_for_completion(show_output=False)["status"] == "Completed"
+    make_wheel(tmp_path / "dist", "tiny", "1.0", body="changed = True\n")
+    with pytest.raises(UserErrorException, match="exist_ok=True"):
+        Environment.add_private_pip_wheel(ws, wheel)
+    assert Environment.add_private_pip_wheel(ws, wheel, exist_ok=True) == address
+    with pytest.raises(UserErrorException, match=r"a wheel \(\.whl\) was expected"):
+        Environment.add_private_pip_wheel(ws, tmp_path / "dist")
+
+
 def test_sdk_v1s_import_names_have_it(ws: Workspace) -> None:
     assert sys.modules  # the finder serves them wherever the package is installed
     from azureml.core.environment import Environment as TheirName  # type: ignore[import-not-found]

@@ -129,3 +129,24 @@ def test_a_curated_one_runs(folder: WorkspaceFolder, project: Path) -> None:
     prefix, file = log_of(folder, done.id).split()
     assert file.startswith(prefix) and "environments" in prefix
     assert list_environments(folder.store.read()) == []  # a curated one needs no saving
+
+
+def test_the_password_of_a_registry_is_a_secret_and_comes_back(folder: WorkspaceFolder) -> None:
+    environment = Environment("boxed")
+    environment.docker.base_image = "registry.example.org/team/image:1"
+    registry = environment.docker.base_image_registry
+    registry.address, registry.username, registry.password = "registry.example.org", "me", "hunter2"
+    register_environment(folder, environment)
+    found, _ = find_registered(folder, "boxed")
+    assert found.docker.base_image_registry.password == "hunter2"
+    for path in [*folder.root.glob("aml.db*"), folder.layout.journal, *folder.layout.environments.rglob("*.json")]:
+        assert b"hunter2" not in path.read_bytes()
+
+
+def test_an_untracked_run_leaves_no_environment_behind(
+    folder: WorkspaceFolder, project: Path, tiny: Environment
+) -> None:
+    asked = request(project, tiny)
+    asked.config.run_config.tracked_run = False
+    wait_for_run(folder, submit(folder, asked).run.id, timeout=60)
+    assert list_environments(folder.store.read()) == []
