@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from base_images import PYTHON_IMAGE
+from engine_process import Engine
 from IPython.core.error import UsageError
 from wheels import make_wheel
 
@@ -161,6 +163,12 @@ def test_packages_that_the_line_names_are_there_in_the_cell(
     submit(shell, line, cell)
     assert shell.user_ns["y"][:3] == (21, "1.0", "2.0")
     assert shell.user_ns["y"][3] != sys.prefix
+
+
+def test_a_cell_in_a_container_has_its_values_too(shell: Any, engine: Engine) -> None:
+    shell.user_ns["x"] = 20
+    submit(shell, f"--image {PYTHON_IMAGE} -i x -o y --wait", "import sys\ny = (x + 1, sys.prefix)")
+    assert shell.user_ns["y"] == (21, "/usr/local")
 
 
 def test_values_that_were_changed_are_not_read(shell: Any, folder: WorkspaceFolder) -> None:
