@@ -120,6 +120,13 @@ class Entry:
         """Return the process that builds it, or built it last."""
         return _read(self.path / "builder.json")
 
+    def forget_built(self) -> None:
+        """Take back that it is ready: what it was built into is gone, and is built again from its lock."""
+        found = self.built()
+        if found is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(found.path / READY)
+
     def hold(self) -> Hold | None:
         """Return a hold on what is ready, or None; it cannot be collected before the hold is closed."""
         found = self.built()

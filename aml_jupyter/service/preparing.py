@@ -24,7 +24,7 @@ from aml_jupyter.workspace import RunRecord, attempts, read_definition, transiti
 if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler
 
-__all__ = ["build_ahead", "is_ready", "prepare", "recipe_key"]
+__all__ = ["build_ahead", "is_ready", "prepare", "prepare_again", "recipe_key"]
 
 MOST_BUILDERS = 3
 """How many builders of one run may be killed before the run fails: they may be what uses up the memory."""
@@ -45,6 +45,18 @@ def is_ready(active: ActiveRun) -> bool:
         return True
     active.hold = EnvironmentCache().entry(key).hold()
     return active.hold is not None
+
+
+def prepare_again(active: ActiveRun) -> None:
+    """Have an attempt's environment built again, from its lock: it was ready, and is gone."""
+    key = recipe_key(active.run)
+    if key is None:
+        return
+    log.warning("run %s: its environment %s is gone; it is built again", active.run.id, key)
+    hold, active.hold = active.hold, None
+    if hold is not None:
+        hold.close()
+    EnvironmentCache().entry(key).forget_built()
 
 
 def prepare(service: Reconciler) -> None:

@@ -19,6 +19,7 @@ from aml_jupyter.service.unstarted import end_unstarted, fail
 from aml_jupyter.supervisor.nurse import NurseError
 from aml_jupyter.targets import Handle, Target
 from aml_jupyter.transports.docker_engine import EngineUnavailable
+from aml_jupyter.transports.docker_images import ImageGone
 from aml_jupyter.workspace import (
     RunRecord,
     TargetRecord,
@@ -247,7 +248,10 @@ def _started(service: Reconciler, active: ActiveRun) -> None:
             active.starting = None
         return
     active.backend.release(active.handle)
-    if _is_passing(error, active):
+    if isinstance(error, ImageGone) and active.starts < MOST_STARTS:
+        preparing.prepare_again(active)
+        active.starting = None
+    elif _is_passing(error, active):
         _start_later(service, active, error)
     elif not active.backend.forbid(active.handle, str(error)):
         active.starting = None  # it has started after all

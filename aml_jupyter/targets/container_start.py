@@ -13,7 +13,7 @@ from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.targets.container_place import Placement, creation
 from aml_jupyter.targets.protocol import Container, Needs
 from aml_jupyter.transports.docker_engine import DockerEngine
-from aml_jupyter.transports.docker_images import find_image
+from aml_jupyter.transports.docker_images import ImageGone, find_image
 
 __all__ = ["start_container"]
 
@@ -51,7 +51,7 @@ def start_container(
     control = os.path.join(placement.folder, protocol.CONTROL)
     if standing is None:
         if find_image(engine, container.image) is None:
-            raise ConfigurationError(
+            raise ImageGone(
                 f"The image of run {placement.run_id} was built, and is gone from the Docker engine at {engine.host}. "
                 "Submit the run again: it is built from its lock.",
                 FIELD,

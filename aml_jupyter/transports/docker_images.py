@@ -11,7 +11,7 @@ from typing import Any
 from aml_jupyter.errors import ConfigurationError
 from aml_jupyter.transports.docker_engine import DockerEngine
 
-__all__ = ["ImageFacts", "PythonInImage", "find_image", "find_python", "pull_image", "said_in_image"]
+__all__ = ["ImageFacts", "ImageGone", "PythonInImage", "find_image", "find_python", "pull_image", "said_in_image"]
 
 TRIES = 3
 """How often a pull is tried that failed for what may pass."""
@@ -45,6 +45,10 @@ class ImageFacts:
     variables: Mapping[str, str]
     entrypoint: tuple[str, ...]
     labels: Mapping[str, str]
+
+
+class ImageGone(ConfigurationError):
+    """Say that an engine has lost an image that was built for a run; it can be built again."""
 
 
 @dataclass(frozen=True)
