@@ -12,8 +12,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
-from aml_jupyter.views.progress import progress_bar
-
 if TYPE_CHECKING:
     from aml_jupyter.service import Submission
     from aml_jupyter.views import View
@@ -82,4 +80,6 @@ class TerminalDoor:
 
     def progress(self, label: str, unit: str = "") -> AbstractContextManager[Progress | None]:
         """Draw a bar on standard error when that is a terminal."""
+        from aml_jupyter.views.progress import progress_bar
+
         return progress_bar(label, unit, sys.stderr)

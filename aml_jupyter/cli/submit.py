@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aml_jupyter.cli.common import current_folder, emit_json, open_workspace, pairs, wants_json
 from aml_jupyter.cli.environment_options import add_environment_options, line_environment
@@ -157,8 +155,7 @@ def experiment_name(source: Path) -> str:
     return re.sub(r"[^\w-]+", "-", source.name).strip("-_")[:255] or "experiment"
 
 
-@dataclass(frozen=True)
-class _Given:
+class _Given(NamedTuple):
     """Say what a line names: the folder to snapshot, the script in it, and the arguments."""
 
     source: Path
@@ -270,6 +267,8 @@ def load_configuration(name: str, source: Path, folder: WorkspaceFolder) -> RunC
     from aml_jupyter.workspace import list_targets
 
     place = os.path.expanduser(name)
+    import logging
+
     log = logging.getLogger("aml_jupyter.config")
     was_silent, log.disabled = log.disabled, True  # what it says comes with the submission's notes
     try:

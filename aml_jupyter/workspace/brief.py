@@ -20,7 +20,7 @@ _NAMES = {
     "environments": "SELECT name, 'version ' || max(version) FROM environments GROUP BY name ORDER BY name",
 }
 _RUNS = (
-    "SELECT id, status || CASE WHEN display_name IN ('', 'run_' || id) THEN '' ELSE ' ' || display_name END FROM runs "
+    "SELECT id, status || CASE WHEN display_name IN ('', id, 'run_' || id) THEN '' ELSE ' ' || display_name END FROM runs "
     "WHERE hidden = 0 AND substr(id, 1, ?) = ? ORDER BY seq DESC LIMIT ?"
 )
 
