@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -165,6 +166,8 @@ class Build:
         if self._process is not None:
             self.is_own = True
             self._builders += 1
+            # reaped also where nobody follows it to its end
+            threading.Thread(target=self._process.wait, name="aml-builder", daemon=True).start()
 
     def _look_at_end(self, code: int) -> None:
         failure = self.entry.failure()

@@ -138,3 +138,20 @@ def test_a_build_anew_waits_for_one_that_goes_on(wheels: Path) -> None:
     wait_first()
     make_wheel(wheels, "tiny", "2.0")
     assert "tiny==2.0" in followed(anew)().lock.read_text()
+
+
+def test_a_build_that_nobody_follows_goes_on_and_leaves_no_dead_process(wheels: Path) -> None:
+    import gc
+
+    import psutil
+
+    gate = make_slow_source(wheels, "slow")
+    build = begin_build(recipe_of(wheels, "tiny", "slow"), submitter())
+    entry = build.entry
+    until(lambda: entry.builder_pid() is not None, message="the builder says who it is")
+    builder = entry.builder_pid()
+    del build
+    gc.collect()
+    gate.unlink()
+    until(lambda: entry.built() is not None, 60, "the environment is built")
+    until(lambda: builder is not None and not psutil.pid_exists(builder), message="the builder is reaped")
