@@ -10,8 +10,10 @@ from typing import Any, Final
 from aml_jupyter.errors import ConfigurationError
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.supervisor.faults import fault_point
+from aml_jupyter.targets.container_options import read_arguments
 from aml_jupyter.targets.container_place import Placement, creation
 from aml_jupyter.targets.protocol import Container, Needs
+from aml_jupyter.targets.shell_launch import shell_command
 from aml_jupyter.transports.docker_engine import DockerEngine
 from aml_jupyter.transports.docker_images import ImageGone, find_image
 
@@ -56,7 +58,7 @@ def start_container(
                 "Submit the run again: it is built from its lock.",
                 FIELD,
             )
-        command = _command(container, placement, control)
+        command = _command(container, needs, placement, control)
         place_file = protocol.container_path(control)
         body = creation(container, needs, placement, command, place_file)
         with fault_point("container.create"):
@@ -124,14 +126,11 @@ def _early_end(engine: DockerEngine, placement: Placement, standing: dict[str, A
     )
 
 
-def _command(container: Container, placement: Placement, control: str) -> list[str]:
+def _command(container: Container, needs: Needs, placement: Placement, control: str) -> list[str]:
     """Return the supervisor's command line in the container."""
     archive = next(Path(placement.bundle).glob("*.zip"))
     known = tuple(int(part) for part in container.version.split(".")[:2] if part.isdigit())
     if not container.python or (known and known < OLDEST_PYTHON):
-        raise ConfigurationError(
-            "The run's image has no Python of 3.6 or later. Set environment.python.interpreter_path to the image's Python, "
-            "or use another image.",
-            "environment.python.interpreter_path",
-        )
+        settings = read_arguments(container.arguments)
+        return shell_command(control, int(settings.get("Memory") or needs.memory))
     return [container.python, "-I", "-S", str(archive), "supervise", control]
