@@ -109,6 +109,7 @@ class WholeRun(Run):
     as_of: str
     workspace: str
     node: str | None
+    gpu_list: list[str]
     python: str | None
     log_path: str | None
     log_tail: list[str]
