@@ -96,7 +96,7 @@ def _filled(path: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_schemathesis_finds_nothing(server: JupyterProcess, tmp_path: Path, folder: Any) -> None:
     """No answer is a 500, and every one is as the document says, to the field."""
     create_target(folder, "gpu-box", "computeinstance", {})
@@ -135,7 +135,7 @@ def _schemathesis(
         capture_output=True,
         text=True,
         check=False,
-        timeout=200,
+        timeout=280,
         env={**os.environ, "NO_PROXY": "*", "COLUMNS": "140"},
     )
 
