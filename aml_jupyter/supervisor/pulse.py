@@ -8,7 +8,7 @@ from typing import Any, Set
 
 from .protocol import HEARTBEAT
 
-__all__ = ["TICK", "Pulse", "asked_to_end", "catch_signals"]
+__all__ = ["TICK", "Pulse", "asked_to_end", "catch_signals", "forget_signals"]
 
 TICK = 0.5
 """Seconds after which files that others write are looked at again, at the latest."""
@@ -41,6 +41,11 @@ def asked_to_end() -> bool:
     return signal.SIGTERM in _seen
 
 
+def forget_signals() -> None:
+    """Take what has come so far as said to somebody else."""
+    _seen.clear()
+
+
 def _note(number: int, frame: Any) -> None:
     _seen.add(number)
 
@@ -52,11 +57,17 @@ class Pulse:
         self._heartbeat = os.path.join(control, HEARTBEAT)
         # A run that is over at once needs no heartbeat.
         self._next_beat = time.monotonic() + FIRST_BEAT
-        self._wakened, waker = os.pipe()
+        self._wakened, self._waker = os.pipe()
         os.set_blocking(self._wakened, False)
-        os.set_blocking(waker, False)
-        signal.set_wakeup_fd(waker)
+        os.set_blocking(self._waker, False)
+        signal.set_wakeup_fd(self._waker)
         catch_signals()
+
+    def close(self) -> None:
+        """Give back what waiting takes; signals are still caught."""
+        signal.set_wakeup_fd(-1)
+        os.close(self._wakened)
+        os.close(self._waker)
 
     def beat(self) -> None:
         """Touch the heartbeat when it is due."""

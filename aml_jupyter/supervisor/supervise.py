@@ -8,7 +8,7 @@ forked and held back, ``attempt.json`` is linked into place, and who finds that 
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from . import identity
 from .durable import link_json, sync_folder
@@ -30,7 +30,7 @@ from .watch import watch
 if TYPE_CHECKING:
     from .memory import MemoryLimit
 
-__all__ = ["supervise"]
+__all__ = ["supervise", "supervise_wholly"]
 
 
 class _Files(NamedTuple):
@@ -56,6 +56,11 @@ def supervise(control: str, slot_fds: Sequence[int] = ()) -> int:
         0 when the attempt's result is written, or another supervisor has the attempt; 1 when nothing was started and
         the attempt can be started again.
     """
+    return supervise_wholly(control, slot_fds)[0]
+
+
+def supervise_wholly(control: str, slot_fds: Sequence[int] = ()) -> Tuple[int, bool]:
+    """Do what `supervise` does; tell besides whether all went its usual way, with a result that this process wrote."""
     _own_session()
     become_subreaper()
     log = SupervisorLog(control)
@@ -64,17 +69,24 @@ def supervise(control: str, slot_fds: Sequence[int] = ()) -> int:
         output = _open_output(control)
     except OSError as error:
         log.say("the log of the run cannot be opened: %s" % error)
-        return 1
+        slots.close()
+        return 1, False
     pulse = Pulse(control)
     try:
-        launch = read_launch(control)
-    except OSError as error:
-        log.say("nothing was started: %s" % error)
-        return 1
-    except LaunchError as error:
-        nothing = Launch(control, 0, "", "", [], "", {}, None, 0.0, None)
-        return _Supervision(nothing, slots, log, pulse, output).refuse("start failed", str(error))
-    return _Supervision(launch, slots, log, pulse, output).run()
+        try:
+            launch = read_launch(control)
+        except OSError as error:
+            log.say("nothing was started: %s" % error)
+            return 1, False
+        except LaunchError as error:
+            nothing = Launch(control, 0, "", "", [], "", {}, None, 0.0, None)
+            return _Supervision(nothing, slots, log, pulse, output).refuse("start failed", str(error)), False
+        supervision = _Supervision(launch, slots, log, pulse, output)
+        return supervision.run(), supervision.is_whole
+    finally:
+        slots.close()
+        pulse.close()
+        os.close(output)
 
 
 class _Supervision:
@@ -88,6 +100,7 @@ class _Supervision:
         self._files = _Files(attempt, started_path(launch.control), result, cancel)
         self._started: Optional[float] = None
         self._memory: "Optional[MemoryLimit]" = None
+        self.is_whole = False
 
     def run(self) -> int:
         """Start, watch, conclude."""
@@ -222,7 +235,8 @@ class _Supervision:
         pause = 0.1
         while True:
             try:
-                if not link_json(self._files.result, result, point="supervisor.result", sync_name=False):
+                self.is_whole = link_json(self._files.result, result, point="supervisor.result", sync_name=False)
+                if not self.is_whole:
                     self._log.say("a result was written by somebody else; it stands")
                 return True
             except OSError as error:

@@ -1,6 +1,7 @@
 """Be the warm parent: a tiny detached process that forks a supervisor for each request, and outlives who asked.
 
-``python -I -S <archive> nurse <socket>``. It imports what a supervisor needs once, so that a start costs a fork. It
+``python -I -S <archive> nurse <socket>``. It imports what a supervisor needs once, so that a start costs a fork, or less
+where a supervisor of its is idle (see `crew`). It
 owns the socket and ``<socket>.lock``, reaps what it forked, and leaves when nothing was asked for a minute and no supervisor
 of its is left. Killing it harms no run.
 """
@@ -12,18 +13,15 @@ import resource  # noqa: F401 (os.wait4 would import it anew in every supervisor
 import select
 import signal
 import socket
-import sys
 import time
-import traceback
 from typing import Any, Dict, List, Set
 
 from . import faults
+from .crew import Crew, work
 from .faults import fault_point
-from .keeper import keep, read_place
 from .kernel import oom_kills
 from .peers import is_same_user, receive, send
 from .pulse import asked_to_end, catch_signals
-from .supervise import supervise
 
 __all__ = ["serve"]
 
@@ -81,6 +79,7 @@ class _WarmParent:
         self._lock = lock
         self._inode = os.stat(path).st_ino
         self._children: Set[int] = set()
+        self._crew = Crew()
         self._wakened, self._waker = os.pipe()
         os.set_blocking(self._wakened, False)
         os.set_blocking(self._waker, False)
@@ -98,9 +97,11 @@ class _WarmParent:
         last = time.monotonic()
         while self._is_wanted(last) and self._is_reachable() and not asked_to_end():
             self._reap()
-            ready, _, _ = select.select([self._door.fileno(), self._wakened], [], [], 1.0)
+            waited = [self._door.fileno(), self._wakened, *self._crew.descriptors()]
+            ready = select.select(waited, [], [], 1.0)[0]
             if self._wakened in ready:
                 os.read(self._wakened, 4096)
+            self._crew.hear(ready)
             if self._door.fileno() in ready:
                 self._answer()
                 last = time.monotonic()
@@ -156,33 +157,34 @@ class _WarmParent:
         if request.get("op") != "spawn" or not isinstance(control, str) or not os.path.isabs(control):
             return {"ok": False, "message": "spawn with the absolute path of a control folder was expected"}
         faults.rearm(request.get("faults") or {})
-        try:
-            with fault_point("nurse.fork"):
-                pid = os.fork()
-                if pid == 0:
-                    self._become_supervisor(control, fds, connection)
-        except OSError as error:
-            return {"ok": False, "message": "no process could be forked: %s" % error}
+        idle = self._crew.give(request, fds)
+        if idle is not None:
+            return {"ok": True, "pid": idle}
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                with fault_point("nurse.fork"):
+                    pid = os.fork()
+                    if pid == 0:
+                        ours.close()
+                        self._become_supervisor(control, fds, connection, theirs)
+            except OSError as error:
+                ours.close()
+                return {"ok": False, "message": "no process could be forked: %s" % error}
         self._children.add(pid)
+        self._crew.add(ours, pid)
         return {"ok": True, "pid": pid}
 
-    def _become_supervisor(self, control: str, fds: List[int], connection: socket.socket) -> None:
+    def _become_supervisor(
+        self, control: str, fds: List[int], connection: socket.socket, parent: socket.socket
+    ) -> None:
         """Supervise, then leave this forked process; never return."""
-        code = 1
         try:
             connection.close()
             self._door.close()
+            self._crew.close()
             for fd in (self._lock, self._wakened, self._waker):
                 os.close(fd)
-            place = read_place(control)
-            code = supervise(control, fds) if place is None else keep(control, place, fds)
-        except BaseException:
-            _leave_words(control)
+            work(parent, control, fds)
         finally:
-            os._exit(code)
-
-
-def _leave_words(control: str) -> None:
-    from .supervisor_log import SupervisorLog
-
-    SupervisorLog(control).say("this supervisor failed:\n" + "".join(traceback.format_exception(*sys.exc_info())))
+            os._exit(0)

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from aml_jupyter.errors import ComputeTargetException
@@ -151,13 +152,23 @@ def gpu_names(field: str, value: object) -> tuple[str, ...]:
 
 def may_have_gpus(setting: object) -> bool:
     """Tell, without asking anybody, whether there may be GPUs for runs to see."""
-    return setting is not None or surely_has_gpus(setting) or shutil.which(QUESTION[0]) is not None
+    return setting is not None or surely_has_gpus(setting) or _signs()[1]
 
 
 def surely_has_gpus(setting: object) -> bool:
     """Tell, without asking anybody, whether somebody says that there are GPUs, or the system has their devices."""
     said = setting if setting is not None else os.environ.get("AML_GPUS", "").strip() or None
-    return str(said).strip() != "0" if said is not None else bool(_device_files())
+    return str(said).strip() != "0" if said is not None else _signs()[0]
+
+
+def _signs() -> tuple[bool, bool]:
+    """Tell whether there are devices, and whether there is an nvidia-smi; asked for every run, so remembered for a while."""
+    return _look_for_signs(os.environ.get("PATH", ""), int(time.monotonic() / 10))
+
+
+@lru_cache(maxsize=2)
+def _look_for_signs(path: str, _moment: int) -> tuple[bool, bool]:
+    return bool(_device_files()), shutil.which(QUESTION[0], path=path) is not None
 
 
 def _chosen(names: Sequence[str], value: object, found: Sequence[Gpu]) -> tuple[Gpu, ...]:

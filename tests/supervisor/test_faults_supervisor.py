@@ -41,7 +41,8 @@ STARTING = [
     "supervisor.result",
     "supervisor.kill",
 ]
-ELSEWHERE = ["supervisor.discard", "supervisor.go", "nurse.leave", "identity.end_survivor"]
+ELSEWHERE_TOO = ["supervisor.group", "supervisor.drop_group", "keeper.touch", "keeper.remove"]
+ELSEWHERE = ["supervisor.discard", "supervisor.go", "nurse.leave", "identity.end_survivor", *ELSEWHERE_TOO]
 RUNNERS = ["cell.sync", "cell.outputs", "cell.summary", "cell.discard", "notebook.publish"]
 OTHER_SYSTEMS = ["supervisor.probe", "identity.ps", "kernel.ps"]
 DEFAULTS = ["durable.write", "durable.link"]
