@@ -71,11 +71,11 @@ def _ending(sweep: Sweep, now: float) -> tuple[str, str] | None:
     minutes = sweep.definition["max_duration_minutes"]
     if now - sweep.started > 60 * minutes:
         return "Completed", f"max_duration_minutes ({minutes}) is over"
-    ended = [child for child in sweep.children if child.is_final]
+    failed = [child for child in sweep.children if child.status == "Failed"]
     bound = min(FAILURES_THAT_END, int(sweep.definition["max_total_jobs"]))
-    has_failed = all(child.status == "Failed" and not child.values for child in ended)
-    if len(ended) >= bound and has_failed and not any(child.values for child in sweep.children):
-        return "Failed", f"the first {len(ended)} children all failed{_common_cause(ended)}"
+    is_hopeless = not any(child.values or child.status == "Completed" for child in sweep.children)
+    if len(failed) >= bound and is_hopeless:
+        return "Failed", f"the first {len(failed)} children all failed{_common_cause(failed)}"
     return None
 
 

@@ -21,6 +21,7 @@ from .compute import (
     RemoteCompute,
 )
 from .experiment import Experiment
+from .hyperdrive_run import HyperDriveRun
 from .interactive import InteractiveRun
 from .keyvault import Keyvault
 from .model import Model
@@ -39,6 +40,7 @@ __all__ = [
     "DsvmCompute",
     "Experiment",
     "HDInsightCompute",
+    "HyperDriveRun",
     "InteractiveRun",
     "Keyvault",
     "KubernetesCompute",

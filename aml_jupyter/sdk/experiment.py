@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.config import ScriptRunConfig, bytes_of
+from aml_jupyter.config.sweeps import HyperDriveConfig
 from aml_jupyter.errors import UserErrorException, nearest
+from aml_jupyter.sdk.hyperdrive_run import HyperDriveRun
 from aml_jupyter.sdk.mapping import texts_by_name
 from aml_jupyter.sdk.run import Run
 from aml_jupyter.sdk.unbuilt import unbuilt
 from aml_jupyter.service import SubmitRequest, create_experiment, submit
+from aml_jupyter.service.sweeps import submit_sweep
 from aml_jupyter.views.progress import shown_progress
 from aml_jupyter.workspace import WorkspaceFolder, list_experiments
 
@@ -69,13 +72,15 @@ class Experiment:
         names = [record.name for record in list_experiments(workspace.folder.store.read())]
         return [Experiment(workspace, name) for name in names if experiment_name in (None, name)]
 
-    def submit(self, config: ScriptRunConfig, tags: Mapping[str, str] | None = None, **options: Any) -> Run:
+    def submit(
+        self, config: ScriptRunConfig | HyperDriveConfig, tags: Mapping[str, str] | None = None, **options: Any
+    ) -> Run:
         """Snapshot the source directory and queue a run; returns as soon as that is on disk.
 
         Parameters
         ----------
-        config : ScriptRunConfig
-            What to run, and where.
+        config : ScriptRunConfig or HyperDriveConfig
+            What to run, and where; or a sweep of it.
         tags : dict, optional
             Tags of the run.
         **options
@@ -85,13 +90,16 @@ class Experiment:
         Returns
         -------
         Run
-            The queued run.
+            The queued run; a `HyperDriveRun` for a sweep.
 
         Raises
         ------
         UserErrorException
             When the configuration is wrong, or of a class that is not built yet; nothing was copied then.
         """
+        sweep = config if isinstance(config, HyperDriveConfig) else None
+        if isinstance(config, HyperDriveConfig):
+            config = config.run_config
         if not isinstance(config, ScriptRunConfig):
             raise _refusal(config)
         for name in options:
@@ -106,10 +114,11 @@ class Experiment:
         wanted = {"experiment": self.name, "kind": kind, "tags": texts_by_name(tags, "tags"), **options}
         with shown_progress(f"snapshot of {config.source_directory}", "bytes") as progress:
             request = SubmitRequest(config=config, **{"progress": progress, **wanted})
-            submission = submit(self.workspace.folder, request)
+            folder = self.workspace.folder
+            submission = submit(folder, request) if sweep is None else submit_sweep(folder, sweep, request)
         for note in submission.notes:
             print(note)
-        return Run(self, submission.run.id)
+        return Run(self, submission.run.id) if sweep is None else HyperDriveRun(self, submission.run.id)
 
     def start_logging(
         self,
@@ -181,8 +190,6 @@ class Experiment:
 def _refusal(config: Any) -> UserErrorException:
     """Return the error for something else than a ScriptRunConfig."""
     coming = {
-        "HyperDriveConfig": "sweeps",
-        "HyperDriveRunConfig": "sweeps",
         "Pipeline": "pipelines",
         "PublishedPipeline": "pipelines",
         "AutoMLConfig": "automated machine learning",

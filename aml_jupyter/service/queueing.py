@@ -132,7 +132,10 @@ def _write_and_commit(
             durable.sync_folder(str(place.path.parent))
         with folder.store.transaction() as tx:
             target_for_runs(tx, definition["target"])  # it may have been deleted while the snapshot was taken
-            insert_run(tx, definition, status="Queued", reason="")
+            if "sweep" in definition:
+                insert_run(tx, definition, status="Running", reason="", in_process=True)
+            else:
+                insert_run(tx, definition, status="Queued", reason="")
             if definition["properties"]:
                 add_properties(tx, definition["id"], definition["properties"])
         ensure_service(folder)

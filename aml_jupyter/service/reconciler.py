@@ -19,6 +19,7 @@ from aml_jupyter.service import compute, ending, in_process, ingestion, preparin
 from aml_jupyter.service.active import ActiveRun, Full
 from aml_jupyter.service.client import socket_path
 from aml_jupyter.service.lease import Lease
+from aml_jupyter.service.sweeps import Sweeps
 from aml_jupyter.service.unstarted import fail
 from aml_jupyter.service.untracked import Untracked
 from aml_jupyter.service.wakeup import WakeSocket
@@ -103,6 +104,7 @@ class Reconciler:
         self.targets: list[TargetRecord] = []
         self.untracked = Untracked(folder, lease)
         on_news(wakeup.wake)
+        self.sweeps = Sweeps(folder, lease.epoch, wakeup.wake)
         self._version: int | None = None
         self._idle_since = time.monotonic()
         self._looked_for_lost = self._tidied = float("-inf")
@@ -154,6 +156,7 @@ class Reconciler:
             self.settle()
             starting.launch_claimed(self)
         starting.stage_ahead(self)
+        self.sweeps.look()
         self.end_lost_runs()
         self.untracked.remove()
         self.tidy_targets()
@@ -221,9 +224,9 @@ class Reconciler:
 
     def shut_down(self) -> None:
         """Wait for what the pools are doing, and drop what they have not begun."""
-        for pool in (self.starts, self.endings, self.answers):
+        for pool in (self.starts, self.endings, self.answers, self.sweeps.pool):
             pool.shutdown(wait=False, cancel_futures=True)
-        for pool in (self.starts, self.endings, self.answers):
+        for pool in (self.starts, self.endings, self.answers, self.sweeps.pool):
             pool.shutdown(wait=True)
 
     # -- shared ------------------------------------------------------------------------------------------------
@@ -261,7 +264,7 @@ class Reconciler:
 
     def _leave_if_idle(self) -> bool:
         """Leave inside the transaction that finds no open run, when the linger time has passed."""
-        if self.active or self.queue_may_move:
+        if self.active or self.queue_may_move or self.sweeps.any_open:
             self._idle_since = time.monotonic()
         if time.monotonic() - self._idle_since < self.linger_seconds:
             return False
@@ -270,7 +273,7 @@ class Reconciler:
         if time.monotonic() - self._idle_since < self.linger_seconds + TIDY_BOUND and self.tidy_targets(now=True):
             return False
         with self.folder.store.transaction(epoch=self.lease.epoch) as tx:
-            if count_open_runs(tx):
+            if count_open_runs(tx) or self.sweeps.any_open:
                 self._idle_since = time.monotonic()
                 self.queue_may_move = True
                 return False

@@ -58,7 +58,7 @@ class SubmitRequest:
 
     `overlay` maps names to the content of files that join the snapshot; `inputs` is the pickled values of a cell
     (``values.pkl``), `cell` and `notebook` are stored in the definition as they are. `memory` is in bytes. `notes` is what the
-    caller has to say already.
+    caller has to say already. `sweep` makes it a sweep (`sweeps.submit_sweep` fills it in).
     """
 
     config: ScriptRunConfig
@@ -84,6 +84,7 @@ class SubmitRequest:
     notes: tuple[str, ...] = ()
     progress: Callable[[int, int], None] | None = None
     run_id: str | None = None
+    sweep: Mapping[str, Any] | None = None
 
 
 def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
@@ -276,7 +277,10 @@ def _definition(
     """Return the content of ``run.json``."""
     config, run_config = request.config, request.config.run_config
     run_id = request.run_id or new_run_id(request.experiment)
+    sweep = {"sweep": dict(request.sweep)} if request.sweep is not None else {}
+    sweep_kind = request.sweep["kind"] if request.sweep is not None else None
     return {
+        **sweep,
         "format": 1,
         "id": run_id,
         "experiment": request.experiment,
@@ -288,7 +292,7 @@ def _definition(
         "source_directory": str(source),
         "snapshot": None,
         "script": script,
-        "command": config.command if request.kind == "command" else None,
+        "command": config.command if "command" in (request.kind, sweep_kind) else None,
         "arguments": _arguments(config.arguments),
         "parameters": dict(request.parameters),
         "run_config": run_config.to_dict(),
@@ -312,7 +316,7 @@ def _definition(
         "properties": {
             **git_properties(source),
             **{str(key): str(value) for key, value in request.properties.items()},
-            "azureml.runsource": "azureml.scriptrun",
+            "azureml.runsource": "azureml.scriptrun" if sweep_kind is None else request.kind,
         },
         "created": time.time(),
         "hidden": request.hidden,

@@ -8,7 +8,14 @@ from .records import RunRecord
 from .rows import OPEN, load_runs
 from .states import ACTIVE
 
-__all__ = ["active_runs", "count_open_runs", "next_in_line", "open_in_process_runs", "queued_targets"]
+__all__ = [
+    "active_runs",
+    "count_open_runs",
+    "next_in_line",
+    "open_in_process_runs",
+    "queued_targets",
+    "runs_of_ended_sweeps",
+]
 
 _ACTIVE = ", ".join(f"'{state}'" for state in sorted(ACTIVE))
 
@@ -21,6 +28,16 @@ def active_runs(db: sqlite3.Connection) -> list[RunRecord]:
 def open_in_process_runs(db: sqlite3.Connection) -> list[RunRecord]:
     """Return the runs inside processes that have not ended, oldest first, without their tags and properties."""
     return load_runs(db, f"WHERE {OPEN} AND r.in_process = 1 ORDER BY r.seq", labels=False)
+
+
+def runs_of_ended_sweeps(db: sqlite3.Connection) -> list[RunRecord]:
+    """Return the children of sweeps that have ended, where they have not ended and nobody asked them to."""
+    return load_runs(
+        db,
+        f"WHERE {OPEN} AND r.in_process = 0 AND r.cancel_requested IS NULL AND EXISTS (SELECT 1 FROM runs AS p "
+        "WHERE p.id = r.parent AND p.kind = 'hyperdrive' AND p.status IN ('Completed', 'Failed', 'Canceled')) ORDER BY r.seq",
+        labels=False,
+    )
 
 
 def queued_targets(db: sqlite3.Connection) -> list[str]:

@@ -119,7 +119,7 @@ def bear(tx: sqlite3.Connection, birth: Birth, number: int) -> None:
             parent = birth.parent or birth.owner
             start_child(tx, owner, birth.attempt, birth.run, parent, birth.name, birth.time, number)
         return
-    interactive = "process" in birth.definition
+    interactive = "process" in birth.definition or birth.definition["kind"] == "hyperdrive"
     status, reason = ("Running", "in this process") if interactive else ("Queued", "")
     insert_run(tx, birth.definition, status=status, reason=reason, in_process=interactive, number=number)
     tx.execute("UPDATE transitions SET time = ? WHERE run = ?", (birth.time, birth.run))

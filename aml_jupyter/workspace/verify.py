@@ -111,7 +111,7 @@ def _wrong_definitions(folder: WorkspaceFolder, db: sqlite3.Connection) -> list[
     problems = []
     for run, parent, stored in db.execute(
         "SELECT r.id, r.parent, d.value FROM runs AS r LEFT JOIN definitions AS d ON d.run = r.id "
-        "WHERE r.in_process = 0 OR r.kind = 'interactive'"
+        "WHERE r.in_process = 0 OR r.kind IN ('interactive', 'hyperdrive')"
     ):
         path = folder.layout.run(run).definition
         who = f"run {run}{' of ' + parent if parent else ''}"

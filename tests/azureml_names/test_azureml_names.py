@@ -31,7 +31,7 @@ WHERE = {
     "azureml.core.compute_target": "ComputeTarget ComputeTargetException",
     "azureml.exceptions": "ActivityFailedException ComputeTargetException UserErrorException",
     "azureml.train.hyperdrive": "BanditPolicy BayesianParameterSampling EarlyTerminationPolicy GridParameterSampling "
-    "HyperDriveConfig HyperParameterSampling MedianStoppingPolicy NoTerminationPolicy PrimaryMetricGoal "
+    "HyperDriveConfig HyperDriveRun HyperParameterSampling MedianStoppingPolicy NoTerminationPolicy PrimaryMetricGoal "
     "RandomParameterSampling TruncationSelectionPolicy choice lognormal loguniform normal qlognormal qloguniform qnormal "
     "quniform randint uniform",
     "azureml.train.hyperdrive.parameter_expressions": "choice lognormal loguniform normal qlognormal qloguniform qnormal "
@@ -76,8 +76,8 @@ def test_what_is_to_come_says_so_at_its_import() -> None:
             importlib.import_module(module)
     with pytest.raises(ImportError, match=r"azureml\.core\.Dataset is not built yet"):
         from azureml.core import Dataset  # noqa: F401
-    with pytest.raises(ImportError, match=r"azureml\.train\.hyperdrive\.HyperDriveRun is not built yet"):
-        from azureml.train.hyperdrive import HyperDriveRun  # noqa: F401
+    with pytest.raises(ImportError, match=r"azureml\.train\.hyperdrive\.search is not built yet"):
+        from azureml.train.hyperdrive import search  # noqa: F401
     with pytest.raises(ModuleNotFoundError, match=r"No module named 'azureml\.nonsense'"):
         importlib.import_module("azureml.nonsense")
     with pytest.raises(ImportError, match="cannot import name 'Nonsense'"):

@@ -169,6 +169,7 @@ def test_children_that_all_fail_at_once_end_the_sweep_with_their_cause() -> None
     said = "the first 5 children all failed: ModuleNotFoundError: No module named 'torch'"
     assert decide(configure(), *failed, running) == [StopChild(5, said)]
     assert decide(configure(), *failed) == [FinishSweep("Failed", said)]
+    assert decide(configure(), *failed, ended(5, "Canceled", (), stop_reason=said)) == [FinishSweep("Failed", said)]
     assert [action.number for action in decide(configure(), *failed[:4])] == [4, 5]
     learned = [*failed[:4], ended(4, "Completed")]
     assert [action.number for action in decide(configure(), *learned)] == [5]

@@ -63,7 +63,7 @@ def compute_findings(file: str, path: Path) -> Iterator[Finding]:
 
 
 def sweep_findings(file: str, path: Path) -> Iterator[Finding]:
-    """Yield whether a HyperDrive configuration can be read; sweeps cannot be run yet."""
+    """Yield whether a HyperDrive configuration can be read; the command that takes one is not built yet."""
     from aml_jupyter.config.sweeps import read_hdconfig
 
     try:
@@ -72,7 +72,7 @@ def sweep_findings(file: str, path: Path) -> Iterator[Finding]:
     except AmlError as error:
         yield Finding(file, _line_in(str(error)), "HyperDrive configuration", "broken", str(error))
     else:
-        text = "it can be read, and sweeps cannot be run yet"
+        text = "it can be read, and aml run submit-hyperdrive is not here yet: HyperDriveConfig.load reads it"
         yield Finding(file, 0, "HyperDrive configuration", "missing", text)
 
 

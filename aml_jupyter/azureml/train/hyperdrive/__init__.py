@@ -28,6 +28,7 @@ from aml_jupyter.config.sweeps import (
     randint,
     uniform,
 )
+from aml_jupyter.sdk import HyperDriveRun
 
 HyperDriveRunConfig = HyperDriveConfig  # its name before 1.0
 
@@ -37,6 +38,7 @@ __all__ = [
     "EarlyTerminationPolicy",
     "GridParameterSampling",
     "HyperDriveConfig",
+    "HyperDriveRun",
     "HyperDriveRunConfig",
     "HyperParameterSampling",
     "MedianStoppingPolicy",
@@ -58,4 +60,4 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    refuse_name("azureml.train.hyperdrive", name, ["HyperDriveRun", "search"])
+    refuse_name("azureml.train.hyperdrive", name, ["search"])

@@ -1,0 +1,308 @@
+"""Carry out what the controller of a sweep decides: rows in, its actions into rows and requests.
+
+A sweep is a run of kind ``hyperdrive`` that holds no slot and has no process; its children are ordinary runs called
+``<sweep>_<number>``, with the sweep's snapshot and environment. Sampling takes its time in a thread of its own, so the loop never
+waits for it. A service that is killed in between finds in the rows what was done, and the controller says the rest again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from aml_jupyter.config.sweeps import HyperDriveConfig
+from aml_jupyter.errors import AmlError
+from aml_jupyter.hyperdrive import (
+    Child,
+    FinishSweep,
+    Judged,
+    Sampler,
+    Say,
+    StartChild,
+    StopChild,
+    Sweep,
+    Trial,
+    step,
+    trial_of,
+)
+from aml_jupyter.service.actions import request_end
+from aml_jupyter.service.queueing import Submission
+from aml_jupyter.service.submission import SubmitRequest, submit
+from aml_jupyter.supervisor import durable
+from aml_jupyter.workspace import (
+    RunRecord,
+    WorkspaceFolder,
+    add_properties,
+    append_change,
+    find_runs,
+    get_run,
+    insert_run,
+    latest_event,
+    list_metrics,
+    metric_values,
+    read_definition,
+    record_event,
+    transition,
+    update_run,
+    write_definition,
+)
+from aml_jupyter.workspace.queue import open_in_process_runs, runs_of_ended_sweeps
+from aml_jupyter.workspace.states import FINAL
+
+__all__ = ["HYPERPARAMETERS", "KIND", "Sweeps", "submit_sweep"]
+
+KIND = "hyperdrive"
+HYPERPARAMETERS = "hyperparameters"
+"""The property of a child that has its parameters, as JSON."""
+
+LOOK_ANYWAY = 2.0
+"""Seconds after which a sweep is looked at though nothing has happened: durations and silence are judged by the clock."""
+
+PAUSE_WITHOUT_SWEEPS = 0.25
+"""Seconds between two looks while there is no sweep, so that a busy queue pays nothing for them."""
+
+log = logging.getLogger("aml_jupyter.service")
+
+
+def submit_sweep(
+    folder: WorkspaceFolder, config: HyperDriveConfig, request: SubmitRequest, seed: int | None = None
+) -> Submission:
+    """Check, snapshot and begin a sweep; durable when it returns.
+
+    Parameters
+    ----------
+    folder : WorkspaceFolder
+        The workspace.
+    config : HyperDriveConfig
+        The sweep.
+    request : SubmitRequest
+        What each child is submitted with; its `config` is the sweep's `run_config`.
+    seed : int, optional
+        What stands for the sampling's own seed where it has none; made up unless given.
+
+    Raises
+    ------
+    UserErrorException
+        When something is wrong with it, or what samples is not installed; nothing was copied then.
+    """
+    config.check_arguments()
+    seed = uuid.uuid4().int % 2**31 if seed is None else seed
+    definition = config.to_dict()
+    Sampler(config.hyperparameter_sampling, definition["primary_metric_config"]["goal"], seed).suggest([], [], 0)
+    sweep = {"config": definition, "seed": seed, "kind": request.kind}
+    return submit(folder, replace(request, kind=KIND, sweep=sweep, run_id=request.run_id or f"HD_{uuid.uuid4()}"))
+
+
+class Sweeps:
+    """Own the thread in which sweeps are looked at, and what is remembered between two looks to save time.
+
+    Parameters
+    ----------
+    folder : WorkspaceFolder
+        The workspace.
+    epoch : int
+        The service's; every transaction checks it.
+    wake : callable
+        Ends the loop's sleep when something was done.
+    """
+
+    def __init__(self, folder: WorkspaceFolder, epoch: int, wake: Callable[[], None]) -> None:
+        self.folder, self.epoch, self.wake = folder, epoch, wake
+        self.pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aml-sweep")
+        self.any_open = False
+        self._looking: Future[None] | None = None
+        self._seen = -1
+        self._looked = float("-inf")
+        self._samplers: dict[str, Sampler] = {}
+        self._ended: dict[str, Child] = {}
+        self._judged: dict[str, int] = {}
+        self._prior: dict[str, list[Trial]] = {}
+
+    def look(self) -> None:
+        """Begin a look at the open sweeps, unless one goes on or nothing can have changed."""
+        if self._looking is not None and not self._looking.done():
+            return
+        if not self.any_open and time.monotonic() - self._looked < PAUSE_WITHOUT_SWEEPS:
+            return
+        newest = latest_event(self.folder.store.read())
+        if newest == self._seen and time.monotonic() - self._looked < LOOK_ANYWAY:
+            return
+        self._seen, self._looked = newest, time.monotonic()
+        self._looking = self.pool.submit(self._look)
+
+    def _look(self) -> None:
+        try:
+            db = self.folder.store.read()
+            leftover = runs_of_ended_sweeps(db)
+            if leftover:
+                self._stop({run.id: "the sweep has ended" for run in leftover})
+            found = [run for run in open_in_process_runs(db) if run.kind == KIND]
+            self.any_open = bool(found)
+            for run in found:
+                self._one(run)
+        except Exception:
+            log.exception("unexpected error while looking at sweeps, trying again")
+            self._seen = -1
+
+    def _one(self, run: RunRecord) -> None:
+        told = run.definition["sweep"]
+        metric = told["config"]["primary_metric_config"]
+        rows = {
+            child.id: self._child(child, metric["name"]) for child in find_runs(self.folder.store.read(), parent=run.id)
+        }
+        children = sorted(rows.values(), key=lambda child: child.number)
+        sweep = Sweep(
+            told["config"],
+            self._with_other_metrics(run, children),
+            run.created,
+            prior=self._prior_of(run),
+            said=(run.reason,),
+        )
+        try:
+            if run.id not in self._samplers:
+                self._samplers[run.id] = Sampler(told["config"]["generator_config"], metric["goal"], int(told["seed"]))
+            actions = step(sweep, self._samplers[run.id], time.time())
+        except AmlError as error:
+            actions = [FinishSweep("Failed", str(error))]
+        starts = [action for action in actions if isinstance(action, StartChild)]
+        if starts:
+            self._start(run, starts)
+        self._stop({f"{run.id}_{action.number}": action.reason for action in actions if isinstance(action, StopChild)})
+        for action in actions:
+            if isinstance(action, Judged):
+                self._judged[f"{run.id}_{action.number}"] = action.interval
+            elif isinstance(action, Say):
+                self._say(run, action.text)
+            elif isinstance(action, FinishSweep):
+                self._finish(run, action)
+        if any(not isinstance(action, Judged) for action in actions):
+            self.wake()
+
+    def _child(self, run: RunRecord, metric: str) -> Child:
+        """Return a child as the controller knows it; one that has ended is read once."""
+        known = self._ended.get(run.id)
+        if known is not None:
+            return known
+        db = self.folder.store.read()
+        values, _, times = metric_values(db, run.id, metric)
+        numbers = tuple(float(value) if isinstance(value, (int, float)) else float("nan") for value in values)
+        written = json.loads(run.properties.get(HYPERPARAMETERS) or "{}")
+        child = Child(
+            int(run.id.rpartition("_")[2]),
+            written,
+            run.status,
+            numbers,
+            run.started,
+            run.ended,
+            times[-1] if times else None,
+            self._judged.setdefault(run.id, max(len(numbers) - 1, 0)),
+            None if run.cancel_requested is None else run.reason,
+            error=_last_words(run),
+        )
+        if child.is_final:
+            self._ended[run.id] = child
+        return child
+
+    def _with_other_metrics(self, run: RunRecord, children: list[Child]) -> list[Child]:
+        """Return the children, the first ones with what else they logged while none has logged the primary metric."""
+        if any(child.values for child in children):
+            return children
+        db = self.folder.store.read()
+        told = [
+            replace(child, other_metrics=tuple(metric.name for metric in list_metrics(db, f"{run.id}_{child.number}")))
+            for child in children[:3]
+        ]
+        return told + children[3:]
+
+    def _prior_of(self, run: RunRecord) -> list[Trial]:
+        """Return the ended children of the sweeps that this one resumes from, oldest first."""
+        if run.id not in self._prior:
+            config = run.definition["sweep"]["config"]
+            metric = config["primary_metric_config"]
+            earlier = [
+                self._child(child, metric["name"])
+                for parent in config.get("resume_from", [])
+                for child in reversed(find_runs(self.folder.store.read(), parent=parent))
+            ]
+            self._prior[run.id] = [trial_of(child, metric["goal"]) for child in earlier if child.is_final]
+        return self._prior[run.id]
+
+    def _start(self, run: RunRecord, starts: list[StartChild]) -> None:
+        """Write the folders of new children, then their rows in one transaction."""
+        template = read_definition(self.folder.layout, run.id)
+        made = [_child_definition(template, start.number, start.parameters) for start in starts]
+        for definition in made:
+            self.folder.layout.run(definition["id"]).path.mkdir(parents=True, exist_ok=True)
+            write_definition(self.folder.layout, definition)
+        durable.sync_folder(str(self.folder.layout.runs))
+        with self.folder.store.transaction(epoch=self.epoch) as tx:
+            if get_run(tx, run.id).status in FINAL:
+                return
+            for definition in made:
+                insert_run(tx, definition)
+                add_properties(tx, definition["id"], definition["properties"])
+
+    def _stop(self, reasons: Mapping[str, str]) -> None:
+        for run_id, reason in reasons.items():
+            with self.folder.store.transaction(epoch=self.epoch) as tx:
+                request_end(self.folder, tx, get_run(tx, run_id), reason)
+
+    def _say(self, run: RunRecord, text: str) -> None:
+        log.info("sweep %s: %s", run.id, text)
+        with self.folder.store.transaction(epoch=self.epoch) as tx:
+            update_run(tx, run.id, reason=text)
+            record_event(tx, "run.note", run.id, {"text": text})
+
+    def _finish(self, run: RunRecord, action: FinishSweep) -> None:
+        now = time.time()
+        error = {"type": "SweepFailed", "message": action.reason} if action.status == "Failed" else None
+        change = {"op": "end", "status": action.status, "reason": action.reason, "ended": now, "error": error}
+        with self.folder.store.transaction(epoch=self.epoch) as tx:
+            if get_run(tx, run.id).status in FINAL:
+                return
+            append_change(self.folder, run.id, change)
+            transition(tx, run.id, action.status, action.reason, ended=now, error=error)
+        self._samplers.pop(run.id, None)
+
+
+def _child_definition(template: Mapping[str, Any], number: int, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ``run.json`` of a child: the sweep's, with its parameters behind the arguments."""
+    words = [word for name, value in parameters.items() for word in (name, _as_word(value))]
+    child = {key: value for key, value in template.items() if key != "sweep"}
+    run_id = f"{template['id']}_{number}"
+    child |= {
+        "id": run_id,
+        "parent": template["id"],
+        "kind": template["sweep"]["kind"],
+        "number": None,
+        "created": time.time(),
+    }
+    child["display_name"] = f"{template['display_name']}_{number}"
+    child["properties"] = {**template["properties"], "azureml.runsource": "azureml.scriptrun"}
+    child["properties"][HYPERPARAMETERS] = json.dumps(parameters)
+    if template["command"] is None:
+        child["arguments"] = [*template["arguments"], *words]
+    elif isinstance(template["command"], str):
+        child["command"] = " ".join([template["command"], *map(shlex.quote, words)])
+    else:
+        child["command"] = [*template["command"], *words]
+    return child
+
+
+def _last_words(run: RunRecord) -> str:
+    """Return the last line that a failed run has logged; where there is none, why it failed."""
+    error = run.error or {}
+    tail = error.get("log_tail") or ""
+    lines = tail if isinstance(tail, list) else str(tail).splitlines()
+    return next((str(line).strip() for line in reversed(lines) if str(line).strip()), str(error.get("message") or ""))
+
+
+def _as_word(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, (dict, list)) else str(value)

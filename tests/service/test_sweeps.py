@@ -1,0 +1,192 @@
+"""Sweeps from submit to end, by a real service; killed on the way, it goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import until
+
+from aml_jupyter.config import ScriptRunConfig
+from aml_jupyter.config.sweeps import (
+    BanditPolicy,
+    BayesianParameterSampling,
+    GridParameterSampling,
+    HyperDriveConfig,
+    RandomParameterSampling,
+    choice,
+    uniform,
+)
+from aml_jupyter.errors import UserErrorException
+from aml_jupyter.sdk import Experiment, HyperDriveRun, Workspace
+from aml_jupyter.service import cancel_run, ensure_service, service_status, wait_for_run
+from aml_jupyter.workspace import RunRecord, WorkspaceFolder, find_runs, get_run, rebuild_workspace, verify_workspace
+
+LOGS = """
+import argparse, sys, time
+from azureml.core import Run
+parser = argparse.ArgumentParser()
+parser.add_argument("--x", type=float)
+parser.add_argument("--kind", default="a")
+parser.add_argument("--steps", type=int, default=1)
+args = parser.parse_args()
+open({ledger!r}, "a").write("%s %s\\n" % (args.x, args.kind))
+for _ in range(args.steps):
+    Run.get_context().log("loss", (args.x - 0.3) ** 2 + 0.1)
+    time.sleep({pause})
+"""
+
+
+@pytest.fixture
+def experiment(folder: WorkspaceFolder) -> Experiment:
+    return Experiment(Workspace(folder), "sweeps")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    return tmp_path / "ledger"
+
+
+@pytest.fixture
+def configure(project: Path, ledger: Path) -> Any:
+    def make(pause: float = 0.0, text: str = LOGS, arguments: Any = (), **changes: Any) -> HyperDriveConfig:
+        (project / "train.py").write_text(text.format(ledger=str(ledger), pause=pause) if "{" in text else text)
+        given: dict[str, Any] = {
+            "hyperparameter_sampling": RandomParameterSampling({"--x": uniform(0, 1)}, seed=3),
+            "primary_metric_name": "loss",
+            "primary_metric_goal": "minimize",
+            "max_total_runs": 4,
+            "max_concurrent_runs": 2,
+            "run_config": ScriptRunConfig(str(project), "train.py", list(arguments)),
+        }
+        return HyperDriveConfig(**{**given, **changes})
+
+    return make
+
+
+def children(folder: WorkspaceFolder, run_id: str) -> list[RunRecord]:
+    return sorted(find_runs(folder.store.read(), parent=run_id), key=lambda run: int(run.id.rpartition("_")[2]))
+
+
+def test_a_grid_is_run_and_the_best_child_is_found(
+    folder: WorkspaceFolder, experiment: Experiment, configure: Any, ledger: Path
+) -> None:
+    space = {"--x": choice(0.1, 0.3), "--kind": choice("a", "b c")}
+    run = experiment.submit(configure(hyperparameter_sampling=GridParameterSampling(space), max_total_runs=9))
+    assert isinstance(run, HyperDriveRun) and run.id.startswith("HD_")
+    ended = wait_for_run(folder, run.id, timeout=120)
+    assert (ended.status, ended.reason) == ("Completed", "the parameter space has no more than 4 combinations")
+    found = children(folder, run.id)
+    assert [child.id for child in found] == [f"{run.id}_{number}" for number in range(4)]
+    assert {child.status for child in found} == {"Completed"}
+    assert len({child.snapshot for child in [*found, ended]}) == 1
+    assert Counter(ledger.read_text().splitlines()) == Counter(["0.1 a", "0.1 b c", "0.3 a", "0.3 b c"])
+    best = run.get_best_run_by_primary_metric()
+    assert best is not None and json.loads(run.get_hyperparameters()[best.id])["--x"] == 0.3
+    ordered = run.get_children_sorted_by_primary_metric()
+    assert [round(entry["best_primary_metric"], 3) for entry in ordered] == [0.1, 0.1, 0.14, 0.14]
+    assert run.get_metrics()[best.id] == {"loss": pytest.approx(0.1)}
+    assert len(run.get_children_sorted_by_primary_metric(top=1, reverse=True)) == 1
+
+
+def test_a_policy_stops_a_child_and_says_why_on_it(
+    folder: WorkspaceFolder, experiment: Experiment, configure: Any
+) -> None:
+    space = {"--x": choice(0.3, 0.9)}
+    config = configure(
+        pause=0.3,
+        arguments=["--steps", "60"],
+        hyperparameter_sampling=GridParameterSampling(space),
+        policy=BanditPolicy(slack_factor=0.2, delay_evaluation=2),
+        max_total_runs=2,
+    )
+    run = experiment.submit(config)
+    until(lambda: any(child.cancel_requested for child in children(folder, run.id)), 60)
+    good, bad = children(folder, run.id)
+    assert bad.cancel_requested and not good.cancel_requested
+    until(lambda: get_run(folder.store.read(), bad.id).status == "Canceled", 30)
+    reason = get_run(folder.store.read(), bad.id).reason
+    assert "Bandit: best so far 0.46 at interval" in reason and "the limit is 0.12" in reason
+    cancel_run(folder, run.id)
+    until(lambda: get_run(folder.store.read(), good.id).status == "Canceled", 30)
+    assert get_run(folder.store.read(), run.id).status == "Canceled"
+
+
+def test_a_service_that_is_killed_goes_on_where_it_was(
+    folder: WorkspaceFolder, experiment: Experiment, configure: Any, ledger: Path
+) -> None:
+    sampling = BayesianParameterSampling({"--x": uniform(0, 1)}, seed=3)
+    run = experiment.submit(
+        configure(pause=0.2, hyperparameter_sampling=sampling, max_total_runs=14, max_concurrent_runs=3)
+    )
+    for count in (1, 4, 8):
+        until(lambda count=count: len(children(folder, run.id)) >= count, 60)  # type: ignore[misc]
+        status = service_status(folder)
+        if status is not None and status.alive:
+            os.kill(status.pid, signal.SIGKILL)
+        ensure_service(folder)
+    assert wait_for_run(folder, run.id, timeout=150).status == "Completed"
+    found = children(folder, run.id)
+    assert [child.id for child in found] == [f"{run.id}_{number}" for number in range(14)]
+    assert {child.status for child in found} == {"Completed"}
+    lines = ledger.read_text().splitlines()
+    assert len(lines) == len(set(lines)) == 14
+    assert verify_workspace(folder).problems == []
+
+
+def test_a_sweep_whose_children_all_fail_ends_with_the_cause(
+    folder: WorkspaceFolder, experiment: Experiment, configure: Any
+) -> None:
+    run = experiment.submit(configure(text="import nothing_of_that_name\n", max_total_runs=30))
+    ended = wait_for_run(folder, run.id, timeout=120)
+    assert ended.status == "Failed"
+    assert "children all failed" in ended.reason and "nothing_of_that_name" in str(ended.error)
+    assert 5 <= len(children(folder, run.id)) <= 8
+
+
+def test_a_metric_of_another_case_is_noticed(folder: WorkspaceFolder, experiment: Experiment, configure: Any) -> None:
+    run = experiment.submit(
+        configure(pause=1.0, primary_metric_name="Loss", arguments=["--steps", "5"], max_total_runs=1)
+    )
+    until(lambda: "did you mean loss?" in get_run(folder.store.read(), run.id).reason, 40)
+    assert get_run(folder.store.read(), run.id).status == "Running"
+    assert wait_for_run(folder, run.id, timeout=60).status == "Completed"
+
+
+def test_a_rebuild_knows_a_sweep_and_its_children(
+    folder: WorkspaceFolder, experiment: Experiment, configure: Any
+) -> None:
+    run = experiment.submit(configure(max_total_runs=2))
+    wait_for_run(folder, run.id, timeout=60)
+    before = [(child.id, child.status, child.properties) for child in children(folder, run.id)]
+    from aml_jupyter.service import stop_service
+
+    stop_service(folder)
+    root = folder.root
+    experiment.workspace.folder.close()
+    folder.close()
+    rebuild_workspace(root)
+    again = WorkspaceFolder.open(root)
+    assert get_run(again.store.read(), run.id).status == "Completed"
+    assert get_run(again.store.read(), run.id).kind == "hyperdrive"
+    assert [(child.id, child.status, child.properties) for child in children(again, run.id)] == before
+    again.close()
+
+
+def test_what_is_wrong_is_refused_before_anything_is_copied(
+    folder: WorkspaceFolder, experiment: Experiment, configure: Any, project: Path
+) -> None:
+    config = configure()
+    (project / "train.py").unlink()
+    with pytest.raises(UserErrorException, match="script path doesn't exist"):
+        experiment.submit(config)
+    late = configure()
+    late.run_config.arguments = ["--x", "1"]
+    with pytest.raises(UserErrorException, match=r"parameter_space\.--x: '--x' stands in the arguments"):
+        experiment.submit(late)
+    assert find_runs(folder.store.read(), children=True) == []
