@@ -124,8 +124,10 @@ def nearest(name: str, known: list[str], limit: int = 3) -> str:
     if not known:
         return ""
     lowered = {entry.lower(): entry for entry in known}
-    close = [
-        lowered[hit] for hit in difflib.get_close_matches(str(name).lower()[:200], list(lowered), n=limit, cutoff=0.6)
-    ]
+    written = str(name).lower()[:200]
+    hits = difflib.get_close_matches(written, list(lowered), n=limit, cutoff=0.6)
+    # One that is much nearer than the others is what was meant.
+    likeness = {hit: difflib.SequenceMatcher(None, hit, written).ratio() for hit in hits}
+    close = [lowered[hit] for hit in hits if likeness[hit] > likeness[hits[0]] - 0.15]
     listed = ", ".join(sorted(known)[:12]) + (", ..." if len(known) > 12 else "")
     return (f"did you mean {' or '.join(close)}? " if close else "") + f"Known: {listed}"
