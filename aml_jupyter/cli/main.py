@@ -75,6 +75,9 @@ def run_line(argv: Sequence[str], door: Door) -> int:
         door.remark("aml: " + (" ".join(lines) if is_mistake else error.message))
         return MISTAKE if is_mistake else FAILURE
     except Exception as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # Python wraps what comes while it makes a class
+            door.remark("aml: interrupted")
+            return INTERRUPTED
         if debug:
             door.remark(traceback.format_exc())
         said = f"{type(error).__name__}: {error}".strip().splitlines()[0]

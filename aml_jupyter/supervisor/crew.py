@@ -25,10 +25,10 @@ __all__ = ["Crew", "work"]
 MOST = 64
 """How many attempts one process serves."""
 
-IDLE = 3.0
+IDLE = 0.5
 """Seconds that an idle supervisor waits for the next attempt."""
 
-LOOK = 0.5
+LOOK = 0.25
 """Seconds after which an idle supervisor sees that it was asked to end."""
 
 PATIENCE = 30.0

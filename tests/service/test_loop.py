@@ -109,7 +109,12 @@ def test_a_start_waits_while_no_process_can_be_had(
 ) -> None:
     assert wait_for_run(folder, submit_script("print(1)").id, timeout=30).status == "Completed"
     runtime = os.environ["AML_RUNTIME"]
-    (nurse,) = (each for each in psutil.process_iter(["cmdline"]) if _is_nurse(each.info["cmdline"], runtime))
+    found = {
+        each.pid: each for each in psutil.process_iter(["cmdline", "ppid"]) if _is_nurse(each.info["cmdline"], runtime)
+    }
+    (nurse,) = (
+        each for each in found.values() if each.info["ppid"] not in found
+    )  # an idle supervisor is a child of it
     ledger = tmp_path / "ledger"
     os.kill(nurse.pid, signal.SIGSTOP)
     try:
