@@ -18,7 +18,9 @@ from aml_jupyter.workspace.snapshots import verify_content
 pytestmark = pytest.mark.faults
 
 PACKAGE = Path(__file__).resolve().parents[3] / "aml_jupyter" / "workspace" / "snapshots"
-POINTS = sorted({name for path in PACKAGE.glob("*.py") for name in re.findall(r'"(snapshot\.\w+)"', path.read_text())})
+# Those of collect.py are killed by the scenario "collect" of tests/faults: no snapshot comes to them.
+MODULES = [path for path in PACKAGE.glob("*.py") if path.name != "collect.py"]
+POINTS = sorted({name for path in MODULES for name in re.findall(r'"(snapshot\.\w+)"', path.read_text())})
 
 _RUN = """
 import sys
