@@ -323,7 +323,7 @@ SCENARIOS = (
         "container_slots",
         ("keeper.touch", "keeper.remove"),
         "container",
-        {"script": "parent.py", "spare_client": True},
+        {"script": "patient_parent.py", "spare_client": True},
         after=_no_container_is_left,
         engine=True,
     ),

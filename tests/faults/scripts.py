@@ -86,6 +86,19 @@ note()
 child = Run.get_context().submit_child({"script": "short.py"})
 assert child.wait_for_completion() == "Completed" or child.get_status() == "Completed"
 """,
+    "patient_parent.py": """
+from azureml.core import Run
+from note import note
+note()
+Run.get_context().submit_child({"script": "slow.py"}).wait_for_completion()
+""",
+    # Long enough for the slots of whoever waits for it to be noticed as unused.
+    "slow.py": """
+import time
+from note import note
+note()
+time.sleep(2)
+""",
     "borrower.py": """
 from azureml.core import Run
 from note import note
