@@ -16,6 +16,7 @@ from aml_jupyter.cli import (
     serve,
     snapshot,
     submit,
+    sweep,
     workspace,
 )
 from aml_jupyter.cli.completing import scripts
@@ -41,6 +42,7 @@ def build_parser() -> Parser:
     nouns = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
     submit.add_verbs(nouns)
     run.add_verbs(nouns)
+    sweep.add_verbs(nouns)
     experiment.add_verbs(nouns)
     compute.add_verbs(nouns)
     model.add_verbs(nouns)

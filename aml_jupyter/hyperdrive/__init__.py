@@ -6,17 +6,20 @@ Bayesian sampling; ``pip install 'aml-jupyter[hyperdrive]'``), Optuna when it wa
 
 from __future__ import annotations
 
+from aml_jupyter.hyperdrive.changes import Changed, check_added, check_limits, check_space, with_changes
 from aml_jupyter.hyperdrive.controller import step, trial_of
 from aml_jupyter.hyperdrive.curves import Curve
 from aml_jupyter.hyperdrive.policies import is_due, reason_to_stop, silence_reason
 from aml_jupyter.hyperdrive.replay import Replay, Stop, replay
-from aml_jupyter.hyperdrive.rows import Action, Child, FinishSweep, Judged, Say, StartChild, StopChild, Sweep
+from aml_jupyter.hyperdrive.rows import Action, Child, Chosen, FinishSweep, Judged, Say, StartChild, StopChild, Sweep
 from aml_jupyter.hyperdrive.sampler import Sampler
 from aml_jupyter.hyperdrive.trial import Trial
 
 __all__ = [
     "Action",
+    "Changed",
     "Child",
+    "Chosen",
     "Curve",
     "FinishSweep",
     "Judged",
@@ -28,10 +31,14 @@ __all__ = [
     "StopChild",
     "Sweep",
     "Trial",
+    "check_added",
+    "check_limits",
+    "check_space",
     "is_due",
     "reason_to_stop",
     "replay",
     "silence_reason",
     "step",
     "trial_of",
+    "with_changes",
 ]

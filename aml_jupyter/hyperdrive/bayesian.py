@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from aml_jupyter.hyperdrive.plain_samplers import random_point, scipy_missing, sobol_point
-from aml_jupyter.hyperdrive.space import Floats, Space, parameters_key
-from aml_jupyter.hyperdrive.trial import Trial
+from aml_jupyter.hyperdrive.space import Floats, Space
+from aml_jupyter.hyperdrive.trial import Trial, parameters_key
 
 __all__ = ["BayesianSampler"]
 

@@ -16,7 +16,7 @@ from aml_jupyter.hyperdrive.curves import Curve
 from aml_jupyter.hyperdrive.policies import reason_to_stop, silence_reason
 from aml_jupyter.hyperdrive.rows import Action, Child, FinishSweep, Judged, Say, StartChild, StopChild, Sweep
 from aml_jupyter.hyperdrive.sampler import Sampler
-from aml_jupyter.hyperdrive.trial import Trial
+from aml_jupyter.hyperdrive.trial import Trial, parameters_key
 
 __all__ = ["step", "trial_of"]
 
@@ -131,43 +131,63 @@ def _remarks(sweep: Sweep) -> Iterator[Action]:
 
 
 def _starts(sweep: Sweep, sampler: Sampler) -> Iterator[Action]:
-    """Yield the children that there is room for."""
-    definition: Mapping[str, Any] = sweep.definition
+    """Yield the children that there is room for: the chosen ones first."""
     goal = _goal(sweep)
     running = [child for child in sweep.children if not child.is_final]
     ended = sorted(
         (child for child in sweep.children if child.is_final), key=lambda child: (child.ended or 0.0, child.number)
     )
-    room = min(
-        int(definition["max_concurrent_jobs"]) - len(running), int(definition["max_total_jobs"]) - len(sweep.children)
-    )
+    room = min(int(sweep.definition["max_concurrent_jobs"]) - len(running), sweep.total - len(sweep.children))
     if room <= 0:
         return
+    number = len(sweep.children)
+    waiting = sweep.chosen[sum(child.is_by_hand for child in sweep.children) :][:room]
+    for chosen in waiting:
+        yield StartChild(number, chosen.parameters, chosen)
+        number += 1
     history = [*sweep.prior, *(trial_of(child, goal) for child in ended)]
-    pending = [child.parameters for child in running]
-    sampled = sum(not child.is_by_hand for child in sweep.children)
-    for offset in range(room):
-        parameters = sampler.suggest(history, pending, sampled + offset)
+    pending = [*(child.parameters for child in running), *(chosen.parameters for chosen in waiting)]
+    index = sum(not child.is_by_hand for child in sweep.children)
+    tried = None if sweep.may_repeat else {parameters_key(trial.parameters) for trial in history}
+    if tried is not None:
+        index += len(sweep.prior)
+    for _ in range(room - len(waiting)):
+        parameters, index = _sampled(sampler, history, pending, index, tried)
         if parameters is None:
             return
         pending.append(parameters)
-        yield StartChild(len(sweep.children) + offset, parameters)
+        yield StartChild(number, parameters)
+        number += 1
+
+
+def _sampled(
+    sampler: Sampler, history: list[Trial], pending: list[Mapping[str, Any]], index: int, tried: set[str] | None
+) -> tuple[dict[str, Any] | None, int]:
+    """Return the next parameters, None where the space has no more, and the index after theirs."""
+    if tried is None or not sampler.is_grid:
+        return sampler.suggest(history, pending, index), index + 1
+    known = tried | {parameters_key(parameters) for parameters in pending}
+    index = 0
+    while True:
+        parameters = sampler.suggest(history, pending, index)
+        index += 1
+        if parameters is None or parameters_key(parameters) not in known:
+            return parameters, index
 
 
 def _is_used_up(sweep: Sweep, sampler: Sampler) -> bool:
     """Say whether every child has ended and there are no more to come."""
     if any(not child.is_final for child in sweep.children):
         return False
-    if len(sweep.children) >= int(sweep.definition["max_total_jobs"]):
+    if len(sweep.children) >= sweep.total:
         return True
     return not sweep.is_paused and bool(sweep.children)
 
 
 def _finish(sweep: Sweep) -> FinishSweep:
     ended = list(sweep.children)
-    total = int(sweep.definition["max_total_jobs"])
     if ended and all(child.status == "Failed" for child in ended):
         return FinishSweep("Failed", f"all {len(ended)} children failed{_common_cause(ended)}")
-    if len(ended) < total:
+    if len(ended) < sweep.total:
         return FinishSweep("Completed", f"the parameter space has no more than {len(ended)} combinations")
     return FinishSweep("Completed", f"{len(ended)} children have ended")

@@ -8,7 +8,7 @@ from typing import Any
 
 from aml_jupyter.hyperdrive.trial import Trial
 
-__all__ = ["Action", "Child", "FinishSweep", "Judged", "Say", "StartChild", "StopChild", "Sweep"]
+__all__ = ["Action", "Child", "Chosen", "FinishSweep", "Judged", "Say", "StartChild", "StopChild", "Sweep"]
 
 FINAL = ("Completed", "Failed", "Canceled")
 
@@ -61,6 +61,22 @@ class Child:
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """Hold the parameters of a child that nobody samples.
+
+    Parameters
+    ----------
+    parameters : dict
+        Its hyperparameters.
+    resume_from : str, optional
+        The ended child that it goes on from; None where a person chose the parameters.
+    """
+
+    parameters: Mapping[str, Any]
+    resume_from: str | None = None
+
+
+@dataclass(frozen=True)
 class Sweep:
     """Hold a sweep, as its rows tell it.
 
@@ -80,6 +96,10 @@ class Sweep:
         Children of the sweeps that it resumes from.
     said : tuple of str
         What was said about it.
+    chosen : sequence of Chosen
+        Children that are not sampled, in the order in which they are started: before all others.
+    may_repeat : bool
+        A grid starts from its first combination whatever `prior` has; otherwise what was tried is left out.
     """
 
     definition: Mapping[str, Any]
@@ -89,14 +109,23 @@ class Sweep:
     is_cancel_requested: bool = False
     prior: Sequence[Trial] = ()
     said: Sequence[str] = field(default=())
+    chosen: Sequence[Chosen] = ()
+    may_repeat: bool = True
+
+    @property
+    def total(self) -> int:
+        """Return how many children there shall be: those that a person added count besides."""
+        by_hand = sum(each.resume_from is None for each in self.chosen)
+        return int(self.definition["max_total_jobs"]) + by_hand
 
 
 @dataclass(frozen=True)
 class StartChild:
-    """Create a child with these parameters."""
+    """Create a child with these parameters, which were `chosen` where they were not sampled."""
 
     number: int
     parameters: Mapping[str, Any]
+    chosen: Chosen | None = None
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,11 @@ class Sampler:
         """Say whether what children reached changes what is suggested."""
         return self._bayesian is not None
 
+    @property
+    def is_grid(self) -> bool:
+        """Say whether it goes through listed combinations."""
+        return isinstance(self.sampling, GridParameterSampling)
+
     def suggest(
         self, history: Sequence[Trial], pending: Sequence[Mapping[str, Any]], index: int
     ) -> dict[str, Any] | None:

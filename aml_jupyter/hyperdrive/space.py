@@ -6,7 +6,6 @@ choice is a category, of which no two values are nearer than others.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from aml_jupyter.hyperdrive.distributions import cumulative, quantile, quantised
 
-__all__ = ["Dimension", "Space", "parameters_key"]
+__all__ = ["Dimension", "Space"]
 
 Floats = NDArray[np.float64]
 MOST_LEVELS = 1000
@@ -133,11 +132,6 @@ class Space:
             if entry.is_discrete:
                 moved[:, column] = entry.centres[np.searchsorted(entry.edges, points[:, column], side="right")]
         return moved
-
-
-def parameters_key(parameters: Mapping[str, Any]) -> str:
-    """Return a text that is the same for the same parameters."""
-    return json.dumps(parameters, sort_keys=True, default=str)
 
 
 def _dimension(name: str, expression: Sequence[Any]) -> Dimension:

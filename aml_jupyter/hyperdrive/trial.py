@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["Trial"]
+__all__ = ["Trial", "parameters_key"]
 
 
 @dataclass(frozen=True)
@@ -32,3 +33,8 @@ class Trial:
     def is_measured(self) -> bool:
         """Say whether there is a finite value."""
         return self.value is not None and math.isfinite(self.value)
+
+
+def parameters_key(parameters: Mapping[str, Any]) -> str:
+    """Return a text that is the same for the same parameters."""
+    return json.dumps(parameters, sort_keys=True, default=str)

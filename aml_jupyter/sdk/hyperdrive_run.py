@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from aml_jupyter.config.sweeps import EarlyTerminationPolicy
 from aml_jupyter.errors import UserErrorException
+from aml_jupyter.hyperdrive import Replay, replay
 from aml_jupyter.sdk.run import Run
+from aml_jupyter.service.sweep_actions import add_to_sweep, extend_sweep, pause_sweep, sweep_definition
 from aml_jupyter.service.sweeps import HYPERPARAMETERS, KIND
 from aml_jupyter.workspace import RunRecord, find_runs, get_metrics, metric_values
 
@@ -110,10 +114,96 @@ class HyperDriveRun(Run):
         db = self.experiment.workspace.folder.store.read()
         return {child.id: get_metrics(db, child.id, name, recursive) for child in self._children()}
 
+    def pause(self) -> None:
+        """Start no more children until `resume`; those that run go on.
+
+        Raises
+        ------
+        UserErrorException
+            When the sweep has ended.
+        """
+        pause_sweep(self.experiment.workspace.folder, self.id)
+
+    def resume(self) -> None:
+        """Start children again after `pause`."""
+        pause_sweep(self.experiment.workspace.folder, self.id, paused=False)
+
+    def extend(
+        self,
+        max_total_runs: int | None = None,
+        max_duration_minutes: int | None = None,
+        max_concurrent_runs: int | None = None,
+        parameter_space: Mapping[str, Any] | None = None,
+    ) -> HyperDriveRun:
+        """Give the sweep more runs, more time, more at once, or other expressions for some of its parameters.
+
+        Parameters
+        ----------
+        max_total_runs : int, optional
+            How many children there shall be in all, those that there are included.
+        max_duration_minutes : int, optional
+            From its beginning (min).
+        max_concurrent_runs : int, optional
+            How many at once.
+        parameter_space : dict, optional
+            Parameter -> expression; parameters that it does not name stay as they are.
+
+        Returns
+        -------
+        HyperDriveRun
+            This sweep. Where it has ended already, a new one that goes on with its results.
+
+        Raises
+        ------
+        ConfigurationError
+            With the field, the value, and what was expected.
+        """
+        run = extend_sweep(
+            self.experiment.workspace.folder,
+            self.id,
+            parameter_space,
+            max_total_runs=max_total_runs,
+            max_duration_minutes=max_duration_minutes,
+            max_concurrent_runs=max_concurrent_runs,
+        )
+        return self if run.id == self.id else HyperDriveRun(self.experiment, run.id)
+
+    def add_child(self, parameters: Mapping[str, Any]) -> None:
+        """Let the sweep run a child with chosen parameters next, beside ``max_total_runs``.
+
+        Parameters
+        ----------
+        parameters : dict
+            A value of each parameter, also outside of the space.
+
+        Raises
+        ------
+        UserErrorException
+            When the sweep has ended, or a parameter is missing or unknown.
+        """
+        add_to_sweep(self.experiment.workspace.folder, self.id, parameters)
+
+    def replay(self, policy: EarlyTerminationPolicy) -> Replay:
+        """Tell what a policy would have stopped, saved and cost, had the sweep had it.
+
+        Parameters
+        ----------
+        policy : EarlyTerminationPolicy
+            The policy.
+        """
+        db = self.experiment.workspace.folder.store.read()
+        values: dict[int, list[float]] = {}
+        times: dict[int, list[float]] = {}
+        for number, child in enumerate(self._children()):
+            logged, _, at = metric_values(db, child.id, self._metric["name"])
+            values[number] = [float(value) if isinstance(value, (int, float)) else math.nan for value in logged]
+            times[number] = at
+        return replay(policy, self._metric["goal"], values, times)
+
     @property
     def hyperdrive_config(self) -> dict[str, Any]:
-        """Return the sweep's definition, in SDK v1's serialised form."""
-        return dict(self._record().definition["sweep"]["config"])
+        """Return the sweep's definition as it is now, in SDK v1's serialised form."""
+        return sweep_definition(self.experiment.workspace.folder, self.id)[1]
 
     def best_hyperparameters(self) -> dict[str, Any]:
         """Return the parameters of the best child; empty where there is none."""

@@ -48,9 +48,11 @@ class Submission:
     notes: tuple[str, ...] = ()
 
 
-def queue_again(folder: WorkspaceFolder, definition: dict[str, Any], inputs: bytes | None) -> Submission:
+def queue_again(
+    folder: WorkspaceFolder, definition: dict[str, Any], inputs: bytes | None, run_id: str | None = None
+) -> Submission:
     """Queue a new run with the definition of an earlier one: same snapshot, same settings, a new id."""
-    again = {**definition, "id": new_run_id(definition["experiment"]), "created": time.time(), "number": None}
+    again = {**definition, "id": run_id or new_run_id(definition["experiment"]), "created": time.time(), "number": None}
     if definition["display_name"] == f"run_{definition['id']}":
         again["display_name"] = f"run_{again['id']}"
     return queue(folder, again, None, inputs)

@@ -15,12 +15,15 @@ import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from aml_jupyter.config.sweeps import HyperDriveConfig
-from aml_jupyter.errors import AmlError
+from aml_jupyter.errors import AmlError, UserErrorException
 from aml_jupyter.hyperdrive import (
+    Changed,
     Child,
+    Chosen,
     FinishSweep,
     Judged,
     Sampler,
@@ -31,6 +34,7 @@ from aml_jupyter.hyperdrive import (
     Trial,
     step,
     trial_of,
+    with_changes,
 )
 from aml_jupyter.service.actions import request_end
 from aml_jupyter.service.queueing import Submission
@@ -49,6 +53,7 @@ from aml_jupyter.workspace import (
     metric_values,
     read_definition,
     record_event,
+    sweep_changes,
     transition,
     update_run,
     write_definition,
@@ -61,6 +66,11 @@ __all__ = ["HYPERPARAMETERS", "KIND", "Sweeps", "submit_sweep"]
 KIND = "hyperdrive"
 HYPERPARAMETERS = "hyperparameters"
 """The property of a child that has its parameters, as JSON."""
+
+CHOSEN = "aml.chosen"
+"""The property of a child that nobody sampled: `BY_HAND`, or which run it goes on from."""
+
+BY_HAND = "by hand"
 
 LOOK_ANYWAY = 2.0
 """Seconds after which a sweep is looked at though nothing has happened: durations and silence are judged by the clock."""
@@ -93,11 +103,47 @@ def submit_sweep(
         When something is wrong with it, or what samples is not installed; nothing was copied then.
     """
     config.check_arguments()
+    _check_earlier(folder, config)
     seed = uuid.uuid4().int % 2**31 if seed is None else seed
     definition = config.to_dict()
     Sampler(config.hyperparameter_sampling, definition["primary_metric_config"]["goal"], seed).suggest([], [], 0)
     sweep = {"config": definition, "seed": seed, "kind": request.kind}
     return submit(folder, replace(request, kind=KIND, sweep=sweep, run_id=request.run_id or f"HD_{uuid.uuid4()}"))
+
+
+def _check_earlier(folder: WorkspaceFolder, config: HyperDriveConfig) -> None:
+    """Refuse earlier sweeps and children that this one cannot go on from.
+
+    Raises
+    ------
+    UserErrorException
+        Naming the run.
+    """
+    db = folder.store.read()
+    told = config.to_dict()
+    for run_id in told.get("resume_from", []):
+        run = get_run(db, run_id)
+        if run.kind != KIND:
+            raise UserErrorException(f"resume_from: {run_id} is not a sweep but of kind {run.kind!r}.", "resume_from")
+        if run.status not in FINAL:
+            raise UserErrorException(
+                f"resume_from: sweep {run_id} is {run.status}; it has to end first. `extend` gives a running one more runs.",
+                "resume_from",
+            )
+        metric = run.definition["sweep"]["config"]["primary_metric_config"]
+        if metric != told["primary_metric_config"]:
+            raise UserErrorException(
+                f"resume_from: sweep {run_id} was to {metric['goal']} {metric['name']!r}; what it reached cannot be compared.",
+                "resume_from",
+            )
+    for run_id in told.get("resume_child_runs", []):
+        run = get_run(db, run_id)
+        if HYPERPARAMETERS not in run.properties or run.parent is None:
+            raise UserErrorException(f"resume_child_runs: {run_id} is no child of a sweep.", "resume_child_runs")
+        if run.status not in FINAL:
+            raise UserErrorException(
+                f"resume_child_runs: {run_id} is {run.status}; it has to end first.", "resume_child_runs"
+            )
 
 
 class Sweeps:
@@ -120,7 +166,7 @@ class Sweeps:
         self._looking: Future[None] | None = None
         self._seen = -1
         self._looked = float("-inf")
-        self._samplers: dict[str, Sampler] = {}
+        self._samplers: dict[str, tuple[Any, Sampler]] = {}
         self._ended: dict[str, Child] = {}
         self._judged: dict[str, int] = {}
         self._prior: dict[str, list[Trial]] = {}
@@ -153,22 +199,24 @@ class Sweeps:
 
     def _one(self, run: RunRecord) -> None:
         told = run.definition["sweep"]
+        changed = with_changes(told["config"], sweep_changes(self.folder.store.read(), run.id))
         metric = told["config"]["primary_metric_config"]
         rows = {
             child.id: self._child(child, metric["name"]) for child in find_runs(self.folder.store.read(), parent=run.id)
         }
         children = sorted(rows.values(), key=lambda child: child.number)
         sweep = Sweep(
-            told["config"],
+            changed.definition,
             self._with_other_metrics(run, children),
             run.created,
+            is_paused=changed.is_paused,
             prior=self._prior_of(run),
             said=(run.reason,),
+            chosen=(*self._resumed_children(run), *changed.added),
+            may_repeat=not changed.has_other_space and not told.get("continues"),
         )
         try:
-            if run.id not in self._samplers:
-                self._samplers[run.id] = Sampler(told["config"]["generator_config"], metric["goal"], int(told["seed"]))
-            actions = step(sweep, self._samplers[run.id], time.time())
+            actions = step(sweep, self._sampler(run.id, changed, metric["goal"], int(told["seed"])), time.time())
         except AmlError as error:
             actions = [FinishSweep("Failed", str(error))]
         starts = [action for action in actions if isinstance(action, StartChild)]
@@ -184,6 +232,20 @@ class Sweeps:
                 self._finish(run, action)
         if any(not isinstance(action, Judged) for action in actions):
             self.wake()
+
+    def _sampler(self, run_id: str, changed: Changed, goal: str, seed: int) -> Sampler:
+        """Return the sweep's sampler, another one when its space was changed."""
+        generator = changed.definition["generator_config"]
+        known = self._samplers.get(run_id)
+        if known is None or known[0] != generator:
+            known = self._samplers[run_id] = (generator, Sampler(generator, goal, seed))
+        return known[1]
+
+    def _resumed_children(self, run: RunRecord) -> list[Chosen]:
+        """Return the ended children of other sweeps that go on as the first ones of this one."""
+        db = self.folder.store.read()
+        ids = run.definition["sweep"]["config"].get("resume_child_runs", [])
+        return [Chosen(json.loads(get_run(db, each).properties.get(HYPERPARAMETERS) or "{}"), each) for each in ids]
 
     def _child(self, run: RunRecord, metric: str) -> Child:
         """Return a child as the controller knows it; one that has ended is read once."""
@@ -205,6 +267,7 @@ class Sweeps:
             self._judged.setdefault(run.id, max(len(numbers) - 1, 0)),
             None if run.cancel_requested is None else run.reason,
             error=_last_words(run),
+            is_by_hand=CHOSEN in run.properties,
         )
         if child.is_final:
             self._ended[run.id] = child
@@ -228,7 +291,7 @@ class Sweeps:
             metric = config["primary_metric_config"]
             earlier = [
                 self._child(child, metric["name"])
-                for parent in config.get("resume_from", [])
+                for parent in (*config.get("resume_from", []), *run.definition["sweep"].get("continues", []))
                 for child in reversed(find_runs(self.folder.store.read(), parent=parent))
             ]
             self._prior[run.id] = [trial_of(child, metric["goal"]) for child in earlier if child.is_final]
@@ -237,7 +300,7 @@ class Sweeps:
     def _start(self, run: RunRecord, starts: list[StartChild]) -> None:
         """Write the folders of new children, then their rows in one transaction."""
         template = read_definition(self.folder.layout, run.id)
-        made = [_child_definition(template, start.number, start.parameters) for start in starts]
+        made = [self._child_definition(template, start) for start in starts]
         for definition in made:
             self.folder.layout.run(definition["id"]).path.mkdir(parents=True, exist_ok=True)
             write_definition(self.folder.layout, definition)
@@ -271,29 +334,38 @@ class Sweeps:
             transition(tx, run.id, action.status, action.reason, ended=now, error=error)
         self._samplers.pop(run.id, None)
 
+    def _child_definition(self, template: Mapping[str, Any], start: StartChild) -> dict[str, Any]:
+        """Return the ``run.json`` of a child: the sweep's, with its parameters behind the arguments."""
+        words = [word for name, value in start.parameters.items() for word in (name, _as_word(value))]
+        child = {key: value for key, value in template.items() if key != "sweep"}
+        run_id = f"{template['id']}_{start.number}"
+        child |= {
+            "id": run_id,
+            "parent": template["id"],
+            "kind": template["sweep"]["kind"],
+            "number": None,
+            "created": time.time(),
+        }
+        child["display_name"] = f"{template['display_name']}_{start.number}"
+        child["properties"] = {**template["properties"], "azureml.runsource": "azureml.scriptrun"}
+        child["properties"][HYPERPARAMETERS] = json.dumps(start.parameters)
+        if start.chosen is not None:
+            before = start.chosen.resume_from
+            child["properties"][CHOSEN] = BY_HAND if before is None else f"resumed from {before}"
+            if before is not None:
+                words += ["--resume-from", str(self._outputs(before))]
+        if template["command"] is None:
+            child["arguments"] = [*template["arguments"], *words]
+        elif isinstance(template["command"], str):
+            child["command"] = " ".join([template["command"], *map(shlex.quote, words)])
+        else:
+            child["command"] = [*template["command"], *words]
+        return child
 
-def _child_definition(template: Mapping[str, Any], number: int, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the ``run.json`` of a child: the sweep's, with its parameters behind the arguments."""
-    words = [word for name, value in parameters.items() for word in (name, _as_word(value))]
-    child = {key: value for key, value in template.items() if key != "sweep"}
-    run_id = f"{template['id']}_{number}"
-    child |= {
-        "id": run_id,
-        "parent": template["id"],
-        "kind": template["sweep"]["kind"],
-        "number": None,
-        "created": time.time(),
-    }
-    child["display_name"] = f"{template['display_name']}_{number}"
-    child["properties"] = {**template["properties"], "azureml.runsource": "azureml.scriptrun"}
-    child["properties"][HYPERPARAMETERS] = json.dumps(parameters)
-    if template["command"] is None:
-        child["arguments"] = [*template["arguments"], *words]
-    elif isinstance(template["command"], str):
-        child["command"] = " ".join([template["command"], *map(shlex.quote, words)])
-    else:
-        child["command"] = [*template["command"], *words]
-    return child
+    def _outputs(self, run_id: str) -> Path:
+        """Return the folder that a run's last attempt has left its outputs in."""
+        attempt = get_run(self.folder.store.read(), run_id).attempt
+        return self.folder.layout.run(run_id).attempt(attempt).work / "outputs"
 
 
 def _last_words(run: RunRecord) -> str:

@@ -33,6 +33,7 @@ from aml_jupyter.workspace import (
 from aml_jupyter.workspace.states import FINAL, WAITING
 
 if TYPE_CHECKING:
+    from aml_jupyter.views.sweep import SweepView
     from aml_jupyter.workspace import ArtifactRecord, AttemptRecord, RunRecord, TransitionRecord, WorkspaceFolder
 
 __all__ = ["RunView", "log_path", "run_view"]
@@ -61,6 +62,8 @@ class RunView:
     children: tuple[RunRow, ...]
     gpus: tuple[str, ...] = ()
     """The GPUs that the newest attempt has or had."""
+    sweep: SweepView | None = None
+    """What it samples and what its children reached, where it is a sweep."""
 
     @property
     def final(self) -> bool:
@@ -105,6 +108,7 @@ class RunView:
                 for artifact in self.outputs
             ],
             "children": [child.run.id for child in self.children],
+            "sweep": None if self.sweep is None else self.sweep.as_json(),
             "attempts": [_attempt_json(attempt) for attempt in self.attempts],
             "timeline": [
                 {
@@ -162,6 +166,7 @@ def run_view(folder: WorkspaceFolder, run_id: str, log_lines: int = 20) -> RunVi
         outputs=tuple(list_artifacts(db, run_id)),
         children=tuple(RunRow(child, {}) for child in children),
         gpus=_gpus(folder, run),
+        sweep=_sweep(folder, run),
     )
 
 
@@ -188,6 +193,14 @@ def _gpus(folder: WorkspaceFolder, run: RunRecord) -> tuple[str, ...]:
         return ()
     told = (read_attempt(str(folder.layout.run(run.id).attempt(run.attempt).control)) or {}).get("gpus")
     return tuple(map(str, told)) if isinstance(told, list) else ()
+
+
+def _sweep(folder: WorkspaceFolder, run: RunRecord) -> SweepView | None:
+    if "sweep" not in run.definition:
+        return None
+    from aml_jupyter.views.sweep import sweep_view  # here: other runs need nothing of it
+
+    return sweep_view(folder, run)
 
 
 def _images(folder: WorkspaceFolder, metrics: tuple[MetricView, ...]) -> Iterator[tuple[str, Path]]:

@@ -34,12 +34,13 @@ def run_html(view: RunView, files_url: str | None) -> Html:
         "div",
         _header(view, colour),
         _error(view) if run.error else None,
+        _sweep(view),
         metrics_html(view.metrics),
         charts_html(view.charts),
         _images(view),
         _log(view),
         _outputs(view, files_url),
-        _children(view),
+        _children(view) if view.sweep is None else None,
         _timeline(view),
         _footer(view),
         style=f"border-left:4px solid {colour};padding:4px 0 4px 12px;font-size:13px;line-height:1.45",
@@ -78,6 +79,14 @@ def _error(view: RunView) -> Html:
         element("div", "log: ", element("code", str(path))) if path and not shown else None,
         style=f"color:{COLOURS['bad']};margin:4px 0",
     )
+
+
+def _sweep(view: RunView) -> Html | None:
+    if view.sweep is None:
+        return None
+    from aml_jupyter.views.sweep_page import sweep_html  # here: it needs NumPy, which other runs do not
+
+    return sweep_html(view.sweep)
 
 
 def _images(view: RunView) -> Html | None:

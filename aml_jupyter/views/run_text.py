@@ -26,6 +26,10 @@ def run_text(view: RunView, width: int) -> str:
     parts = [_header(view, wide)]
     if run.error:
         parts.append(_error(view, wide))
+    if view.sweep is not None:
+        from aml_jupyter.views.sweep_page import sweep_text  # here: it needs NumPy, which other runs do not
+
+        parts.append("sweep\n" + _indent(sweep_text(view.sweep, wide - 2)))
     if view.metrics:
         parts.append("metrics\n" + _indent(metrics_text(view.metrics, wide - 2)))
     if view.charts:
@@ -39,7 +43,7 @@ def run_text(view: RunView, width: int) -> str:
         rows = [[artifact.name, size_text(artifact.size)] for artifact in view.outputs[:LISTED]]
         table = table_text((Column("", least=20), Column("", right=True)), rows, wide - 2)
         parts.append("outputs\n" + _indent(table.split("\n", 1)[1] + _more(len(view.outputs))))
-    if view.children:
+    if view.children and view.sweep is None:
         rows = [[child.run.id, child.run.display_name, child.run.status] for child in view.children[:LISTED]]
         table = table_text((Column(""), Column("", least=10), Column("")), rows, wide - 2)
         parts.append("children\n" + _indent(table.split("\n", 1)[1] + _more(len(view.children))))

@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         get_metrics,
         list_metrics,
         metric_chart,
+        metric_ranges,
         metric_values,
     )
     from .model_files import download_model, files_of_path, model_folder
@@ -140,6 +141,7 @@ if TYPE_CHECKING:
         take_snapshot,
     )
     from .store import Store
+    from .sweep_changes import add_sweep_change, sweep_changes
     from .verify import verify_workspace
 
 __all__ = [
@@ -163,6 +165,7 @@ __all__ = [
     "WorkspaceEntry",
     "WorkspaceFolder",
     "add_properties",
+    "add_sweep_change",
     "append_change",
     "append_journal",
     "artifact_path",
@@ -216,6 +219,7 @@ __all__ = [
     "list_workspaces",
     "materialise",
     "metric_chart",
+    "metric_ranges",
     "metric_values",
     "model_folder",
     "new_attempt",
@@ -237,6 +241,7 @@ __all__ = [
     "set_default_target",
     "set_secret",
     "set_tags",
+    "sweep_changes",
     "take_epoch",
     "take_snapshot",
     "transition",
@@ -268,7 +273,7 @@ _MODULES = {
     "labels": "add_properties set_tags",
     "layout": "AttemptFolder Layout RunFolder",
     "lease": "current_lease take_epoch",
-    "metrics": "Chart get_metrics list_metrics metric_chart metric_values",
+    "metrics": "Chart get_metrics list_metrics metric_chart metric_ranges metric_values",
     "model_files": "download_model files_of_path model_folder",
     "models": "check_model_name delete_model find_model get_model list_models register_model update_model",
     "rebuild": "rebuild_workspace",
@@ -281,6 +286,7 @@ _MODULES = {
     "secrets": "check_secret_name delete_secret get_secret set_secret",
     "snapshots": "Snapshot diff_snapshots materialise preview_snapshot read_blob read_tree take_snapshot",
     "store": "Store",
+    "sweep_changes": "add_sweep_change sweep_changes",
     "verify": "verify_workspace",
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}

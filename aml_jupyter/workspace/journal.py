@@ -8,6 +8,7 @@ A line of ``runs/<id>/changes.jsonl`` has ``time``, and ``op``:
 ``name``        ``display_name``
 ``priority``    ``priority``
 ``cancel``      ``reason``
+``sweep``       ``change``: what `hyperdrive.with_changes` reads
 ``end``         ``status``, ``reason``, ``error``, ``exit_code``, ``started``, ``ended``: an end that no
                 ``result.json`` explains
 ==============  =====================================================================================================

@@ -15,7 +15,7 @@ from .chunks import BUCKET, LEVEL_WIDTH, Points, extent, read_levels, read_point
 from .records import MetricRecord
 from .rows import load_runs
 
-__all__ = ["Chart", "get_metrics", "list_metrics", "metric_chart", "metric_values"]
+__all__ = ["Chart", "get_metrics", "list_metrics", "metric_chart", "metric_ranges", "metric_values"]
 
 _SHOWN: Final = 1000
 """How many values or rows of a metric that is no numeric series a summary holds: the newest."""
@@ -230,3 +230,19 @@ def _shape(db: sqlite3.Connection, run_id: str, metric: _Metric, newest: int | N
     if metric.kind in ("image", "chart"):
         return single([f"aml://artifactId/ExperimentRun/dcid.{run_id}/{row['artifact']}" for row in rows])
     return columns_of(rows)
+
+
+def metric_ranges(
+    db: sqlite3.Connection, parent: str, name: str
+) -> dict[str, tuple[int, Any, float | None, float | None]]:
+    """Return child -> number of values, last, least and greatest one, of each child of `parent` that has logged `name`.
+
+    What is not a number is left out of least and greatest; None where there is none.
+    """
+    rows = db.execute(
+        "SELECT r.id, m.count, m.last, m.minimum, m.maximum FROM runs AS r "
+        "JOIN metrics AS m ON m.run = r.id AND m.attempt = r.attempt "
+        "WHERE r.parent = ? AND m.name = ? AND m.kind IN ('scalar', 'list')",
+        (parent, name),
+    )
+    return {row[0]: (int(row[1]), None if row[2] is None else json.loads(row[2]), row[3], row[4]) for row in rows}

@@ -29,6 +29,7 @@ from .outcome import failure, outcome, watched_folders
 from .records import EnvironmentRecord, ModelRecord, RunRecord, TargetRecord
 from .runs import find_run, get_run, insert_run, transition, update_run
 from .states import FINAL, RUN_TRANSITIONS
+from .sweep_changes import add_sweep_change
 
 __all__ = ["Birth", "bear", "births", "replay_journal", "replay_run"]
 
@@ -289,6 +290,8 @@ def _apply_labels(tx: sqlite3.Connection, run_id: str, changes: list[dict[str, A
             update_run(tx, run_id, priority=int(change["priority"]))
         elif act == "cancel":
             update_run(tx, run_id, cancel_requested=float(change["time"]))
+        elif act == "sweep":
+            add_sweep_change(tx, run_id, change["change"])
 
 
 def _apply_changes(tx: sqlite3.Connection, run_id: str, changes: list[dict[str, Any]]) -> None:

@@ -102,7 +102,12 @@ CREATE TABLE environments (
 CREATE INDEX environments_by_digest ON environments (name, digest);
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _MODELS, _ENVIRONMENTS)
+_SWEEPS: Final = """
+CREATE TABLE sweep_changes (seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, change TEXT NOT NULL);
+CREATE INDEX sweep_changes_by_run ON sweep_changes (run, seq);
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST, _MODELS, _ENVIRONMENTS, _SWEEPS)
 CURRENT: Final = len(MIGRATIONS)
 
 _READS_FROM: Final = 1

@@ -12,11 +12,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from aml_jupyter.config import CondaDependencies, ScriptRunConfig
+from aml_jupyter.config.sweeps import HyperDriveConfig, RandomParameterSampling, uniform
 from aml_jupyter.errors import AmlError
 from aml_jupyter.service import (
     SubmitRequest,
@@ -35,6 +36,8 @@ from aml_jupyter.service import (
     tag_run,
     wait_for_run,
 )
+from aml_jupyter.service.sweep_actions import extend_sweep
+from aml_jupyter.service.sweeps import submit_sweep
 from aml_jupyter.supervisor import faults, protocol
 from aml_jupyter.workspace import (
     WorkspaceFolder,
@@ -138,6 +141,25 @@ def container(client: Client) -> None:
     request = SubmitRequest(config, "faults", grace_seconds=0.3, max_retries=client.given.get("retries", 0))
     run = submit(client.folder, request).run
     print("ack", run.id, flush=True)
+    client.wait(run.id)
+
+
+def sweep(client: Client) -> None:
+    """Sample two parameters, two at once, and extend the sweep by one."""
+    config = HyperDriveConfig(
+        RandomParameterSampling({"--x": uniform(0, 1)}, seed=1),
+        "loss",
+        "minimize",
+        max_total_runs=2,
+        max_concurrent_runs=2,
+        run_config=ScriptRunConfig(source_directory=client.project, script="sampled.py"),
+    )
+    request = SubmitRequest(config.run_config, "faults", run_id="HD_1")
+    run = submit_sweep(client.folder, config, request).run
+    print("ack", run.id, flush=True)
+    if get_run(client.folder.store.read(), run.id).status == "Running":
+        with suppress(AmlError):  # it may have ended meanwhile
+            extend_sweep(client.folder, run.id, max_total_runs=3)
     client.wait(run.id)
 
 

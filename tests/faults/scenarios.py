@@ -106,6 +106,20 @@ def _with_a_gpu(world: World) -> None:
     world.programs = str(world.place / "bin")
 
 
+def _no_child_is_sampled_twice(world: World) -> None:
+    """Check that the sweep has ended with all its children, and that no two have the same parameters."""
+    folder = WorkspaceFolder.open(world.root)
+    try:
+        sweeps = [run for run in find_runs(folder.store.read()) if run.kind == "hyperdrive"]
+        for run in sweeps:
+            children = find_runs(folder.store.read(), parent=run.id)
+            assert run.status == "Completed" and len(children) in (2, 3), world.story()
+            assert {child.id for child in children} == {f"{run.id}_{number}" for number in range(len(children))}
+            assert len({child.properties["hyperparameters"] for child in children}) == len(children), world.story()
+    finally:
+        folder.close()
+
+
 def _killed_before_start(world: World) -> None:
     """Have a run that is claimed, and whose service was killed before it could start it."""
     world.kill_once("target.spawn", "before", "script", script="long.py", spare_client=True)
@@ -335,6 +349,23 @@ SCENARIOS = (
         skips=(1,),
         after=_no_container_is_left,
         engine=True,
+    ),
+    Scenario("sweep", ("journal.append", "store.commit"), "sweep", skips=(0, 1), after=_no_child_is_sampled_twice),
+    Scenario(
+        "sweep_of_service",
+        ("store.commit",),
+        "sweep",
+        {"spare_client": True},
+        skips=(0, 1, 2, 4, 6, 8, 10),
+        after=_no_child_is_sampled_twice,
+    ),
+    Scenario(
+        "children_of_sweep",
+        ("submit.definition", "durable.sync_folder"),
+        "sweep",
+        {"spare_client": True},
+        skips=(0, 1),
+        after=_no_child_is_sampled_twice,
     ),
     Scenario("commits_of_client", ("store.commit",), "script"),
     Scenario("commits_of_service", ("store.commit",), "script", {"spare_client": True}, skips=(0, 1, 2, 3, 4)),

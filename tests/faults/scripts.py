@@ -99,6 +99,13 @@ from note import note
 note()
 time.sleep(2)
 """,
+    "sampled.py": """
+import sys
+from azureml.core import Run
+from note import note
+note()
+Run.get_context().log("loss", float(sys.argv[2]))
+""",
     "borrower.py": """
 from azureml.core import Run
 from note import note

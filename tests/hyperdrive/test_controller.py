@@ -21,7 +21,19 @@ from aml_jupyter.config.sweeps import (
     choice,
     uniform,
 )
-from aml_jupyter.hyperdrive import Child, FinishSweep, Judged, Sampler, Say, StartChild, StopChild, Sweep, Trial, step
+from aml_jupyter.hyperdrive import (
+    Child,
+    Chosen,
+    FinishSweep,
+    Judged,
+    Sampler,
+    Say,
+    StartChild,
+    StopChild,
+    Sweep,
+    Trial,
+    step,
+)
 
 SPACE = {"x": uniform(0, 1)}
 
@@ -233,3 +245,35 @@ def test_what_is_not_a_number_is_no_best_value() -> None:
     assert trial_of(ended(0, "Completed", (math.nan, 3.0, 2.0, math.inf)), "minimize").value == 2.0
     assert trial_of(ended(0, "Completed", (math.nan,)), "minimize").value is None
     assert trial_of(ended(0, "Canceled"), "maximize").state == "stopped"
+
+
+def test_chosen_children_come_first_and_count_besides_where_a_person_added_them() -> None:
+    definition = configure(max_total_runs=2)
+    by_hand, resumed = Chosen({"x": 7.0}), Chosen({"x": 0.5}, "earlier_3")
+    starts = decide(definition, chosen=(by_hand,))
+    assert [(start.number, start.chosen) for start in starts] == [(0, by_hand), (1, None)]
+    assert starts[1].parameters == decide(definition)[0].parameters
+    assert decide(definition, chosen=(by_hand,), is_paused=True) == []
+    done = [replace(ended(0), is_by_hand=True), ended(1)]
+    (last,) = decide(definition, *done, chosen=(by_hand,))
+    assert (last.number, last.chosen) == (2, None)
+    assert decide(definition, *done, ended(2), chosen=(by_hand,)) == [FinishSweep("Completed", "3 children have ended")]
+    assert [start.chosen for start in decide(definition, chosen=(resumed,))] == [resumed, None]
+    assert decide(definition, *done, chosen=(resumed,)) == [FinishSweep("Completed", "2 children have ended")]
+
+
+def test_a_grid_with_another_space_leaves_out_what_was_run() -> None:
+    definition = configure(hyperparameter_sampling=GridParameterSampling({"x": choice(0, 1, 2, 3)}))
+    run = [Child(number, {"x": x}, "Completed", (1.0,), judged=1, ended=1.0) for number, x in enumerate((3, 1))]
+    assert [start.parameters["x"] for start in decide(definition, *run, may_repeat=False)] == [0, 2]
+    prior = [Trial({"x": 0}, 1.0)]
+    (only,) = decide(definition, *run, may_repeat=False, prior=prior)
+    assert (only.number, only.parameters["x"]) == (2, 2)
+
+
+def test_a_sweep_that_goes_on_draws_no_point_of_the_earlier_one_again() -> None:
+    definition = configure(max_total_runs=4, max_concurrent_runs=4)
+    whole = [start.parameters for start in decide(definition)]
+    prior = [Trial(parameters, 1.0) for parameters in whole[:2]]
+    after = [start.parameters for start in decide(definition, prior=prior, may_repeat=False)]
+    assert after[:2] == whole[2:]

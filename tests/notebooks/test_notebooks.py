@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import psutil
 import pytest
+from nbclient import NotebookClient
 
 from aml_jupyter.cli.main import main
 from aml_jupyter.workspace import WorkspaceFolder, find_runs, get_metrics, list_artifacts
@@ -69,7 +71,11 @@ def _text(output: dict[str, Any]) -> str:
 
 
 def test_every_notebook_is_executed_here() -> None:
-    assert {path.name for path in NOTEBOOKS.glob("*.ipynb")} == {"quickstart.ipynb", "parameterised.ipynb"}
+    assert {path.name for path in NOTEBOOKS.glob("*.ipynb")} == {
+        "quickstart.ipynb",
+        "parameterised.ipynb",
+        "sweep.ipynb",
+    }
 
 
 def test_the_demo_executes_the_quickstart_and_prints_its_runs(notebooks: Path) -> None:
@@ -134,4 +140,24 @@ def test_the_parameterised_notebook_runs_with_its_defaults_and_refuses_what_it_d
     [run] = find_runs(folder.store.read())
     assert len(get_metrics(folder.store.read(), run.id)["accuracy"]) == 3
     assert "outputs/parameterised.ipynb" in [found.name for found in list_artifacts(folder.store.read(), run.id)]
+    folder.close()
+
+
+def test_the_sweep_finds_good_hyperparameters_and_is_gone_on_with(
+    notebooks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AML_WORKSPACE", str(tmp_path / "workspace"))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    notebook = nbformat.read(notebooks / "sweep.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=150, resources={"metadata": {"path": str(notebooks)}}).execute()
+    nbformat.write(notebook, notebooks / "executed.ipynb")
+    shown = texts(notebooks / "executed.ipynb")
+    assert "12 of 12 children" in shown[2] and "best: no." in shown[2]
+    assert shown[4].startswith("('Completed', 2)")
+
+    folder = WorkspaceFolder.open(tmp_path / "workspace")
+    sweeps = [run for run in find_runs(folder.store.read()) if run.kind == "hyperdrive"]
+    children = [child for sweep in sweeps for child in find_runs(folder.store.read(), parent=sweep.id)]
+    assert len({child.properties["hyperparameters"] for child in children}) == 14
+    assert len({child.snapshot for child in children}) == 1
     folder.close()

@@ -190,3 +190,99 @@ def test_what_is_wrong_is_refused_before_anything_is_copied(
     with pytest.raises(UserErrorException, match=r"parameter_space\.--x: '--x' stands in the arguments"):
         experiment.submit(late)
     assert find_runs(folder.store.read(), children=True) == []
+
+
+def test_a_sweep_is_paused_added_to_extended_and_gone_on_with(
+    folder: WorkspaceFolder, experiment: Experiment, configure: Any, ledger: Path
+) -> None:
+    run = experiment.submit(configure(pause=0.3, arguments=["--steps", "3"], max_total_runs=2, max_concurrent_runs=1))
+    run.pause()
+    run.add_child({"x": 7.5})
+    run.extend(max_total_runs=3)
+    with pytest.raises(UserErrorException, match="whole number from 1"):
+        run.extend(max_total_runs=0)
+    until(lambda: all(child.status == "Completed" for child in children(folder, run.id)), 60)
+    there = len(children(folder, run.id))
+    assert there <= 1 and get_run(folder.store.read(), run.id).status == "Running"
+    run.resume()
+    assert wait_for_run(folder, run.id, timeout=90).status == "Completed"
+    found = children(folder, run.id)
+    assert [child.status for child in found] == ["Completed"] * 4
+    by_hand = [child for child in found if child.properties.get("aml.chosen") == "by hand"]
+    assert [json.loads(child.properties["hyperparameters"]) for child in by_hand] == [{"--x": 7.5}]
+    assert int(by_hand[0].id.rpartition("_")[2]) == there
+    assert run.hyperdrive_config["max_total_jobs"] == 3
+    with pytest.raises(UserErrorException, match="has ended"):
+        run.pause()
+    with pytest.raises(UserErrorException, match="leaves nothing to run"):
+        run.extend(max_concurrent_runs=2)
+    after = run.extend(max_total_runs=5, max_concurrent_runs=2)
+    assert after.id != run.id and after.id.startswith("HD_")
+    assert wait_for_run(folder, after.id, timeout=90).status == "Completed"
+    assert len(children(folder, after.id)) == 2
+    drawn = [line for line in ledger.read_text().splitlines() if not line.startswith("7.5")]
+    assert len(drawn) == len(set(drawn)) == 5
+    _rebuild_and_compare(experiment, folder, run.id)
+
+
+def _rebuild_and_compare(experiment: Experiment, folder: WorkspaceFolder, run_id: str) -> None:
+    """Check that a database made anew has the sweep's changes."""
+    from aml_jupyter.service import stop_service
+    from aml_jupyter.service.sweep_actions import sweep_definition
+
+    before = sweep_definition(folder, run_id)[1]
+    stop_service(folder)
+    root = folder.root
+    experiment.workspace.folder.close()
+    folder.close()
+    rebuild_workspace(root)
+    again = WorkspaceFolder.open(root)
+    assert sweep_definition(again, run_id)[1] == before
+    again.close()
+
+
+RESUMES = """
+import argparse, os
+from azureml.core import Run
+parser = argparse.ArgumentParser()
+parser.add_argument("--x", type=float)
+parser.add_argument("--resume-from")
+args = parser.parse_args()
+before = float(open(os.path.join(args.resume_from, "reached")).read()) if args.resume_from else 0.0
+os.makedirs("outputs", exist_ok=True)
+open("outputs/reached", "w").write(str(before + 1))
+Run.get_context().log("loss", before + 1)
+"""
+
+
+def test_children_of_an_ended_sweep_go_on_from_their_outputs(
+    folder: WorkspaceFolder, experiment: Experiment, configure: Any
+) -> None:
+    first = experiment.submit(configure(text=RESUMES, max_total_runs=1))
+    assert wait_for_run(folder, first.id, timeout=60).status == "Completed"
+    child = children(folder, first.id)[0]
+    second = experiment.submit(configure(text=RESUMES, max_total_runs=2, resume_child_runs=[child.id]))
+    assert wait_for_run(folder, second.id, timeout=60).status == "Completed"
+    resumed, sampled = children(folder, second.id)
+    assert resumed.properties["aml.chosen"] == f"resumed from {child.id}"
+    assert resumed.properties["hyperparameters"] == child.properties["hyperparameters"]
+    assert second.get_metrics() == {resumed.id: {"loss": 2.0}, sampled.id: {"loss": 1.0}}
+    assert [entry["status"] for entry in second.get_children_sorted_by_primary_metric()] == ["Completed"] * 2
+
+
+def test_earlier_runs_that_cannot_be_gone_on_from_are_refused(
+    folder: WorkspaceFolder, experiment: Experiment, configure: Any
+) -> None:
+    run = experiment.submit(configure(max_total_runs=1))
+    with pytest.raises(UserErrorException, match=r"resume_from: sweep HD_\S+ is Running; it has to end first"):
+        experiment.submit(configure(resume_from=[run.id]))
+    assert wait_for_run(folder, run.id, timeout=60).status == "Completed"
+    child = children(folder, run.id)[0].id
+    for changes, said in (
+        ({"resume_from": [child]}, "is not a sweep"),
+        ({"resume_from": [run.id], "primary_metric_name": "other"}, "cannot be compared"),
+        ({"resume_child_runs": [run.id]}, "is no child of a sweep"),
+        ({"resume_from": ["nothing"]}, "nothing"),
+    ):
+        with pytest.raises(UserErrorException, match=said):
+            experiment.submit(configure(**changes))

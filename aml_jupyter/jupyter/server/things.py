@@ -103,6 +103,40 @@ class Change(TypedDict):
     reason: str
 
 
+class SweepChild(TypedDict):
+    """A child of a sweep, with what it was given and what it reached."""
+
+    id: str
+    number: int
+    status: str
+    hyperparameters: dict[str, Any]
+    best: float | None
+    last: float | None
+    count: int
+    start_time: str | None
+    end_time: str | None
+    duration: float | None
+    stopped: bool
+    remark: str
+
+
+class Sweep(TypedDict):
+    """What a sweep samples, and what its children reached: the best first, those that have not ended last."""
+
+    primary_metric: str
+    goal: str
+    definition: dict[str, Any]
+    paused: bool
+    total: int
+    best: str | None
+    best_value: float | None
+    importances: dict[str, float]
+    saved_seconds: float | None
+    saved_share: float | None
+    children: list[SweepChild]
+    curves: dict[str, list[float | str]]
+
+
 class WholeRun(Run):
     """A run with everything that is known of it."""
 
@@ -115,6 +149,7 @@ class WholeRun(Run):
     log_tail: list[str]
     outputs: list[Output]
     children: list[str]
+    sweep: Sweep | None
     attempts: list[Attempt]
     timeline: list[Change]
 
