@@ -273,7 +273,7 @@ class Reconciler:
         if time.monotonic() - self._idle_since < self.linger_seconds + TIDY_BOUND and self.tidy_targets(now=True):
             return False
         with self.folder.store.transaction(epoch=self.lease.epoch) as tx:
-            if count_open_runs(tx) or self.sweeps.any_open:
+            if count_open_runs(tx):
                 self._idle_since = time.monotonic()
                 self.queue_may_move = True
                 return False

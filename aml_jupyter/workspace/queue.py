@@ -62,6 +62,8 @@ def next_in_line(db: sqlite3.Connection, target: str, limit: int) -> list[RunRec
 
 
 def count_open_runs(db: sqlite3.Connection) -> int:
-    """Return how many runs the service still has to bring to their end."""
-    row = db.execute(f"SELECT count(*) FROM runs AS r WHERE {OPEN} AND r.in_process = 0").fetchone()
+    """Return how many runs the service still has to bring to their end; of those inside processes only the sweeps."""
+    row = db.execute(
+        f"SELECT count(*) FROM runs AS r WHERE {OPEN} AND (r.in_process = 0 OR r.kind = 'hyperdrive')"
+    ).fetchone()
     return int(row[0])

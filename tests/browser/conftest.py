@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from debian_packages import need_packages
 from jupyter_process import JupyterProcess
 
 from aml_jupyter.workspace import WorkspaceFolder
@@ -38,17 +37,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Return where Chromium is; installed with apt when this is root's machine, a failure in CI when it is missing."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None and hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", "chromium"]):
-            subprocess.run(["apt-get", *command], env=environment, stdout=subprocess.DEVNULL, timeout=280, check=False)
-        found = shutil.which("chromium")
+    found = shutil.which("chromium-browser")
     if found is None:
-        reason = "Chromium is not installed (apt-get install chromium)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        need_packages(chromium="chromium")
+        found = shutil.which("chromium")
+    assert found is not None
     return found
 
 

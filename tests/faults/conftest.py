@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from debian_packages import need_packages
 from faults.world import World
 from support import sized_disk
 
@@ -48,16 +48,10 @@ def small_disk(as_root: None, world: World) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def faketime_library() -> str:
     """Debian's libfaketime; installed here when it is missing."""
+    if _faketime() is None:
+        need_packages(faketime="faketime")
     found = _faketime()
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = {"capture_output": True, "check": False, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
-        for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "faketime"]):
-            subprocess.run(command, timeout=150, **quiet)  # type: ignore[call-overload]
-        found = _faketime()
-        if found is None and os.environ.get("CI"):
-            pytest.fail("faketime could not be installed")
-    if found is None:
-        pytest.skip("needs faketime, which root can install with apt-get")
+    assert found is not None, "faketime is installed, and its library is not where Debian has it"
     return found
 
 

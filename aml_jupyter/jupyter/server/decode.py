@@ -39,7 +39,7 @@ def read_json(body: bytes) -> Any:
     UserErrorException
         When it is not JSON in UTF-8, is nested too deeply, or holds what is no Unicode text.
     """
-    if not body.strip():
+    if not body:
         return {}
     try:
         data = json.loads(body.decode("utf-8"))
