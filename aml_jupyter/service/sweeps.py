@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import json
 import logging
-import shlex
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from aml_jupyter.config.sweeps import HyperDriveConfig
@@ -39,6 +37,7 @@ from aml_jupyter.hyperdrive import (
 from aml_jupyter.service.actions import request_end
 from aml_jupyter.service.queueing import Submission
 from aml_jupyter.service.submission import SubmitRequest, submit
+from aml_jupyter.service.sweep_children import BY_HAND, CHOSEN, HYPERPARAMETERS, child_definition, last_words
 from aml_jupyter.supervisor import durable
 from aml_jupyter.workspace import (
     RunRecord,
@@ -61,17 +60,9 @@ from aml_jupyter.workspace import (
 from aml_jupyter.workspace.queue import open_in_process_runs, runs_of_ended_sweeps
 from aml_jupyter.workspace.states import FINAL
 
-__all__ = ["HYPERPARAMETERS", "KIND", "Sweeps", "submit_sweep"]
+__all__ = ["BY_HAND", "CHOSEN", "HYPERPARAMETERS", "KIND", "Sweeps", "submit_sweep"]
 
 KIND = "hyperdrive"
-HYPERPARAMETERS = "hyperparameters"
-"""The property of a child that has its parameters, as JSON."""
-
-CHOSEN = "aml.chosen"
-"""The property of a child that nobody sampled: `BY_HAND`, or which run it goes on from."""
-
-BY_HAND = "by hand"
-
 LOOK_ANYWAY = 2.0
 """Seconds after which a sweep is looked at though nothing has happened: durations and silence are judged by the clock."""
 
@@ -266,7 +257,7 @@ class Sweeps:
             times[-1] if times else None,
             self._judged.setdefault(run.id, max(len(numbers) - 1, 0)),
             None if run.cancel_requested is None else run.reason,
-            error=_last_words(run),
+            error=last_words(run),
             is_by_hand=CHOSEN in run.properties,
         )
         if child.is_final:
@@ -300,7 +291,7 @@ class Sweeps:
     def _start(self, run: RunRecord, starts: list[StartChild]) -> None:
         """Write the folders of new children, then their rows in one transaction."""
         template = read_definition(self.folder.layout, run.id)
-        made = [self._child_definition(template, start) for start in starts]
+        made = [child_definition(self.folder, template, start) for start in starts]
         for definition in made:
             self.folder.layout.run(definition["id"]).path.mkdir(parents=True, exist_ok=True)
             write_definition(self.folder.layout, definition)
@@ -333,48 +324,3 @@ class Sweeps:
             append_change(self.folder, run.id, change)
             transition(tx, run.id, action.status, action.reason, ended=now, error=error)
         self._samplers.pop(run.id, None)
-
-    def _child_definition(self, template: Mapping[str, Any], start: StartChild) -> dict[str, Any]:
-        """Return the ``run.json`` of a child: the sweep's, with its parameters behind the arguments."""
-        words = [word for name, value in start.parameters.items() for word in (name, _as_word(value))]
-        child = {key: value for key, value in template.items() if key != "sweep"}
-        run_id = f"{template['id']}_{start.number}"
-        child |= {
-            "id": run_id,
-            "parent": template["id"],
-            "kind": template["sweep"]["kind"],
-            "number": None,
-            "created": time.time(),
-        }
-        child["display_name"] = f"{template['display_name']}_{start.number}"
-        child["properties"] = {**template["properties"], "azureml.runsource": "azureml.scriptrun"}
-        child["properties"][HYPERPARAMETERS] = json.dumps(start.parameters)
-        if start.chosen is not None:
-            before = start.chosen.resume_from
-            child["properties"][CHOSEN] = BY_HAND if before is None else f"resumed from {before}"
-            if before is not None:
-                words += ["--resume-from", str(self._outputs(before))]
-        if template["command"] is None:
-            child["arguments"] = [*template["arguments"], *words]
-        elif isinstance(template["command"], str):
-            child["command"] = " ".join([template["command"], *map(shlex.quote, words)])
-        else:
-            child["command"] = [*template["command"], *words]
-        return child
-
-    def _outputs(self, run_id: str) -> Path:
-        """Return the folder that a run's last attempt has left its outputs in."""
-        attempt = get_run(self.folder.store.read(), run_id).attempt
-        return self.folder.layout.run(run_id).attempt(attempt).work / "outputs"
-
-
-def _last_words(run: RunRecord) -> str:
-    """Return the last line that a failed run has logged; where there is none, why it failed."""
-    error = run.error or {}
-    tail = error.get("log_tail") or ""
-    lines = tail if isinstance(tail, list) else str(tail).splitlines()
-    return next((str(line).strip() for line in reversed(lines) if str(line).strip()), str(error.get("message") or ""))
-
-
-def _as_word(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, (dict, list)) else str(value)

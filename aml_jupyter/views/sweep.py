@@ -48,8 +48,8 @@ class SweepChild:
 
     @property
     def was_stopped(self) -> bool:
-        """Tell whether a policy or a person ended it, or has asked it to end."""
-        return self.run.status == "Canceled" or self.run.cancel_requested is not None
+        """Tell whether a policy or a person ended it, or has asked it to end; one that completed before that did complete."""
+        return self.run.status == "Canceled" or (not self.final and self.run.cancel_requested is not None)
 
     @property
     def remark(self) -> str:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from aml_jupyter.hyperdrive.space import Dimension, Space
 from aml_jupyter.views.charts import BLUE
+from aml_jupyter.views.drawing import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, dot, frame, line, svg, words
 from aml_jupyter.views.formats import duration_text, number_text
 from aml_jupyter.views.html import Html, element, join, void
 from aml_jupyter.views.sweep import SweepChild, SweepView
@@ -20,41 +20,9 @@ __all__ = ["sweep_charts"]
 
 ORANGE = "#d9822b"
 GREY = "#8a8a8a"
-WIDTH, HEIGHT = 360, 170
-LEFT, RIGHT, TOP, BOTTOM = 46, 8, 8, 18
 SLICES = 4
 MOST = 200
 """A chart draws so many children: the best ones, or the newest where it is about time."""
-TEXT: dict[str, str | int | float | None] = {
-    "font_size": 10,
-    "fill": "currentColor",
-    "fill_opacity": "0.75",
-    "font_family": "sans-serif",
-}
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """Map values to the pixels between two places; on a logarithmic axis when they span three powers of ten."""
-
-    low: float
-    high: float
-    begin: float
-    end: float
-    is_log: bool = False
-
-    @classmethod
-    def over(cls, values: Sequence[float], begin: float, end: float, may_be_log: bool = False) -> _Axis:
-        low, high = min(values), max(values)
-        return cls(low, high, begin, end, may_be_log and low > 0 and high / low > 1000)
-
-    def at(self, value: float) -> float:
-        """Return the pixel of a value."""
-        low, high, value = (
-            (math.log(v) for v in (self.low, self.high, value)) if self.is_log else (self.low, self.high, value)
-        )
-        share = (value / 2 - low / 2) / (high / 2 - low / 2) if high > low else 0.5
-        return self.begin + share * (self.end - self.begin)
 
 
 def sweep_charts(view: SweepView) -> Html | None:
@@ -83,70 +51,6 @@ def _chart(title: str, drawn: Html | None) -> Html | None:
     )
 
 
-def _svg(title: str, *parts: Html | None, width: float = WIDTH, height: float = HEIGHT) -> Html:
-    return element(
-        "svg",
-        element("title", title),
-        *parts,
-        xmlns="http://www.w3.org/2000/svg",
-        width=f"{width:g}",
-        height=f"{height:g}",
-        viewBox=f"0 0 {width:g} {height:g}",
-        role="img",
-        style="color:inherit;vertical-align:middle",
-    )
-
-
-def _words(x: float, y: float, words: str, anchor: str = "start") -> Html:
-    return element("text", words, x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor, **TEXT)
-
-
-def _line(
-    points: Sequence[tuple[float, float]],
-    colour: str,
-    width: float = 1.5,
-    opacity: float = 1.0,
-    dash: str | None = None,
-) -> Html:
-    return void(
-        "polyline",
-        points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points),
-        fill="none",
-        stroke=colour,
-        stroke_width=f"{width:g}",
-        stroke_opacity=f"{opacity:.2f}",
-        stroke_linejoin="round",
-        stroke_dasharray=dash,
-    )
-
-
-def _dot(x: float, y: float, colour: str, said: str, opacity: float = 1.0, size: float = 3) -> Html:
-    return element(
-        "circle",
-        element("title", said),
-        cx=f"{x:.1f}",
-        cy=f"{y:.1f}",
-        r=f"{size:g}",
-        fill=colour,
-        fill_opacity=f"{opacity:.2f}",
-    )
-
-
-def _frame(x_words: tuple[str, str], y: _Axis) -> Html:
-    """Return the two axes with what stands at their ends."""
-    base = HEIGHT - BOTTOM
-    return join(
-        [
-            void("line", x1=LEFT, y1=base, x2=WIDTH - RIGHT, y2=base, stroke="currentColor", stroke_opacity="0.3"),
-            void("line", x1=LEFT, y1=TOP, x2=LEFT, y2=base, stroke="currentColor", stroke_opacity="0.3"),
-            _words(LEFT - 4, TOP + 8, number_text(y.high, 3), "end"),
-            _words(LEFT - 4, base, number_text(y.low, 3), "end"),
-            _words(LEFT, HEIGHT - 5, x_words[0]),
-            _words(WIDTH - RIGHT, HEIGHT - 5, x_words[1], "end"),
-        ]
-    )
-
-
 def _said(view: SweepView, child: SweepChild) -> str:
     given = ", ".join(f"{name} {view.parameter_text(child, name)}" for name in child.parameters)
     value = "" if child.best is None else f": {view.metric} {number_text(child.best)}"
@@ -169,22 +73,22 @@ def _history(view: SweepView) -> Html | None:
         return None
     values = [child.best or 0.0 for child in ended]
     best_so_far = list(accumulate(values, max if view.maximise else min))
-    x = _Axis(0, len(ended) - 1, LEFT + 4, WIDTH - RIGHT)
-    y = _Axis.over(values, HEIGHT - BOTTOM - 2, TOP, may_be_log=True)
+    x = Axis(0, len(ended) - 1, LEFT + 4, WIDTH - RIGHT)
+    y = Axis.over(values, HEIGHT - BOTTOM - 2, TOP, may_be_log=True)
     steps = [(x.at(0), y.at(values[0]))]
     for index, (before, level) in enumerate(pairwise(best_so_far), start=1):
         if level != before:
             steps += [(x.at(index), y.at(before)), (x.at(index), y.at(level))]
     steps.append((x.end, y.at(best_so_far[-1])))
     dots = [
-        _dot(x.at(index), y.at(values[index]), GREY if child.was_stopped else BLUE, _said(view, child), 0.7, 2.5)
+        dot(x.at(index), y.at(values[index]), GREY if child.was_stopped else BLUE, _said(view, child), 0.7, 2.5)
         for index, child in _thinned(ended)
     ]
-    return _svg(
+    return svg(
         f"best so far: {number_text(best_so_far[-1])} of {len(values)} children",
-        _frame(("first to end", f"{len(values)} children"), y),
+        frame(("first to end", f"{len(values)} children"), y),
         *dots,
-        _line(steps, ORANGE),
+        line(steps, ORANGE),
     )
 
 
@@ -205,8 +109,8 @@ def _learning_curves(view: SweepView) -> Html | None:
         return None
     every = [value for points in curves.values() for _, value in points]
     longest = max(points[-1][0] for points in curves.values())
-    x = _Axis(1, longest, LEFT + 2, WIDTH - RIGHT - 4)
-    y = _Axis.over(every, HEIGHT - BOTTOM - 2, TOP, may_be_log=True)
+    x = Axis(1, longest, LEFT + 2, WIDTH - RIGHT - 4)
+    y = Axis.over(every, HEIGHT - BOTTOM - 2, TOP, may_be_log=True)
     by_number = {child.number: child for child in view.children}
     best = view.best
     parts = []
@@ -215,10 +119,10 @@ def _learning_curves(view: SweepView) -> Html | None:
         is_best = best is not None and number == best.number
         colour = ORANGE if is_best else GREY if child.was_stopped else BLUE
         places = [(x.at(step), y.at(value)) for step, value in points]
-        drawn = _line(places, colour, 2 if is_best else 1, 1.0 if is_best else 0.5)
-        cross = _words(places[-1][0] - 3, places[-1][1] + 3, "✕") if child.was_stopped else None
+        drawn = line(places, colour, 2 if is_best else 1, 1.0 if is_best else 0.5)
+        cross = words(places[-1][0] - 3, places[-1][1] + 3, "✕") if child.was_stopped else None
         parts.append(element("g", element("title", _said(view, child)), drawn, cross))
-    return _svg(f"{view.metric} of {len(curves)} children", _frame(("1", f"interval {longest}"), y), *parts)
+    return svg(f"{view.metric} of {len(curves)} children", frame(("1", f"interval {longest}"), y), *parts)
 
 
 def _dimensions(view: SweepView) -> list[Dimension]:
@@ -231,9 +135,9 @@ def _parallel(view: SweepView) -> Html | None:
     dimensions = _dimensions(view)
     if len(measured) < 2:
         return None
-    width = max(WIDTH, 90 * (len(dimensions) + 1))
-    values = _Axis.over([child.best or 0.0 for child in measured], HEIGHT - BOTTOM - 4, TOP + 14)
-    across = [30 + index * (width - 60) / len(dimensions) for index in range(len(dimensions) + 1)]
+    width = max(WIDTH, 100 * (len(dimensions) + 1))
+    values = Axis.over([child.best or 0.0 for child in measured], HEIGHT - BOTTOM - 4, TOP + 14)
+    across = [44 + index * (width - 88) / len(dimensions) for index in range(len(dimensions) + 1)]
     names = [*(dimension.name for dimension in dimensions), view.metric]
     axes = [
         join(
@@ -247,8 +151,8 @@ def _parallel(view: SweepView) -> Html | None:
                     stroke="currentColor",
                     stroke_opacity="0.3",
                 ),
-                _words(x, TOP + 6, name if len(name) < 14 else name[:12] + "…", "middle"),
-                _words(x, HEIGHT - 5, _end(view, name, 0.0, dimensions), "middle"),
+                words(x, TOP + 6, name if len(name) < 14 else name[:12] + "…", "middle"),
+                words(x, HEIGHT - 5, _end(view, name, 0.0, dimensions), "middle"),
             ]
         )
         for x, name in zip(across, names, strict=True)
@@ -262,14 +166,14 @@ def _parallel(view: SweepView) -> Html | None:
             if (u := dimension.position(child.parameters.get(dimension.name))) is not None
         ]
         points.append((across[-1], values.at(child.best or 0.0)))
-        drawn = _line(
+        drawn = line(
             points,
             ORANGE if place == 0 else GREY if child.was_stopped else BLUE,
             2 if place == 0 else 1,
             _strength(place, len(shown)),
         )
         lines.append(element("g", element("title", _said(view, child)), drawn))
-    return _svg("parameters of each child, and what it reached", *axes, *lines, width=width)
+    return svg("parameters of each child, and what it reached", *axes, *lines, width=width)
 
 
 def _end(view: SweepView, name: str, u: float, dimensions: Sequence[Dimension]) -> str:
@@ -296,13 +200,13 @@ def _importance(view: SweepView) -> Html | None:
     bars = []
     for index, (name, share) in enumerate(shares):
         y = 4 + 20 * index
-        bars.append(_words(96, y + 11, name if len(name) < 16 else name[:14] + "…", "end"))
+        bars.append(words(96, y + 11, name if len(name) < 16 else name[:14] + "…", "end"))
         bars.append(
             void("rect", x=100, y=y, width=f"{share * (WIDTH - 150):.1f}", height=14, fill=BLUE, fill_opacity="0.8")
         )
-        bars.append(_words(104 + share * (WIDTH - 150), y + 11, f"{share:.0%}"))
+        bars.append(words(104 + share * (WIDTH - 150), y + 11, f"{share:.0%}"))
     said = ", ".join(f"{name} {share:.0%}" for name, share in shares)
-    return _svg(f"importance: {said}", *bars, height=height)
+    return svg(f"importance: {said}", *bars, height=height)
 
 
 def _slices(view: SweepView) -> Iterator[tuple[str, Html]]:
@@ -312,13 +216,13 @@ def _slices(view: SweepView) -> Iterator[tuple[str, Html]]:
         return
     known = {dimension.name: dimension for dimension in _dimensions(view)}
     order = [*view.importances, *(name for name in known if name not in view.importances)]
-    y = _Axis.over([child.best or 0.0 for child in measured], HEIGHT - BOTTOM - 2, TOP, may_be_log=True)
+    y = Axis.over([child.best or 0.0 for child in measured], HEIGHT - BOTTOM - 2, TOP, may_be_log=True)
     for name in order[:SLICES]:
         dimension = known[name]
         if dimension.is_discrete and len(dimension.options) < 2:
             continue
         dots = [
-            _dot(
+            dot(
                 LEFT + 6 + u * (WIDTH - RIGHT - LEFT - 12),
                 y.at(child.best or 0.0),
                 GREY if child.was_stopped else BLUE,
@@ -329,7 +233,7 @@ def _slices(view: SweepView) -> Iterator[tuple[str, Html]]:
             if (u := dimension.position(child.parameters.get(name))) is not None
         ]
         ends = (_short(dimension.value(1e-3)), _short(dimension.value(1 - 1e-3)))
-        yield name, _svg(f"{view.metric} by {name}", _frame(ends, y), *dots)
+        yield name, svg(f"{view.metric} by {name}", frame(ends, y), *dots)
 
 
 def _scatter(view: SweepView) -> Html | None:
@@ -346,21 +250,21 @@ def _scatter(view: SweepView) -> Html | None:
             continue
         x = LEFT + 6 + u * (WIDTH - RIGHT - LEFT - 12)
         y = HEIGHT - BOTTOM - 6 - v * (HEIGHT - BOTTOM - TOP - 12)
-        dots.append(_dot(x, y, ORANGE if place == 0 else BLUE, _said(view, child), _strength(place, len(measured)), 4))
+        dots.append(dot(x, y, ORANGE if place == 0 else BLUE, _said(view, child), _strength(place, len(measured)), 4))
     base = HEIGHT - BOTTOM
-    frame = join(
+    axes = join(
         [
             void("line", x1=LEFT, y1=base, x2=WIDTH - RIGHT, y2=base, stroke="currentColor", stroke_opacity="0.3"),
             void("line", x1=LEFT, y1=TOP, x2=LEFT, y2=base, stroke="currentColor", stroke_opacity="0.3"),
-            _words(LEFT - 4, TOP + 8, _short(up.value(1 - 1e-3)), "end"),
-            _words(LEFT - 4, base, _short(up.value(1e-3)), "end"),
-            _words(LEFT, HEIGHT - 5, _short(across.value(1e-3))),
-            _words((LEFT + WIDTH) / 2, HEIGHT - 5, across.name, "middle"),
-            _words(WIDTH - RIGHT, HEIGHT - 5, _short(across.value(1 - 1e-3)), "end"),
-            _words(LEFT + 4, TOP + 8, up.name),
+            words(LEFT - 4, TOP + 8, _short(up.value(1 - 1e-3)), "end"),
+            words(LEFT - 4, base, _short(up.value(1e-3)), "end"),
+            words(LEFT, HEIGHT - 5, _short(across.value(1e-3))),
+            words((LEFT + WIDTH) / 2, HEIGHT - 5, across.name, "middle"),
+            words(WIDTH - RIGHT, HEIGHT - 5, _short(across.value(1 - 1e-3)), "end"),
+            words(LEFT + 4, TOP + 8, up.name),
         ]
     )
-    return _svg(f"{view.metric} by {across.name} and {up.name}", frame, *dots)
+    return svg(f"{view.metric} by {across.name} and {up.name}", axes, *dots)
 
 
 def _timeline(view: SweepView) -> Html | None:
@@ -371,7 +275,7 @@ def _timeline(view: SweepView) -> Html | None:
     begun = begun[-MOST:]
     first = begun[0].run.started or 0.0
     last = max(child.run.ended or view.as_of for child in begun)
-    x = _Axis(first, max(last, first + 1e-3), 4, WIDTH - RIGHT)
+    x = Axis(first, max(last, first + 1e-3), 4, WIDTH - RIGHT)
     lanes: list[float] = []
     bars = []
     best = view.best
@@ -395,10 +299,10 @@ def _timeline(view: SweepView) -> Html | None:
             )
         )
     height = 12 * len(lanes) + 22
-    return _svg(
+    return svg(
         f"{len(begun)} children in {duration_text(last - first)}, {len(lanes)} at once",
         *bars,
-        _words(4, height - 5, "0 s"),
-        _words(WIDTH - RIGHT, height - 5, duration_text(last - first), "end"),
+        words(4, height - 5, "0 s"),
+        words(WIDTH - RIGHT, height - 5, duration_text(last - first), "end"),
         height=height,
     )

@@ -141,7 +141,7 @@ if TYPE_CHECKING:
         take_snapshot,
     )
     from .store import Store
-    from .sweep_changes import add_sweep_change, sweep_changes
+    from .sweeps import add_sweep_change, sweep_changes
     from .verify import verify_workspace
 
 __all__ = [
@@ -286,7 +286,7 @@ _MODULES = {
     "secrets": "check_secret_name delete_secret get_secret set_secret",
     "snapshots": "Snapshot diff_snapshots materialise preview_snapshot read_blob read_tree take_snapshot",
     "store": "Store",
-    "sweep_changes": "add_sweep_change sweep_changes",
+    "sweeps": "add_sweep_change sweep_changes",
     "verify": "verify_workspace",
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}

@@ -29,7 +29,7 @@ from .outcome import failure, outcome, watched_folders
 from .records import EnvironmentRecord, ModelRecord, RunRecord, TargetRecord
 from .runs import find_run, get_run, insert_run, transition, update_run
 from .states import FINAL, RUN_TRANSITIONS
-from .sweep_changes import add_sweep_change
+from .sweeps import add_sweep_change
 
 __all__ = ["Birth", "bear", "births", "replay_journal", "replay_run"]
 

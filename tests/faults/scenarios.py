@@ -350,7 +350,7 @@ SCENARIOS = (
         after=_no_container_is_left,
         engine=True,
     ),
-    Scenario("sweep", ("journal.append", "store.commit"), "sweep", skips=(0, 1), after=_no_child_is_sampled_twice),
+    Scenario("sweep", ("journal.append", "store.commit"), "sweep", after=_no_child_is_sampled_twice),
     Scenario(
         "sweep_of_service",
         ("store.commit",),
