@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,23 @@ if TYPE_CHECKING:
     from aml_jupyter.views import View
     from aml_jupyter.workspace import RunRecord, WorkspaceFolder
 
-__all__ = ["current_folder", "emit", "emit_json", "open_workspace", "pairs", "select_run", "wants_json"]
+__all__ = ["config_says", "current_folder", "emit", "emit_json", "open_workspace", "pairs", "select_run", "wants_json"]
+
+
+@contextmanager
+def config_says(tell: Callable[[str], None]) -> Iterator[None]:
+    """Hand what reading configurations says through the log to `tell`, and to nobody else, for the time of the block."""
+    import logging
+
+    ear = logging.Handler()
+    ear.emit = lambda record: tell(record.getMessage())  # type: ignore[method-assign]
+    log = logging.getLogger("aml_jupyter.config")
+    before = log.handlers, log.propagate
+    log.handlers, log.propagate = [ear], False
+    try:
+        yield
+    finally:
+        log.handlers, log.propagate = before
 
 
 def wants_json(arguments: Arguments) -> bool:
@@ -64,14 +81,24 @@ def emit_json(door: Door, value: Any) -> int:
     return 0
 
 
-def select_run(folder: WorkspaceFolder, text: str) -> RunRecord:
+def select_run(folder: WorkspaceFolder, text: str, arguments: Arguments | None = None) -> RunRecord:
     """Return the run that `text` means: its id, ``last``, a unique beginning of an id or of its last part, or its name.
 
     Raises
     ------
     UserErrorException
-        When no run or several runs are meant.
+        When no run or several runs are meant, or the line says that it is of another experiment (``-e``).
     """
+    run = _named(folder, text)
+    experiment = getattr(arguments, "runs_experiment", run.experiment)
+    if run.experiment != experiment:
+        raise UserErrorException(
+            f"run {run.id} belongs to experiment {run.experiment!r}, not to {experiment!r}", "experiment"
+        )
+    return run
+
+
+def _named(folder: WorkspaceFolder, text: str) -> RunRecord:
     from aml_jupyter.workspace import find_run, find_runs
 
     db = folder.store.read()

@@ -64,6 +64,10 @@ def add_verbs(nouns: Nouns) -> None:
         ("detach", "Forget an attached target."),
     ):
         _add_name(add_verb(verbs, name, _changer(name), what, f"aml compute {name} gpu-box"))
+    instance = add_noun(verbs, "computeinstance", "start, stop and restart a compute instance, as SDK v1's lines did")
+    for name in ("start", "stop", "restart"):
+        line = f"aml computetarget computeinstance {name} -n gpu-box"
+        _add_name(add_verb(instance, name, _changer(name), f"The same as aml compute {name}.", line))
     update = add_verb(
         verbs, "update", _update, "Change settings of a target.", "aml compute update gpu-box --max-parallel 2"
     )
@@ -91,7 +95,10 @@ def _add_settings(parser: Parser) -> None:
         "idle-seconds-before-scaledown",
         "assign-identity",
     ):
-        parser.add_argument(f"--{name}", metavar="VALUE", help=f"setting {name.replace('-', '_')}, as in SDK v1")
+        names = ["-s"] if name == "vm-size" else []
+        parser.add_argument(
+            *names, f"--{name}", metavar="VALUE", help=f"setting {name.replace('-', '_')}, as in SDK v1"
+        )
 
 
 def _name_of(arguments: Arguments) -> str:

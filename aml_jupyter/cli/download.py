@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aml_jupyter.cli.common import emit_json, open_workspace, select_run, wants_json
-from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_verb
+from aml_jupyter.cli.parser import Arguments, Nouns, Parser, accept_experiment, add_verb
 from aml_jupyter.errors import UserErrorException, nearest
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def _add_options(parser: Parser) -> None:
     add("run", nargs="?", metavar="RUN", help="id, unique beginning of one, name, or last")
     add("names", nargs="*", metavar="NAME", help="files, or beginnings of names such as outputs/; all when left out")
     add("-r", "--run", dest="run_option", metavar="RUN", help="the run, as an option")
+    accept_experiment(parser)
 
 
 def _download(arguments: Arguments, door: Door) -> int:
@@ -63,11 +64,11 @@ def _download(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.workspace import artifact_path, list_artifacts
 
     folder = open_workspace(arguments)
-    run = select_run(folder, named_run(arguments))
+    run = select_run(folder, named_run(arguments), arguments)
     names = list(arguments.names)
     if arguments.run_option is not None and arguments.run is not None:
         names, arguments.run = [arguments.run, *names], None
-        run = select_run(folder, arguments.run_option)
+        run = select_run(folder, arguments.run_option, arguments)
     everything = list_artifacts(folder.store.read(), run.id)
     only = getattr(arguments, "only", None)
     if only is not None:

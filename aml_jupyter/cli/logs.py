@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aml_jupyter.cli.common import emit_json, open_workspace, select_run, wants_json
 from aml_jupyter.cli.follow import follow_run
-from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_verb
+from aml_jupyter.cli.parser import Arguments, Nouns, Parser, accept_experiment, add_verb
 from aml_jupyter.errors import UserErrorException
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def _add_options(parser: Parser) -> None:
     add("--tail", type=int, metavar="N", help="only the last N lines")
     add("run", nargs="?", metavar="RUN", help="id, unique beginning of one, name, or last")
     add("-r", "--run", dest="run_option", metavar="RUN", help="the same, as an option")
+    accept_experiment(parser)
 
 
 def _logs(arguments: Arguments, door: Door) -> int:
@@ -56,7 +57,7 @@ def _logs(arguments: Arguments, door: Door) -> int:
     if arguments.tail is not None and arguments.tail < 0:
         raise UserErrorException(f"--tail {arguments.tail}: a number of lines of at least 0 was expected", "tail")
     folder = open_workspace(arguments)
-    run = select_run(folder, named_run(arguments))
+    run = select_run(folder, named_run(arguments), arguments)
     follow = arguments.follow
     if follow and wants_json(arguments):
         raise UserErrorException("--json and -f exclude each other: a log that grows is not one JSON value", "json")

@@ -7,7 +7,7 @@ import sys
 
 TYPE_CHECKING = False  # `typing` would take a good part of the time that a completion has
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from aml_jupyter.cli.door import Door
 
@@ -53,13 +53,15 @@ def run_line(argv: Sequence[str], door: Door) -> int:
     """
     import traceback
 
+    from aml_jupyter.cli.common import config_says
     from aml_jupyter.cli.tree import build_parser
     from aml_jupyter.errors import AmlError, UserErrorException
 
     debug = os.environ.get("AML_DEBUG", "") not in ("", "0")
     try:
         arguments = build_parser().parse_line(argv)
-        return int(arguments.handler(arguments, door))
+        with config_says(_once(lambda text: door.remark(f"note: {text}"))):
+            return int(arguments.handler(arguments, door))
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0
     except KeyboardInterrupt as error:
@@ -83,6 +85,18 @@ def run_line(argv: Sequence[str], door: Door) -> int:
         said = f"{type(error).__name__}: {error}".strip().splitlines()[0]
         door.remark(f"aml: {said}; AML_DEBUG=1 shows where")
         return FAILURE
+
+
+def _once(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """Return a function that passes each text on the first time."""
+    said: set[str] = set()
+
+    def pass_on(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            tell(text)
+
+    return pass_on
 
 
 def entry() -> int:

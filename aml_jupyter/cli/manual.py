@@ -32,7 +32,8 @@ def manual() -> str:
         if noun.children():
             lines += [f"## aml {name}", "", _sentence(noun.description), *_other_names(tree, name), ""]
             for verb_name, verb in _named(noun):
-                lines += _verb(noun, verb_name, verb, "###")
+                for above, last_name, last in [(verb, *each) for each in _named(verb)] or [(noun, verb_name, verb)]:
+                    lines += _verb(above, last_name, last, "###")
         else:
             lines += _verb(tree, name, noun, "##")
     return "\n".join(lines).rstrip() + "\n"
@@ -103,7 +104,11 @@ def _options(parser: Parser, everywhere: bool = False) -> Iterator[str]:
 
 def _is_own(action: argparse.Action) -> bool:
     """Tell whether an option is this verb's alone, not one of those that are everywhere."""
-    return bool(action.option_strings) and not {"--help", "--workspace", "--json"} & set(action.option_strings)
+    return (
+        bool(action.option_strings)
+        and action.help is not argparse.SUPPRESS
+        and not {"--help", "--workspace", "--json"} & set(action.option_strings)
+    )
 
 
 def _cell(text: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 from typing import TYPE_CHECKING
 
 from aml_jupyter.cli import download, logs, sdk_lines
 from aml_jupyter.cli.common import emit, emit_json, open_workspace, pairs, select_run, wants_json
 from aml_jupyter.cli.follow import wait_for_runs
-from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_noun, add_verb
+from aml_jupyter.cli.parser import Arguments, Nouns, Parser, accept_experiment, add_noun, add_verb
 from aml_jupyter.cli.submit import tell
 from aml_jupyter.errors import UserErrorException, nearest
 
@@ -55,6 +56,7 @@ def add_verbs(nouns: Nouns) -> None:
     compare.add_argument("--differences", action="store_true", help="only what is not the same in all of them")
     _add_runs(compare)
     sdk_lines.add_submit_script(verbs)
+    sdk_lines.add_submit_hyperdrive(verbs)
 
 
 def _add_list(verbs: Nouns) -> None:
@@ -73,16 +75,19 @@ def _add_list(verbs: Nouns) -> None:
     add("--parent", "--parent-run-id", metavar="RUN", help="only child runs of this one")
     add("--last", type=int, default=20, metavar="N", help="how many at the most (20); 0 means all")
     add("--all", action="store_true", help="child runs and hidden runs, too")
+    add("--minimal", action="store_true", help=argparse.SUPPRESS)  # SDK v1's; the list is short anyhow
 
 
 def _add_run(parser: Parser) -> None:
     parser.add_argument("run", nargs="?", metavar="RUN", help="id, unique beginning of one, name, or last")
     parser.add_argument("-r", "--run", dest="run_option", metavar="RUN", help="the same, as an option")
+    accept_experiment(parser)
 
 
 def _add_runs(parser: Parser) -> None:
     parser.add_argument("runs", nargs="*", metavar="RUN", help="ids, unique beginnings of ids, names, or last")
     parser.add_argument("-r", "--run", dest="run_option", metavar="RUN", help="the same, as an option")
+    accept_experiment(parser)
 
 
 def _add_update(verbs: Nouns) -> None:
@@ -92,6 +97,7 @@ def _add_update(verbs: Nouns) -> None:
     add = parser.add_argument
     add("--add-tag", action="append", metavar="KEY[=VALUE]", help="set a tag; may be repeated")
     add("--remove-tag", action="append", metavar="KEY", help="remove a tag; may be repeated")
+    add("--add-property", action="append", metavar="KEY=VALUE", help="add a property, which cannot be changed any more")
     add("--name", metavar="TEXT", help="another name in lists")
     add("--priority", type=int, metavar="N", help="of a waiting run: higher goes first")
     _add_run(parser)
@@ -145,14 +151,14 @@ def _show(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.views import run_view
 
     folder = open_workspace(arguments)
-    return emit(arguments, door, run_view(folder, select_run(folder, named_run(arguments)).id))
+    return emit(arguments, door, run_view(folder, select_run(folder, named_run(arguments), arguments).id))
 
 
 def _metrics(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.views import metric_series_view, metrics_view
 
     folder = open_workspace(arguments)
-    run = select_run(folder, named_run(arguments))
+    run = select_run(folder, named_run(arguments), arguments)
     if arguments.name is None:
         return emit(arguments, door, metrics_view(folder, run.id))
     return emit(arguments, door, metric_series_view(folder, run.id, arguments.name))
@@ -162,7 +168,7 @@ def _children(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.views import run_rows
 
     folder = open_workspace(arguments)
-    run = select_run(folder, named_run(arguments))
+    run = select_run(folder, named_run(arguments), arguments)
     return emit(arguments, door, run_rows(folder, wants_json(arguments), parent=run.id, include_hidden=True))
 
 
@@ -170,7 +176,7 @@ def _compare(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.views import run_comparison
 
     folder = open_workspace(arguments)
-    ids = [select_run(folder, text).id for text in _named_runs(arguments)]
+    ids = [select_run(folder, text, arguments).id for text in _named_runs(arguments)]
     if len(dict.fromkeys(ids)) < 2:
         arguments.parser.error("two runs at least are needed to compare")
     return emit(arguments, door, run_comparison(folder, list(dict.fromkeys(ids)), arguments.differences))
@@ -181,7 +187,7 @@ def _cancel(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.views import run_view
 
     folder = open_workspace(arguments)
-    runs = [select_run(folder, text) for text in _named_runs(arguments)]
+    runs = [select_run(folder, text, arguments) for text in _named_runs(arguments)]
     after = [cancel_run(folder, run.id) for run in runs]
     if wants_json(arguments):
         found = [run_view(folder, run.id).as_json() for run in after]
@@ -195,7 +201,7 @@ def _wait(arguments: Arguments, door: Door) -> int:
     if arguments.timeout is not None and not 0 <= arguments.timeout < math.inf:
         raise UserErrorException(f"--timeout {arguments.timeout:g}: seconds of at least 0 were expected", "timeout")
     folder = open_workspace(arguments)
-    runs = [select_run(folder, text).id for text in _named_runs(arguments)]
+    runs = [select_run(folder, text, arguments).id for text in _named_runs(arguments)]
     return wait_for_runs(folder, runs, arguments, door, arguments.timeout, show_log=False)
 
 
@@ -203,20 +209,23 @@ def _resubmit(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.service import resubmit_run
 
     folder = open_workspace(arguments)
-    submission = resubmit_run(folder, select_run(folder, named_run(arguments)).id)
+    submission = resubmit_run(folder, select_run(folder, named_run(arguments), arguments).id)
     return tell(arguments, door, folder, submission, arguments.wait)
 
 
 def _update(arguments: Arguments, door: Door) -> int:
-    from aml_jupyter.service import rename_run, set_priority, tag_run
+    from aml_jupyter.service import describe_run, rename_run, set_priority, tag_run
     from aml_jupyter.views import run_view
 
     folder = open_workspace(arguments)
-    run = select_run(folder, named_run(arguments))
+    run = select_run(folder, named_run(arguments), arguments)
     tags: dict[str, str | None] = dict(pairs(arguments.add_tag, "--add-tag", value_optional=True))
     tags.update(dict.fromkeys(arguments.remove_tag or ()))
-    if not tags and arguments.name is None and arguments.priority is None:
-        arguments.parser.error("nothing to change: say --add-tag, --remove-tag, --name or --priority")
+    properties = pairs(arguments.add_property, "--add-property")
+    if not tags and not properties and arguments.name is None and arguments.priority is None:
+        arguments.parser.error("nothing to change: say --add-tag, --remove-tag, --add-property, --name or --priority")
+    if properties:
+        describe_run(folder, run.id, properties)
     if arguments.priority is not None:
         set_priority(folder, run.id, arguments.priority)
     if arguments.name is not None:

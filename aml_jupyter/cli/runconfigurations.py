@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aml_jupyter.cli.common import current_folder, emit_json, wants_json
+from aml_jupyter.cli.common import config_says, current_folder, emit_json, wants_json
 from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_noun, add_verb
 from aml_jupyter.errors import AmlError, UserErrorException
 
@@ -85,7 +85,8 @@ def _row(project: Path, name: str) -> dict[str, Any]:
     from aml_jupyter.config import RunConfiguration
 
     try:
-        read = RunConfiguration.load(str(project), name)
+        with config_says(lambda text: None):  # the remark has it
+            read = RunConfiguration.load(str(project), name)
     except (AmlError, OSError) as error:
         return {"name": name, "target": None, "framework": None, "script": None, "remark": str(error)}
     return {
@@ -101,7 +102,8 @@ def _show(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.config import RunConfiguration
     from aml_jupyter.config.yaml_files import dump
 
-    read = RunConfiguration.load(str(_project(arguments)), _name_of(arguments))
+    with config_says(lambda text: None):  # it is said below
+        read = RunConfiguration.load(str(_project(arguments)), _name_of(arguments))
     if wants_json(arguments):
         return emit_json(door, read.to_dict())
     door.write(dump(read.to_dict()))

@@ -1,4 +1,4 @@
-"""Own the submit lines of other times: `aml run submit-script` (SDK v1) and `aml experiment submit` (2017).
+"""Own the submit lines of other times: `aml run submit-script|submit-hyperdrive` (SDK v1), `aml experiment submit` (2017).
 
 They read like the originals and do what `aml submit` does; like the originals they show the log until the end unless told
 not to.
@@ -10,14 +10,17 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aml_jupyter.cli.common import current_folder, open_workspace
-from aml_jupyter.cli.parser import Arguments, Nouns, add_verb
+from aml_jupyter.cli.common import current_folder, open_workspace, wants_json
+from aml_jupyter.cli.old_targets import refuse_old_target
+from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_verb
 from aml_jupyter.cli.submit import add_line, load_configuration, submit_line, tell
 
 if TYPE_CHECKING:
     from aml_jupyter.cli.door import Door
+    from aml_jupyter.service import Submission
+    from aml_jupyter.workspace import WorkspaceFolder
 
-__all__ = ["add_experiment_prepare", "add_experiment_submit", "add_submit_script"]
+__all__ = ["add_experiment_prepare", "add_experiment_submit", "add_submit_hyperdrive", "add_submit_script"]
 
 
 def add_submit_script(verbs: Nouns) -> None:
@@ -29,6 +32,12 @@ def add_submit_script(verbs: Nouns) -> None:
         "Submit a script as SDK v1's command line did; shows the log until the end unless --async is said.",
         "aml run submit-script -e digits -c docker train.py --lr 0.1",
     )
+    _add_sdk_options(parser)
+    add_line(parser)
+
+
+def _add_sdk_options(parser: Parser) -> None:
+    """Add what `submit-script` and `submit-hyperdrive` had in common."""
     add = parser.add_argument
     add(
         "-e",
@@ -48,6 +57,25 @@ def add_submit_script(verbs: Nouns) -> None:
     )
     add("--async", dest="wait", action="store_false", help="return as soon as the run is queued")
     add("-t", "--output-metadata-file", dest="metadata_file", metavar="FILE", help="write the run as JSON to this file")
+
+
+def add_submit_hyperdrive(verbs: Nouns) -> None:
+    """Add `aml run submit-hyperdrive`."""
+    parser = add_verb(
+        verbs,
+        "submit-hyperdrive",
+        _submit_hyperdrive,
+        "Start a sweep as SDK v1's command line did; shows how it goes until the end unless --async is said.",
+        "aml run submit-hyperdrive -e digits -c local --hyperdrive-configuration-name hdconfig.yml train.py",
+    )
+    parser.add_argument(
+        "--hyperdrive-configuration-name",
+        "--sweep",
+        dest="sweep",
+        metavar="FILE",
+        help="what is sampled: a path, or a file in .azureml, aml_config or the source directory",
+    )
+    _add_sdk_options(parser)
     add_line(parser)
 
 
@@ -100,6 +128,7 @@ def _prepare(arguments: Arguments, door: Door) -> int:
     configuration = load_configuration(arguments.run_configuration, source, folder)
     if arguments.target:
         configuration.target = arguments.target
+    refuse_old_target(folder, configuration, source)
     target_for_runs(folder.store.read(), configuration.target if configuration.target_is_set else None)
     configuration, said = with_environment(folder, configuration)
     refuse_unbuilt(configuration)
@@ -109,7 +138,22 @@ def _prepare(arguments: Arguments, door: Door) -> int:
 
 
 def _submit_script(arguments: Arguments, door: Door) -> int:
-    folder, submission = submit_line(arguments, door)
+    return _tell(arguments, door, *submit_line(arguments, door))
+
+
+def _submit_hyperdrive(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.cli.sweep_lines import submit_sweep_line, tell_best
+
+    if not arguments.sweep:
+        arguments.parser.error("what is sampled is missing: --hyperdrive-configuration-name hdconfig.yml")
+    folder, submission = submit_sweep_line(arguments, door)
+    code = _tell(arguments, door, folder, submission)
+    if arguments.wait and not wants_json(arguments):
+        tell_best(folder, submission.run.id, door)
+    return code
+
+
+def _tell(arguments: Arguments, door: Door, folder: WorkspaceFolder, submission: Submission) -> int:
     if arguments.metadata_file:
         from aml_jupyter.views import run_view
 

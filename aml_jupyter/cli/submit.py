@@ -9,20 +9,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aml_jupyter.cli.common import current_folder, emit_json, open_workspace, pairs, wants_json
+from aml_jupyter.cli.common import config_says, current_folder, emit_json, open_workspace, pairs, wants_json
 from aml_jupyter.cli.environment_options import add_environment_options, line_environment
 from aml_jupyter.cli.follow import wait_for_runs
 from aml_jupyter.cli.notebooks import check_parameters, typed_value
+from aml_jupyter.cli.old_targets import refuse_old_target
 from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_verb
 from aml_jupyter.errors import ConfigurationError, UserErrorException
 
 if TYPE_CHECKING:
     from aml_jupyter.cli.door import Door
     from aml_jupyter.config import RunConfiguration, ScriptRunConfig
-    from aml_jupyter.service import Submission
+    from aml_jupyter.service import Submission, SubmitRequest
     from aml_jupyter.workspace import WorkspaceFolder
 
-__all__ = ["add_line", "add_verbs", "experiment_name", "load_configuration", "submit_line", "tell"]
+__all__ = ["add_line", "add_verbs", "experiment_name", "line_request", "load_configuration", "submit_line", "tell"]
 
 EXAMPLES = """aml submit train.py --lr 0.1
 aml submit -t gpu-box -e digits --wait train.py --lr 0.1
@@ -86,42 +87,49 @@ def add_line(parser: Parser) -> None:
 
 
 def submit_line(arguments: Arguments, door: Door) -> tuple[WorkspaceFolder, Submission]:
-    """Queue what a line says; options that a line does not have are as if they were not given."""
+    """Queue what a line says."""
+    from dataclasses import replace
+
+    from aml_jupyter.service import submit
+
+    folder, request = line_request(arguments)
+    with door.progress(f"snapshot of {request.config.source_directory}", "bytes") as progress:
+        return folder, submit(folder, replace(request, progress=progress))
+
+
+def line_request(arguments: Arguments) -> tuple[WorkspaceFolder, SubmitRequest]:
+    """Return what a line asks for, and of which workspace; options that it does not have are as if not given."""
     from aml_jupyter.config import bytes_of
     from aml_jupyter.environments import submitter
-    from aml_jupyter.service import SubmitRequest, submit
+    from aml_jupyter.service import SubmitRequest
 
     given = _given(arguments)
     wanted = line_environment(arguments)
     folder = open_workspace(arguments)
     who = submitter()
-    run_configuration, notes = wanted.apply(folder, _run_configuration(given, folder), who)
+    written = _run_configuration(given, folder)
+    refuse_old_target(folder, written, given.source)
+    run_configuration, notes = wanted.apply(folder, written, who)
     config = _script_run_config(given, run_configuration)
     is_notebook = not given.command and str(config.script or "").endswith(".ipynb")
     parameters = _parameters(given, config, is_notebook)
-    with door.progress(f"snapshot of {given.source}", "bytes") as progress:
-        submission = submit(
-            folder,
-            SubmitRequest(
-                config,
-                getattr(arguments, "experiment", None) or experiment_name(given.source),
-                kind="notebook" if is_notebook else "command" if config.command else "script",
-                display_name=getattr(arguments, "name", None),
-                tags=pairs(getattr(arguments, "tag", None), "--tag"),
-                parameters=parameters,
-                notebook=_notebook(arguments, str(config.script)) if is_notebook else None,
-                priority=getattr(arguments, "priority", 0),
-                cores=getattr(arguments, "cores", 1),
-                memory=bytes_of(getattr(arguments, "memory", "0")),
-                gpus=getattr(arguments, "gpus", 0),
-                max_retries=getattr(arguments, "max_retries", 0),
-                grace_seconds=getattr(arguments, "grace_seconds", 10),
-                submitter=who,
-                notes=notes,
-                progress=progress,
-            ),
-        )
-    return folder, submission
+    return folder, SubmitRequest(
+        config,
+        getattr(arguments, "experiment", None) or experiment_name(given.source),
+        kind="notebook" if is_notebook else "command" if config.command else "script",
+        display_name=getattr(arguments, "name", None),
+        tags=pairs(getattr(arguments, "tag", None), "--tag"),
+        parameters=parameters,
+        notebook=_notebook(arguments, str(config.script)) if is_notebook else None,
+        priority=getattr(arguments, "priority", 0),
+        cores=getattr(arguments, "cores", 1),
+        memory=bytes_of(getattr(arguments, "memory", "0")),
+        gpus=getattr(arguments, "gpus", 0),
+        max_retries=getattr(arguments, "max_retries", 0),
+        grace_seconds=getattr(arguments, "grace_seconds", 10),
+        submitter=who,
+        notes=notes,
+    )
 
 
 def tell(arguments: Arguments, door: Door, folder: WorkspaceFolder, submission: Submission, wait: bool) -> int:
@@ -267,12 +275,9 @@ def load_configuration(name: str, source: Path, folder: WorkspaceFolder) -> RunC
     from aml_jupyter.workspace import list_targets
 
     place = os.path.expanduser(name)
-    import logging
-
-    log = logging.getLogger("aml_jupyter.config")
-    was_silent, log.disabled = log.disabled, True  # what it says comes with the submission's notes
     try:
-        return RunConfiguration.load(place) if os.path.isfile(place) else RunConfiguration.load(str(source), name)
+        with config_says(lambda text: None):  # it comes with the submission's notes
+            return RunConfiguration.load(place) if os.path.isfile(place) else RunConfiguration.load(str(source), name)
     except ConfigurationError:
         raise
     except UserErrorException:
@@ -281,8 +286,6 @@ def load_configuration(name: str, source: Path, folder: WorkspaceFolder) -> RunC
         configuration = RunConfiguration()
         configuration.target = name
         return configuration
-    finally:
-        log.disabled = was_silent
 
 
 def _script_run_config(given: _Given, configuration: RunConfiguration) -> ScriptRunConfig:

@@ -27,7 +27,11 @@ def add_verbs(nouns: Nouns) -> None:
     create.add_argument(
         "folder", nargs="?", metavar="FOLDER", help="an empty or new folder; else one in your data folder"
     )
-    create.add_argument("-n", "--name", metavar="NAME", help="the workspace's name; else the folder's")
+    create.add_argument(
+        "-n", "-w", "--name", "--workspace-name", metavar="NAME", help="the workspace's name; else the folder's"
+    )
+    create.add_argument("-l", "--location", metavar="REGION", help="kept, as in SDK v1; nothing depends on it")
+    create.add_argument("-g", "--resource-group", metavar="NAME", help="the same")
     rebuild = add_verb(
         verbs,
         "rebuild",
@@ -90,11 +94,12 @@ def _create(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.workspace import WorkspaceFolder, find_workspace, workspace_by_name
 
     place = arguments.folder or getattr(arguments, "workspace", None)
+    facts = {key: getattr(arguments, key) for key in ("location", "resource_group") if getattr(arguments, key)}
     if place is None:
         if arguments.name is None:
             raise UserErrorException("a folder or --name is missing: aml workspace create FOLDER", "folder")
-        return emit(arguments, door, workspace_view(workspace_by_name(arguments.name, create=True)))
-    WorkspaceFolder.open(place, create=True, name=arguments.name).close()
+        return emit(arguments, door, workspace_view(workspace_by_name(arguments.name, create=True, **facts)))
+    WorkspaceFolder.open(place, create=True, name=arguments.name, **facts).close()
     return emit(arguments, door, workspace_view(find_workspace(WorkspaceFolder.open(place).root)))
 
 

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from aml_jupyter.config.environment import Environment
 from aml_jupyter.config.reading import show
 from aml_jupyter.config.run_configuration import RunConfiguration
-from aml_jupyter.config.sections import SparkConfiguration
 from aml_jupyter.errors import ConfigurationError
 
 _OWN_PYTHON = (
@@ -96,12 +95,6 @@ def _of_data(run_config: RunConfiguration) -> Iterator[Demand]:
 
 
 def _of_frameworks(run_config: RunConfiguration) -> Iterator[Demand]:
-    spark = run_config.environment.spark
-    if run_config.framework != "PySpark" and (spark.packages or spark.repositories):
-        packages = [f"{entry.group}:{entry.artifact}:{entry.version}" for entry in spark.packages]
-        yield Demand("environment.spark", packages or spark.repositories, "Set the framework to PySpark")
-    if run_config.framework != "PySpark" and run_config.spark != SparkConfiguration():
-        yield Demand("spark.configuration", dict(run_config.spark.configuration), "Set the framework to PySpark")
     for folder in run_config.history.directories_to_watch:
         if PurePosixPath(folder.replace("\\", "/")).is_absolute() or ".." in folder.replace("\\", "/").split("/"):
             instead = "A run's files lie in its working directory: name folders in it, such as logs"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aml_jupyter.config import SparkConfiguration
 from aml_jupyter.environments.cache import EnvironmentCache
 from aml_jupyter.environments.interpreter import locate, named_interpreter, version_of
 from aml_jupyter.errors import ConfigurationError
@@ -121,7 +122,26 @@ def python_of(definition: Mapping[str, Any]) -> str:
 
 
 def without_effect(run_config: RunConfiguration) -> tuple[str, ...]:
-    """Return what a run configuration says about its Python and nothing follows."""
+    """Return what a run configuration says about its Python, or about Spark, and nothing follows."""
+    return (*_python_without_effect(run_config), *_spark_without_effect(run_config))
+
+
+def _spark_without_effect(run_config: RunConfiguration) -> tuple[str, ...]:
+    """Name settings and packages of Spark that a run without Spark has, as SDK v1's folders had them for every run."""
+    if run_config.framework == "PySpark":
+        return ()
+    template = SparkConfiguration().configuration
+    found = [name for name, value in run_config.spark.configuration.items() if template.get(name) != value]
+    if not run_config.environment.is_reference:
+        spark = run_config.environment.spark
+        found += [f"{entry.group}:{entry.artifact}:{entry.version}" for entry in spark.packages]
+    if not found:
+        return ()
+    listed = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
+    return (f"framework is {run_config.framework}, so Spark's settings and packages ({listed}) have no effect.",)
+
+
+def _python_without_effect(run_config: RunConfiguration) -> tuple[str, ...]:
     environment = run_config.environment
     if environment.is_reference or environment.python.user_managed_dependencies:
         return ()

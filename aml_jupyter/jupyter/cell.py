@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from aml_jupyter import environments
+from aml_jupyter.cli.common import config_says
+from aml_jupyter.cli.sweep_lines import read_sweep
 from aml_jupyter.config import RunConfiguration, ScriptRunConfig
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.service import Submission, SubmitRequest, submit
 from aml_jupyter.service.environments import requirement_folders, with_environment
 from aml_jupyter.service.line_environment import LineEnvironment
+from aml_jupyter.service.sweeps import submit_sweep
 from aml_jupyter.workspace import WorkspaceFolder
 
 from .values import check_python, check_version, pickle_inputs
@@ -45,6 +48,8 @@ class CellOptions:
     max_seconds: int | None = None
     grace_seconds: float = 10
     environment: LineEnvironment = field(default_factory=LineEnvironment)
+    sweep: str | None = None
+    """The file that says what is sampled: each child runs the cell with its parameters as variables."""
 
 
 def submit_cell(
@@ -101,7 +106,10 @@ def submit_cell(
         notes=notes,
         progress=progress,
     )
-    return submit(folder, request)
+    if options.sweep is None:
+        return submit(folder, request)
+    sweep, said = read_sweep(options.sweep, request.config)
+    return submit_sweep(folder, sweep, replace(request, notes=(*notes, *said)))
 
 
 def _check_python(
@@ -129,7 +137,8 @@ def _script_name(source: Path, number: int) -> str:
 
 def _run_configuration(options: CellOptions) -> RunConfiguration:
     if options.run_configuration:
-        run_config = RunConfiguration.load(str(options.source), options.run_configuration)
+        with config_says(lambda text: None):  # it comes with the submission's notes
+            run_config = RunConfiguration.load(str(options.source), options.run_configuration)
     else:
         run_config = RunConfiguration()
     if options.target is not None:

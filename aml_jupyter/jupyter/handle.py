@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from aml_jupyter.errors import ActivityFailedException
+from aml_jupyter.errors import ActivityFailedException, ExperimentExecutionException
 from aml_jupyter.sdk.outputs import load_outputs
 from aml_jupyter.service import cancel_run, wait_for_run
+from aml_jupyter.service.sweeps import KIND as SWEEP
 from aml_jupyter.views import as_text, log_path, run_view
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, get_metrics, get_run
 from aml_jupyter.workspace.states import FINAL
@@ -85,7 +86,7 @@ class RunHandle:
             outputs.settle(self.id)
 
     def result(self, timeout: float | None = None) -> dict[str, Any]:
-        """Wait for the run, and return the variables that ``-o`` names, by name.
+        """Wait for the run, and return the variables that ``-o`` names, by name; of a sweep, those of its best child.
 
         Raises
         ------
@@ -97,7 +98,8 @@ class RunHandle:
             When the values are gone or are not what the run wrote.
         """
         self.wait(timeout)
-        return load_outputs(self._folder, self._record())
+        record = self._record()
+        return load_outputs(self._folder, record if record.kind != SWEEP else self._best_child())
 
     def cancel(self) -> None:
         """Ask for the run's end; its process gets TERM within two seconds."""
@@ -142,6 +144,12 @@ class RunHandle:
         server = server_url()
         path = f"aml/api/workspaces/{self._folder.id}/runs/{quote(self.id)}/files/"
         return f"{server.rstrip('/')}/{path}" if server else None
+
+    def _best_child(self) -> RunRecord:
+        best = self.run.get_best_run_by_primary_metric()
+        if best is None:
+            raise ExperimentExecutionException(f"No child of the sweep {self.id} has logged its primary metric.")
+        return get_run(self._folder.store.read(), best.id)
 
     def _record(self) -> RunRecord:
         return get_run(self._folder.store.read(), self.id)

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["Run", "get_run"]
 
 UNBUILT = {
-    "clean": "",
+    "clean": "`aml workspace gc --working-copies DAYS` thins out the folders of runs that have ended.",
     "get_diagnostics": "run.get_all_logs fetches the logs.",
     "input_datasets": "",
     "output_datasets": "",
-    "take_snapshot": "Submit takes the snapshot.",
+    "take_snapshot": "Submit takes one, and Experiment.start_logging(snapshot_directory='.').",
 }
 """Attributes of SDK v1's Run that are still to come, and what works instead."""
 
@@ -83,8 +83,8 @@ class Run(RunAssets):
         except client.RunEnvironmentException as error:
             raise RunEnvironmentException(str(error)) from None
 
-    @classmethod
-    def get(cls, workspace: Workspace, run_id: str) -> Run:
+    @staticmethod
+    def get(workspace: Workspace, run_id: str) -> Run:
         """Return the run called `run_id` of `workspace`.
 
         Raises
@@ -95,7 +95,7 @@ class Run(RunAssets):
         from aml_jupyter.sdk.experiment import Experiment
 
         record = read_run(workspace.folder.store.read(), run_id)
-        return cls(Experiment(workspace, record.experiment), run_id)
+        return run_of(Experiment(workspace, record.experiment), record)
 
     @staticmethod
     def list(
@@ -124,7 +124,7 @@ class Run(RunAssets):
         db, status = experiment.workspace.folder.store.read(), run_details.known_status(status)
         for record in find_runs(db, experiment=experiment.name, status=status, children=include_children):
             if run_details.matches(record, type, tags, properties):
-                yield Run(experiment, record.id)
+                yield run_of(experiment, record)
 
     # ---- what it is
 
@@ -353,7 +353,7 @@ class Run(RunAssets):
 
     def resubmit(self) -> Run:
         """Queue a new run with the same snapshot and definition."""
-        return Run(self.experiment, resubmit_run(self._folder, self.id).run.id)
+        return run_of(self.experiment, resubmit_run(self._folder, self.id).run)
 
     def submit_child(self, config: ScriptRunConfig, tags: Mapping[str, str] | None = None, **options: Any) -> Run:
         """Queue a run whose parent is this one."""
@@ -389,4 +389,11 @@ class Run(RunAssets):
 
 def get_run(experiment: Experiment, run_id: str, rehydrate: bool = True, clean_up: bool = True) -> Run:
     """Return the run called `run_id` of `experiment`; the other parameters are SDK v1's and change nothing."""
-    return Run(experiment, run_id)
+    return run_of(experiment, read_run(experiment.workspace.folder.store.read(), run_id))
+
+
+def run_of(experiment: Experiment, record: RunRecord) -> Run:
+    """Return the run of a row; a sweep is a `HyperDriveRun`."""
+    from aml_jupyter.sdk.hyperdrive_run import HyperDriveRun
+
+    return (HyperDriveRun if record.kind == HyperDriveRun.RUN_TYPE else Run)(experiment, record.id)

@@ -13,7 +13,7 @@ from aml_jupyter.supervisor import protocol
 from aml_jupyter.targets import Container, Handle, Launch, Needs, Paths
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, read_definition
 
-__all__ = ["build_launch", "needs_of"]
+__all__ = ["build_launch", "inputs_of", "needs_of"]
 
 
 def needs_of(definition: dict[str, Any]) -> Needs:
@@ -24,6 +24,11 @@ def needs_of(definition: dict[str, Any]) -> Needs:
         memory=int(definition.get("memory") or 0),
         engine=str((definition.get("container") or {}).get("engine") or ""),
     )
+
+
+def inputs_of(folder: WorkspaceFolder, definition: Mapping[str, Any]) -> Path:
+    """Return the folder with the values sent to a cell; the children of a sweep share the sweep's."""
+    return folder.layout.run(str(definition.get("values_of") or definition["id"])).inputs
 
 
 def build_launch(
@@ -123,7 +128,7 @@ def _command(
         return ["/bin/sh", "-c", command if isinstance(command, str) else " ".join(map(str, command))], {}
     if kind == "cell":
         cell = definition.get("cell") or {}
-        inputs = folder.layout.run(definition["id"]).inputs
+        inputs = inputs_of(folder, definition)
         return [interpreter, paths.archive, "cell", paths.control], {
             "cell.json": {
                 "script": script,
@@ -133,6 +138,7 @@ def _command(
                 "python": ".".join(str(definition["submitter"]["version"]).split(".")[:2]),
                 "cloudpickle": str(inputs),
                 "arguments": arguments,
+                "parameters": definition.get("parameters") or {},
             }
         }
     if kind == "notebook":

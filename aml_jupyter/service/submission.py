@@ -163,7 +163,7 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
 
 def _check_spark(definition: Mapping[str, Any]) -> None:
     """Refuse a PySpark script for a Python that has no Spark; one that is still to be built may get it."""
-    if definition["kind"] != "script" or not is_spark(definition["run_config"]):
+    if (definition.get("sweep") or definition)["kind"] != "script" or not is_spark(definition["run_config"]):
         return
     found = environments.resolve(definition)
     if find_spark_submit(found.interpreter, found.variables) is None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from aml_jupyter.config.sweeps import variable_names
+from aml_jupyter.errors import UserErrorException
 from aml_jupyter.hyperdrive import StartChild
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, get_run
 
-__all__ = ["BY_HAND", "CHOSEN", "HYPERPARAMETERS", "child_definition", "last_words"]
+__all__ = ["BY_HAND", "CHOSEN", "HYPERPARAMETERS", "check_variables", "child_definition", "last_words"]
 
 HYPERPARAMETERS = "hyperparameters"
 """The property of a child that has its parameters, as JSON."""
@@ -22,10 +24,36 @@ CHOSEN = "aml.chosen"
 
 BY_HAND = "by hand"
 
+BY_NAME = ("cell", "notebook")
+"""Kinds of runs that get a parameter as a variable: ``--learning-rate`` is `learning_rate`. Others get it as an argument."""
+
+
+def check_variables(space: Iterable[str], kind: str, given: Collection[str]) -> None:
+    """Refuse a parameter that cannot be a variable of a cell or notebook, or is one of those that it is `given` already.
+
+    Raises
+    ------
+    UserErrorException
+        Naming it.
+    """
+    if kind not in BY_NAME:
+        return
+    for name, variable in variable_names(space).items():
+        if variable in given:
+            raise UserErrorException(
+                f"{variable} is given twice: as parameter {name} of the sweep, and with -p or -i. Leave one out.",
+                variable,
+            )
+
 
 def child_definition(folder: WorkspaceFolder, template: Mapping[str, Any], start: StartChild) -> dict[str, Any]:
-    """Return the ``run.json`` of a child: the sweep's, with its parameters behind the arguments."""
-    words = [word for name, value in start.parameters.items() for word in (name, _as_word(value))]
+    """Return the ``run.json`` of a child: the sweep's, with its parameters behind the arguments, or as variables."""
+    names = variable_names(start.parameters) if template["sweep"]["kind"] in BY_NAME else None
+    words = (
+        []
+        if names is not None
+        else [word for name, value in start.parameters.items() for word in (name, _as_word(value))]
+    )
     child = {key: value for key, value in template.items() if key != "sweep"}
     run_id = f"{template['id']}_{start.number}"
     child |= {
@@ -43,6 +71,9 @@ def child_definition(folder: WorkspaceFolder, template: Mapping[str, Any], start
         child["properties"][CHOSEN] = BY_HAND if before is None else f"resumed from {before}"
         if before is not None:
             words += ["--resume-from", str(_outputs(folder, before))]
+    if names is not None:
+        values = {names[name]: value for name, value in start.parameters.items()}
+        child |= {"parameters": {**template["parameters"], **values}, "values_of": template["id"]}
     if template["command"] is None:
         child["arguments"] = [*template["arguments"], *words]
     elif isinstance(template["command"], str):

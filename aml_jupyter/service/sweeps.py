@@ -37,7 +37,14 @@ from aml_jupyter.hyperdrive import (
 from aml_jupyter.service.actions import request_end
 from aml_jupyter.service.queueing import Submission
 from aml_jupyter.service.submission import SubmitRequest, submit
-from aml_jupyter.service.sweep_children import BY_HAND, CHOSEN, HYPERPARAMETERS, child_definition, last_words
+from aml_jupyter.service.sweep_children import (
+    BY_HAND,
+    CHOSEN,
+    HYPERPARAMETERS,
+    check_variables,
+    child_definition,
+    last_words,
+)
 from aml_jupyter.supervisor import durable
 from aml_jupyter.workspace import (
     RunRecord,
@@ -94,6 +101,8 @@ def submit_sweep(
         When something is wrong with it, or what samples is not installed; nothing was copied then.
     """
     config.check_arguments()
+    given = {*request.parameters, *((request.cell or {}).get("inputs") or ())}
+    check_variables(config.hyperparameter_sampling.parameter_space, request.kind, given)
     _check_earlier(folder, config)
     seed = uuid.uuid4().int % 2**31 if seed is None else seed
     definition = config.to_dict()

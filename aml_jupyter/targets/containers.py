@@ -111,6 +111,7 @@ class ContainerHost(ProcessTarget):
             "memory": read_arguments(launch.container.arguments).get("Memory") or launch.needs.memory,
             "container": asdict(launch.container),
             "needs": asdict(launch.needs),
+            "inputs": launch.inputs,
         }
         durable.write_json(protocol.container_path(control), content, point="container.write", sync=False, mode=0o600)
         self._placed.pop(handle, None)
@@ -128,7 +129,7 @@ class ContainerHost(ProcessTarget):
             durable.write_json(self._file(handle, "json"), note, point="container.write")
             watch = watch_of(placed["engine"])
             bundle = self._machine.place_bundle()
-            inputs = f"{self._runs}/{handle.run_id}/inputs"
+            inputs = placed.get("inputs") or f"{self._runs}/{handle.run_id}/inputs"
             placement = Placement(
                 name=placed["name"],
                 token=placed["token"],

@@ -93,6 +93,12 @@ class Launch:
     control_files: dict[str, dict[str, Any]] = field(default_factory=dict)
     container: Container | None = None
 
+    @property
+    def inputs(self) -> str | None:
+        """Return the folder with the values sent to a cell, which the run reads; None for other runs."""
+        cell = self.control_files.get("cell.json")
+        return None if cell is None else str(cell["cloudpickle"])
+
 
 @dataclass(frozen=True)
 class Observation:

@@ -64,7 +64,7 @@ def test_notebooks_shell_scripts_and_configurations(aml: Aml, project: Path) -> 
         {"cell_type": "markdown", "source": "text"},
     ]
     (project / "n.ipynb").write_text(json.dumps({"cells": cells, "nbformat": 4}))
-    (project / "go.sh").write_text("az login\naz ml folder attach \\\n  -e x\naz ml run submit-hyperdrive -c r t.py\n")
+    (project / "go.sh").write_text("az login\naz ml folder attach \\\n  -e x\naz ml run submit-pipeline -c r t.py\n")
     (project / ".azureml").mkdir()
     (project / ".azureml/a.runconfig").write_text(
         "script: t.py\nnodeCount: 4\nframewrok: x\nenvironment:\n  python:\n    userManagedDependencies: true\n"
@@ -72,12 +72,14 @@ def test_notebooks_shell_scripts_and_configurations(aml: Aml, project: Path) -> 
     (project / ".azureml/config.json").write_text('{"workspace_name": "mine"}')
     (project / "aml_config").mkdir()
     (project / "aml_config/box.compute").write_text("type: remotedocker\naddress: x\n")
+    (project / "aml_config/docker.compute").write_text("type: localdocker\nbaseDockerImage: microsoft/mmlspark\n")
     done = aml("doctor", "--json")
     assert done.code == 1 and not done.json["good"]
     by = {(entry["file"], entry["line"], entry["status"]) for entry in done.json["findings"]}
     assert ("n.ipynb", 1, "works") in by and ("n.ipynb", 2, "missing") in by
     assert ("go.sh", 1, "works") in by and ("go.sh", 2, "works") in by and ("go.sh", 3, "missing") in by
     assert (".azureml/a.runconfig", 0, "missing") in by and (".azureml/a.runconfig", 0, "differs") in by
+    assert ("aml_config/docker.compute", 0, "works") in by
     assert (".azureml/config.json", 0, "works") in by and ("aml_config/box.compute", 0, "missing") in by
     text = aml("doctor").out
     assert "go.sh:3: missing" in text and "did you mean framework" in " ".join(text.split())

@@ -93,3 +93,65 @@ def test_no_account_is_needed(aml: Aml, project: Path) -> None:
     ):
         done = aml(*line)
         assert done.code == 0 and done.out.count("\n") == 1 and "no account is needed" in done.out
+
+
+def test_a_target_that_only_a_compute_file_knows_is_explained(aml: Aml, project: Path, folder: WorkspaceFolder) -> None:
+    settings = project / "aml_config"
+    settings.mkdir()
+    (settings / "myhdi.compute").write_text("type: cluster\naddress: foo-ssh.example.net\nusername: me\n")
+    (settings / "myhdi.runconfig").write_text("ArgumentVector: [train.py]\nTarget: myhdi\nFramework: PySpark\n")
+    for line in (["submit", "-c", "myhdi", "train.py"], ["prepare", "-c", "myhdi"]):
+        refused = aml("experiment", *line)
+        assert refused.code == 2 and "aml_config/myhdi.compute says what it was" in refused.err
+        assert "hdinsight" in refused.err and refused.err.count("\n") == 1
+    (settings / "myhdi.compute").unlink()
+    assert "Known: local" in aml("experiment", "submit", "-c", "myhdi", "train.py").err
+
+
+def test_what_a_configuration_has_to_say_is_said_once(aml: Aml, project: Path, folder: WorkspaceFolder) -> None:
+    (project / ".azureml").mkdir()
+    (project / ".azureml/odd.runconfig").write_text(
+        "script: train.py\narguments: [a]\ntarget: local\nframewrok: x\nenvironment:\n"
+        "  python:\n    userManagedDependencies: true\n"
+    )
+    outcome = aml("run", "submit-script", "-c", "odd", "train.py", "b")
+    assert outcome.code == 0
+    assert "\nnote: arguments: ['b'] is used" in "\n" + outcome.err
+    assert outcome.err.count("framewrok") == 1
+    shown = aml("runconfiguration", "show", "odd")
+    assert shown.err.count("framewrok") == 1 and shown.err.startswith("note: ")
+    listed = aml("runconfiguration", "list")
+    assert listed.out.count("framewrok") == 1 and listed.err == ""
+
+
+def test_nouns_of_other_times_are_told_where_it_is_now(aml: Aml, folder: WorkspaceFolder) -> None:
+    assert aml("history", "list").err.startswith("aml: there is no 'history'; runs are shown by: aml run list")
+    assert "aml folder attach" in aml("project", "list").err
+
+
+def test_what_azures_command_line_had_everywhere_is_put_up_with(
+    aml: Aml, project: Path, folder: WorkspaceFolder
+) -> None:
+    named = ["-w", folder.root, "-g", "rg", "--subscription-id", "s", "--debug"]
+    done = aml("run", "submit-script", "-e", "digits", *named, "train.py", "-o", "x", "-w", "1")
+    assert done.code == 0 and "['-o', 'x', '-w', '1']" in done.out
+    shown = aml("run", "show", "-r", "last", "-e", "digits", "-o", "json", *named)
+    assert shown.json["experiment"] == "digits"
+    assert "Completed" in aml("run", "list", "--minimal", "-o", "table").out
+    refused = aml("run", "cancel", "-r", "last", "-e", "letters")
+    assert refused.code == 2 and "belongs to experiment 'digits', not to 'letters'" in refused.err
+    assert "no workspace called 'nosuch'" in aml("run", "list", "-w", "nosuch").err
+    assert aml("run", "list", "-o", "picture").code == 2
+    for line in (["run", "show"], ["compute", "list"], ["environment", "list"]):
+        helped = aml(*line, "--help").out
+        assert "--output" not in helped and "--resource-group" not in helped
+    assert aml("run", "update", "last", "--add-property", "stage=1").code == 0
+    assert "immutable" in aml("run", "update", "last", "--add-property", "stage=2").err
+
+
+def test_compute_instances_and_workspaces_by_sdk_v1s_lines(aml: Aml, folder: WorkspaceFolder) -> None:
+    assert aml("computetarget", "create", "computeinstance", "-n", "box", "-s", "STANDARD_D2").code == 0
+    assert "Stopped" in aml("computetarget", "computeinstance", "stop", "-n", "box").out
+    assert "Running" in aml("computetarget", "computeinstance", "start", "-n", "box").out
+    assert aml("workspace", "create", "-w", "second", "-g", "rg", "-l", "eastus").code == 0
+    assert aml("workspace", "show", "-w", "second", "-o", "json").json["name"] == "second"

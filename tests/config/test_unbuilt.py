@@ -23,7 +23,6 @@ from aml_jupyter.config import (
     RSection,
     RunConfiguration,
     ScriptRunConfig,
-    SparkPackage,
     TensorflowConfiguration,
     refuse_unbuilt,
 )
@@ -54,7 +53,6 @@ def _libraries() -> DatabricksSection:
 @pytest.mark.parametrize(
     ("change", "field", "said"),
     [
-        (_set("environment.spark.packages", [SparkPackage("g", "a", "1")]), "environment.spark", "g:a:1"),
         (_set("environment.databricks", _libraries()), "environment.databricks", "pypiLibraries"),
         (_set("environment.r", RSection()), "environment.r", "nothing"),
         (_set("node_count", 4), "node_count", "4"),
@@ -71,7 +69,6 @@ def _libraries() -> DatabricksSection:
         (_set("output_data", {"o_1": OutputData()}), "output_data", "o_1"),
         (_set("datacaches", [DatacacheConfiguration()]), "datacaches", "None"),
         (_set("source_directory_data_store", "store"), "source_directory_data_store", "store"),
-        (_set("spark.configuration", {"spark.executor.memory": "2g"}), "spark.configuration", "spark.executor.memory"),
         (_set("auto_cluster_compute_specification", {"a": 1}), "auto_cluster_compute_specification", "a"),
         (_set("services", {"tb": ApplicationEndpointConfiguration("TensorBoard")}), "services", "tb"),
         (_set("batchai.node_count", 2), "batchai.node_count", "2"),

@@ -20,11 +20,19 @@ except ModuleNotFoundError:  # Python 3.10
 from .fences import Block, blocks_of
 
 HERE = Path(__file__).parent
-PLACEHOLDERS = {"<experiment>": "seed_experiment", "<runconfig>": "myrun"}
+PLACEHOLDERS = {"<experiment>": "seed_experiment", "<runconfig>": "myrun", "<hdconfig>": "hdconfig.yml"}
 SCRIPT = """
 from azureml.core import Run
 
 Run.get_context().log("accuracy", 0.9)
+"""
+TUNED = """
+import argparse
+from azureml.core import Run
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--penalty", type=float)
+Run.get_context().log("Accuracy", parser.parse_args().penalty)
 """
 
 
@@ -85,6 +93,7 @@ def _names(project: Path) -> dict[str, Any]:
     import azureml.core
     from azureml.core import ComputeTarget, Environment, Experiment, RunConfiguration, ScriptRunConfig, Workspace
     from azureml.core.compute import ComputeInstance
+    from azureml.train.hyperdrive import HyperDriveConfig
 
     workspace = Workspace.from_config()
     user_managed = Environment("myenv")
@@ -97,9 +106,11 @@ def _names(project: Path) -> dict[str, Any]:
         "ComputeTarget": ComputeTarget,
         "Experiment": Experiment,
         "RunConfiguration": RunConfiguration,
+        "HyperDriveConfig": HyperDriveConfig,
         "ScriptRunConfig": ScriptRunConfig,
         "azureml": azureml,
         "experiment": Experiment(workspace, "seeds"),
+        "json": json,
         "my_compute_target": ComputeTarget(workspace, "local"),
         "myenv": user_managed,
         "os": os,
@@ -124,6 +135,11 @@ class Reader:
         elif how == "command":
             for line in text.splitlines():
                 self._command(line.removeprefix("$").strip())
+        elif how == "sweep":
+            Path("my_train.py").write_text(TUNED)
+            Path(".azureml/hdconfig.yml").write_text(text)
+            source = self.names["ScriptRunConfig"](".", "my_train.py")
+            self.names["sweep"] = self.names["HyperDriveConfig"].load(".azureml/hdconfig.yml", run_config=source)
         elif how == "run configuration":
             Path("mine.runconfig").write_text(f"ArgumentVector: [train.py]\nTarget: local\nFramework: Python\n{text}")
             self.names["configuration"] = self.names["RunConfiguration"].load("mine.runconfig")

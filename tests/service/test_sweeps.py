@@ -117,6 +117,12 @@ def test_a_policy_stops_a_child_and_says_why_on_it(
     assert get_run(folder.store.read(), run.id).status == "Canceled"
 
 
+def _is_served_by(folder: WorkspaceFolder, pid: int) -> bool:
+    """Say whether a service that was killed still holds its lock: until then nobody starts another one."""
+    status = service_status(folder)
+    return status is not None and status.alive and status.pid == pid
+
+
 def test_a_service_that_is_killed_goes_on_where_it_was(
     folder: WorkspaceFolder, experiment: Experiment, configure: Any, ledger: Path
 ) -> None:
@@ -129,6 +135,7 @@ def test_a_service_that_is_killed_goes_on_where_it_was(
         status = service_status(folder)
         if status is not None and status.alive:
             os.kill(status.pid, signal.SIGKILL)
+            until(lambda pid=status.pid: not _is_served_by(folder, pid), 20)  # type: ignore[misc]
         ensure_service(folder)
     assert wait_for_run(folder, run.id, timeout=150).status == "Completed"
     found = children(folder, run.id)

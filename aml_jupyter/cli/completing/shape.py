@@ -109,6 +109,8 @@ def shape_of(parser: argparse.ArgumentParser) -> Shape:
         "rest": False,
     }
     for action in parser._actions:
+        if action.help is argparse.SUPPRESS:
+            continue
         if isinstance(action, argparse._SubParsersAction):
             helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
             for name, child in action.choices.items():

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from aml_jupyter.cli.common import config_says
 from aml_jupyter.errors import AmlError, UserErrorException
 from aml_jupyter.views.doctor import Finding
 
@@ -29,15 +28,16 @@ def run_configuration_findings(file: str, path: Path) -> Iterator[Finding]:
     """Yield what a run configuration asks for: what has no effect, what is not here, and that it can be read."""
     from aml_jupyter.config import RunConfiguration
     from aml_jupyter.config.unbuilt import unbuilt
+    from aml_jupyter.environments import without_effect
 
     try:
-        with _quiet():
+        with config_says(lambda text: None):  # the notes have it
             read = RunConfiguration.load(str(path))
     except (AmlError, OSError, ValueError) as error:
         yield Finding(file, _line_in(str(error)), "run configuration", "broken", str(error))
         return
     yield Finding(file, 0, "run configuration", "works")
-    for note in dict.fromkeys(read.notes):
+    for note in dict.fromkeys([*read.notes, *without_effect(read)]):
         yield Finding(file, 0, "run configuration", "differs", note)
     for demand in unbuilt(read):
         yield Finding(file, 0, demand.field, "missing", f"{demand.field} = {demand.value!r:.80}: {demand.instead}")
@@ -45,15 +45,15 @@ def run_configuration_findings(file: str, path: Path) -> Iterator[Finding]:
 
 def compute_findings(file: str, path: Path) -> Iterator[Finding]:
     """Yield whether the target of a ``.compute`` file of 2017 can be had here."""
-    import yaml
-
+    from aml_jupyter.config.compute_files import read_compute_file
     from aml_jupyter.targets.kinds import kind_of
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-        kind = kind_of(str(content["type"]))
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError, UserErrorException) as error:
-        yield Finding(file, 0, "compute target", "broken", f"its type cannot be read: {error}")
+        with config_says(lambda text: None):
+            read = read_compute_file(path)
+        kind = kind_of("docker" if read.type == "localdocker" else str(read.type))
+    except (OSError, AmlError) as error:
+        yield Finding(file, _line_in(str(error)), "compute target", "broken", str(error))
         return
     if kind.built:
         yield Finding(file, 0, f"compute target of type {kind.type}", "works")
@@ -63,17 +63,16 @@ def compute_findings(file: str, path: Path) -> Iterator[Finding]:
 
 
 def sweep_findings(file: str, path: Path) -> Iterator[Finding]:
-    """Yield whether a HyperDrive configuration can be read; the command that takes one is not built yet."""
+    """Yield whether a HyperDrive configuration can be read."""
     from aml_jupyter.config.sweeps import read_hdconfig
 
     try:
-        with _quiet():
+        with config_says(lambda text: None):  # the notes have it
             read_hdconfig(path)
     except AmlError as error:
         yield Finding(file, _line_in(str(error)), "HyperDrive configuration", "broken", str(error))
     else:
-        text = "it can be read, and aml run submit-hyperdrive is not here yet: HyperDriveConfig.load reads it"
-        yield Finding(file, 0, "HyperDrive configuration", "missing", text)
+        yield Finding(file, 0, "HyperDrive configuration", "works")
 
 
 def packages_findings(file: str, path: Path) -> Iterator[Finding]:
@@ -130,17 +129,6 @@ def line_findings(file: str, number: int, line: str) -> Iterator[Finding]:
         yield Finding(file, number, shown, "differs", "a password on a command line can be read by others; use a key")
         return
     yield Finding(file, number, shown, "works", f"as: {ours}" if "***" not in shown else "")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep to itself what reading a file says through the log: the notes have it."""
-    log = logging.getLogger("aml_jupyter.config")
-    before, log.disabled = log.disabled, True
-    try:
-        yield
-    finally:
-        log.disabled = before
 
 
 def _line_in(text: str) -> int:

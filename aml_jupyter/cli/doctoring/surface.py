@@ -19,21 +19,22 @@ BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 SURFACE: Final[dict[str, dict[str, str]]] = {
     "azureml.core": {
         "Workspace": "from_config get create list write_config get_details name location resource_group subscription_id "
-        "experiments compute_targets environments models get_default_keyvault get_mlflow_tracking_uri get_default_datastore "
-        "datastores datasets webservices delete",
+        "experiments compute_targets environments models get_run get_default_keyvault get_mlflow_tracking_uri "
+        "get_default_datastore datastores datasets webservices delete",
         "Experiment": "submit start_logging get_runs list name workspace delete",
         "Run": "get_context get list wait_for_completion get_details get_status get_metrics get_file_names download_file "
         "download_files get_children child_run create_children submit_child log log_list log_row log_table log_image "
         "log_confusion_matrix log_accuracy_table log_residuals log_predictions tag set_tags get_tags add_properties "
         "get_properties upload_file upload_files upload_folder register_model cancel complete fail flush id parent "
-        "experiment get_secret get_all_logs get_details_with_logs get_portal_url get_environment take_snapshot input_datasets",
+        "experiment get_secret get_all_logs get_details_with_logs get_portal_url get_environment description list_by_compute "
+        "get_snapshot_id take_snapshot input_datasets",
         "ScriptRunConfig": "run_config",
         "RunConfiguration": "load save delete target framework communicator node_count environment history "
         "max_run_duration_seconds environment_variables docker mpi tensorflow pytorch data_references data",
         "Environment": "get list register build build_local clone from_conda_specification from_pip_requirements "
         "from_docker_image from_dockerfile from_docker_build_context from_existing_conda_environment save_to_directory "
         "load_from_directory add_private_pip_wheel python docker environment_variables",
-        "Model": "register list get_model_path download update add_tags remove_tags add_properties delete deploy",
+        "Model": "Framework register list get_model_path download update add_tags remove_tags add_properties delete deploy",
         "Keyvault": "get_secret get_secrets set_secret",
         "Dataset": "get_by_name Tabular File",
         "Datastore": "get register_azure_blob_container",
@@ -51,8 +52,8 @@ SURFACE: Final[dict[str, dict[str, str]]] = {
         "KubernetesCompute": "attach_configuration",
     },
     "azureml.core.conda_dependencies": {
-        "CondaDependencies": "create add_conda_package add_pip_package add_channel set_python_version save save_to_file "
-        "serialize_to_string conda_packages pip_packages",
+        "CondaDependencies": "create add_conda_package add_pip_package add_tensorflow_pip_package add_channel "
+        "set_python_version save save_to_file serialize_to_string conda_packages pip_packages",
     },
     "azureml.core.runconfig": {"DockerConfiguration": "", "MpiConfiguration": "", "PyTorchConfiguration": ""},
     "azureml.core.compute_target": {"ComputeTargetException": ""},

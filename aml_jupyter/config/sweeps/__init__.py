@@ -33,6 +33,7 @@ from aml_jupyter.config.sweeps.sampling import (
     GridParameterSampling,
     HyperParameterSampling,
     RandomParameterSampling,
+    variable_names,
 )
 
 __all__ = [
@@ -61,4 +62,5 @@ __all__ = [
     "randint",
     "read_hdconfig",
     "uniform",
+    "variable_names",
 ]

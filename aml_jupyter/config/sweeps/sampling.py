@@ -6,7 +6,8 @@ SDK v1's classes and serialised form. What it says about `properties` stands the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import keyword
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from aml_jupyter.config.reading import Place, read_choice, read_number, read_text, show, warn
@@ -243,6 +244,34 @@ def add_parameter(read: Mapping[str, Any], name: Any, place: Place) -> str:
             f"{place}: expected each parameter once, found {text!r} beside {twin!r}. Keep one of them.", field=place.key
         )
     return text
+
+
+def variable_names(space: Iterable[str]) -> dict[str, str]:
+    """Return, for each parameter of a space, the variable that it is in a cell or notebook: ``--batch-size``, `batch_size`.
+
+    Raises
+    ------
+    ConfigurationError
+        When a name cannot be a variable's, or two would be one.
+    """
+    names: dict[str, str] = {}
+    for name in space:
+        variable = name.lstrip("-").replace("-", "_")
+        if not variable.isidentifier() or keyword.iskeyword(variable):
+            raise ConfigurationError(
+                f"parameter_space.{name}: in a cell or notebook a parameter is a variable, and {variable!r} cannot be the name "
+                "of one. Call it otherwise.",
+                field=f"parameter_space.{name}",
+            )
+        twin = next((known for known, taken in names.items() if taken == variable), None)
+        if twin is not None:
+            raise ConfigurationError(
+                f"parameter_space.{name}: in a cell or notebook it would be the variable {variable!r}, as {twin} is. "
+                "Rename one of them.",
+                field=f"parameter_space.{name}",
+            )
+        names[name] = variable
+    return names
 
 
 def _together(properties: Any, **keywords: Any) -> Any:

@@ -51,6 +51,11 @@ def submit_parser() -> LineParser:
         default=[],
         help="variable to set, kept with the run",
     )
+    add(
+        "--sweep",
+        metavar="FILE",
+        help="run the cell once for each sample of this HyperDrive configuration (hdconfig.yml): --lr is the variable lr",
+    )
     add_environment_options(parser)
     add("--wait", action="store_true", help="wait for the end; -o variables then come into the notebook")
     add("--name", metavar="HANDLE", help="variable that the run's handle is put into")
@@ -168,6 +173,7 @@ def _cell_options(options: Namespace, source: Path, notebook: Path | None) -> An
         max_seconds=options.max_seconds,
         grace_seconds=options.grace_seconds,
         environment=line_environment(options),
+        sweep=options.sweep,
     )
 
 

@@ -3,7 +3,8 @@
 ``python <archive> cell <control>`` reads ``control/cell.json``::
 
     {"script": "<path relative to the working directory>", "arguments": [..], "inputs": "<values.pkl>" or null,
-     "inputs_sha256": ..., "outputs": [names], "python": "3.11", "cloudpickle": "<folder or zip that holds it>" or null}
+     "inputs_sha256": ..., "outputs": [names], "python": "3.11", "cloudpickle": "<folder or zip that holds it>" or null,
+     "parameters": {name: plain value}}
 
 and leaves ``control/values/outputs.pkl`` and ``outputs.json`` ({"names", "sha256", "size", "python"}) behind. The cell is
 the module ``__main__``, as if Python had been started with its file.
@@ -36,6 +37,7 @@ def run_cell(control: str) -> int:
         module = _make_main(cell["script"], cell.get("arguments") or [])
         if cell.get("inputs"):
             _send_in(module, cell)
+        vars(module).update(cell.get("parameters") or {})
         source = _read_source(cell["script"])
     except CellError as error:
         return _fail(str(error))

@@ -1,0 +1,74 @@
+"""``%%aml_submit --sweep FILE``: a cell is run once for each sample, with its parameters as variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.error import UsageError
+
+from aml_jupyter.workspace import WorkspaceFolder, find_runs, get_run
+
+SWEEP = """
+sampling:
+  type: grid
+  parameter_space:
+  - {name: --penalty, expression: choice, values: [0.5, 1]}
+  - {name: --step-size, expression: choice, values: [3]}
+primary_metric_name: Accuracy
+primary_metric_goal: Minimize
+max_total_runs: 2
+max_concurrent_runs: 1
+"""
+CELL = """
+from aml_jupyter import Run
+assert step_size == 3
+score = sum(rows) * penalty
+Run.get_context().log("Accuracy", score)
+"""
+
+
+@pytest.fixture
+def file(project: Path) -> Path:
+    path = project / "hdconfig.yml"
+    path.write_text(SWEEP)
+    return path
+
+
+@pytest.mark.usefixtures("file")
+def test_a_cell_is_tuned_with_values_sent_and_the_best_ones_brought_back(shell: Any, folder: WorkspaceFolder) -> None:
+    shell.user_ns["rows"] = [1, 2, 3]
+    shell.run_cell_magic("aml_submit", "--sweep hdconfig.yml -i rows -o score,penalty --name tuned --wait", CELL)
+    assert shell.user_ns["score"] == 3.0
+    assert shell.user_ns["penalty"] == 0.5
+    handle = shell.user_ns["tuned"]
+    assert handle.run.get_best_run_by_primary_metric().id == f"{handle.id}_0"
+    assert handle.run.get_metrics() == {f"{handle.id}_0": {"Accuracy": 3.0}, f"{handle.id}_1": {"Accuracy": 6}}
+    children = find_runs(folder.store.read(), parent=handle.id)
+    assert [child.definition["parameters"] for child in children] == [
+        {"penalty": 1, "step_size": 3},
+        {"penalty": 0.5, "step_size": 3},
+    ]
+    again = handle.run.get_best_run_by_primary_metric().resubmit()
+    again.wait_for_completion()
+    assert again.get_metrics() == {"Accuracy": 3.0}
+    definition = get_run(folder.store.read(), again.id).definition
+    assert "values_of" not in definition and definition["parameters"]["penalty"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--sweep nosuch.yml", "nosuch.yml"),
+        ("--sweep hdconfig.yml -p penalty=3", "penalty is given twice"),
+        ("--sweep hdconfig.yml -i penalty", "penalty is given twice"),
+        ("--sweep lambda.yml", "cannot be the name"),
+    ],
+)
+def test_mistakes_start_nothing(shell: Any, folder: WorkspaceFolder, file: Path, line: str, said: str) -> None:
+    (file.parent / "lambda.yml").write_text(SWEEP.replace("--step-size", "--lambda"))
+    shell.user_ns["penalty"] = 1
+    with pytest.raises(UsageError, match=said):
+        shell.run_cell_magic("aml_submit", line, "pass")
+    assert not find_runs(folder.store.read())
