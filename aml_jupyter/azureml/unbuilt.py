@@ -8,14 +8,11 @@ from typing import NoReturn
 __all__ = ["MODULES", "refuse_module", "refuse_name"]
 
 MODULES: dict[str, str] = {
-    "azureml.automl": "automated machine learning",
     "azureml.contrib": "the contrib packages",
     "azureml.core.databricks": "Databricks libraries",
     "azureml.core.dataset": "datasets",
     "azureml.core.datastore": "datastores",
-    "azureml.core.image": "images of models",
     "azureml.core.linked_service": "linked services",
-    "azureml.core.webservice": "web services",
     "azureml.data": "datastores and datasets",
     "azureml.dataprep": "data preparation",
     "azureml.interpret": "model explanation",
@@ -26,6 +23,14 @@ MODULES: dict[str, str] = {
 }
 """Module of SDK v1 -> what it is about."""
 
+NOT_PLANNED: dict[str, str] = {
+    "azureml.automl": "automated machine learning",
+    "azureml.core.image": "images of models for web services",
+    "azureml.core.webservice": "web services and deployments",
+    "azureml.train.automl": "automated machine learning",
+}
+"""The same, of what is left out for good."""
+
 
 def refuse_module(name: str) -> None:
     """Raise for a module that SDK v1 has and aml-jupyter lacks; return for any other name.
@@ -33,8 +38,15 @@ def refuse_module(name: str) -> None:
     Raises
     ------
     ModuleNotFoundError
-        Saying that `name` is not built yet.
+        Saying that `name` is not built yet, or never will be.
     """
+    for known, about in NOT_PLANNED.items():
+        if name == known or name.startswith(known + "."):
+            raise ModuleNotFoundError(
+                f"{name} is not here, and not planned: aml-jupyter leaves {about} to others. docs/migration.md says what there "
+                "is.",
+                name=name,
+            )
     for known, about in MODULES.items():
         if name == known or name.startswith(known + "."):
             raise ModuleNotFoundError(

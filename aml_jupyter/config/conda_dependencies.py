@@ -9,6 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from aml_jupyter.config.conda_frameworks import FrameworkPackages
 from aml_jupyter.config.reading import Place, printable, read_mapping, read_plain, read_strings, read_text
 from aml_jupyter.errors import ConfigurationError, UserErrorException, nearest
 
@@ -44,7 +45,7 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-class CondaDependencies:
+class CondaDependencies(FrameworkPackages):
     """Hold the conda and pip packages, channels and Python version of an environment.
 
     Parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from aml_jupyter.config.conda_dependencies import CondaDependencies, read_conda_file
@@ -29,6 +30,7 @@ from aml_jupyter.errors import ConfigurationError
 
 DEFAULT_CPU_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:20251130.v1"
 DEFAULT_GPU_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-cuda11.8-cudnn8-ubuntu22.04:20251130.v1"
+NO_GPU_WITHOUT_ASKING = "it has no effect: a run sees the GPUs that it asks for (--gpus 1, or submit(config, gpus=1))"
 
 
 def find_reference(reference: str, place: Place, what: str) -> Path:
@@ -151,7 +153,7 @@ class DockerSection(Section):
     base_image_registry = section(ContainerRegistry)
     platform = section(DockerImagePlatform)
 
-    _kept_silently = frozenset({"gpusupport"})
+    _explained = MappingProxyType({"gpusupport": NO_GPU_WITHOUT_ASKING})
 
     @property
     def base_image(self) -> str | None:
@@ -191,7 +193,7 @@ class DockerSection(Section):
 
     @property
     def gpu_support(self) -> bool:
-        """Return True: GPUs are offered to a container where there are some (SDK v1 ignores the setting too)."""
+        """Return True: a run gets the GPUs that it asks for at submit (SDK v1 ignores the setting, too)."""
         return True
 
     @gpu_support.setter

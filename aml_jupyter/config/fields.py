@@ -7,6 +7,7 @@ Knows no particular section.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar, cast, overload
 
 from aml_jupyter.config.keys import camel, folded
@@ -128,6 +129,8 @@ class Section:
 
     _fields: ClassVar[tuple[Field[Any], ...]] = ()
     _kept_silently: ClassVar[frozenset[str]] = frozenset()
+    _explained: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Switches that are kept without effect -> what is said where one is on."""
     _unknown: dict[str, Any]
 
     def __init_subclass__(cls) -> None:
@@ -201,7 +204,11 @@ class Section:
 
     def _keep_unknown(self, key: str, value: Any, place: Place, known: list[str]) -> None:
         self._unknown[key] = read_plain(value, place)
-        if folded(key) not in self._kept_silently:
+        explained = self._explained.get(folded(key))
+        if explained is not None:
+            if str(value).lower() == "true":
+                place.note(explained)
+        elif folded(key) not in self._kept_silently:
             place.note(f"unknown key, kept but without effect ({nearest(key, known)})")
 
     def __eq__(self, other: object) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.config.compute_files import ComputeFile, find_compute_file, read_compute_file
 from aml_jupyter.config.conda_dependencies import FILE_NAME, CondaDependencies, read_conda_file
-from aml_jupyter.config.environment_sections import SparkSection, find_reference
+from aml_jupyter.config.environment_sections import NO_GPU_WITHOUT_ASKING, SparkSection, find_reference
 from aml_jupyter.config.fields import Field, Section, optional_boolean, plain_map, strings, text, variables
 from aml_jupyter.config.keys import folded
 from aml_jupyter.config.previews import FRAMEWORKS
@@ -152,7 +152,17 @@ def _loose_variables(mapping: Mapping[Any, Any]) -> dict[str, Any]:
 def _compute(said: WorkbenchRunConfiguration, place: Place) -> tuple[ComputeFile, str]:
     name = (said.target or _LOCAL).strip().removesuffix(".compute") or _LOCAL
     path = find_compute_file(name, place)
-    return (ComputeFile() if path is None else read_compute_file(path, place.notes)), name
+    if path is None:
+        return ComputeFile(), name
+    read = read_compute_file(path, place.notes)
+    there = Place(str(path), notes=place.notes)
+    if read.nvidia_docker:
+        there.child("nvidiaDocker").note(NO_GPU_WITHOUT_ASKING)
+    if read.native_shared_directory:
+        there.child("nativeSharedDirectory").note(
+            "it has no effect, and AZUREML_NATIVE_SHARE_DIRECTORY is not set: name a folder that stays by its absolute path"
+        )
+    return read, name
 
 
 def _use_own_python(config: RunConfiguration, said: WorkbenchRunConfiguration, place: Place) -> None:

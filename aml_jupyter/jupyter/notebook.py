@@ -17,6 +17,9 @@ RUNNERS = {"papermill", "jupyter-execute", "jupyter-nbconvert", "nbconvert"}
 PAIRS = {"-p", "--parameters", "-r", "--parameters_raw"}
 """papermill's options that take two words, of which the second may end in .ipynb, too."""
 
+COLAB_FOLDERS = ("", "drive/MyDrive/Colab Notebooks", "drive/My Drive/Colab Notebooks", "drive/MyDrive")
+"""Where a notebook of Colab may lie, below its folder ``/content``: only a mounted Drive has it at all."""
+
 TIMEOUT_SECONDS = 1.0
 """Bound for the one question to the Jupyter server of this machine."""
 
@@ -26,7 +29,8 @@ def notebook_path(choice: str | None = None, namespace: dict[str, Any] | None = 
 
     Asked in this order: `AML_NOTEBOOK`; `choice` (the magic's ``--notebook``); VS Code's and papermill's variables in
     the notebook's namespace; the Jupyter server's list of sessions (right even after a rename); the session name that
-    the kernel was started with; the command line of papermill, ``jupyter execute`` or ``jupyter nbconvert --execute``.
+    the kernel was started with; in Colab, its server's list of sessions, and the mounted Drive, where the file is; the
+    command line of papermill, ``jupyter execute`` or ``jupyter nbconvert --execute``.
 
     Parameters
     ----------
@@ -53,7 +57,8 @@ def notebook_path(choice: str | None = None, namespace: dict[str, Any] | None = 
             return found
     server = _own_server()
     session = os.environ.get("JPY_SESSION_NAME") or names.get("__session__")
-    return _from_sessions(server) or _from_session_name(session, server) or (None if server else _from_runner())
+    found = _from_sessions(server) or _from_session_name(session, server) or _from_colab()
+    return found or (None if server else _from_runner())
 
 
 @lru_cache(maxsize=1)
@@ -95,6 +100,23 @@ def _existing(path: Any, base: str | None = None) -> Path | None:
 
 def _from_session_name(session: Any, server: dict[str, Any] | None) -> Path | None:
     return _existing(session, (server or {}).get("root_dir") or None)
+
+
+def _from_colab() -> Path | None:
+    """Return the notebook that Colab's server names, where the Drive that holds it is mounted."""
+    address, port = os.environ.get("COLAB_JUPYTER_IP"), os.environ.get("KMP_TARGET_PORT", "9000")
+    if not address:
+        return None
+    from urllib.parse import unquote
+
+    kernel = _kernel_id()
+    sessions = [session for session in _ask({"url": f"http://{address}:{port}"}, "api/sessions") or [] if session]
+    mine = [session for session in sessions if (session.get("kernel") or {}).get("id") == kernel] or sessions
+    if len(mine) != 1:
+        return None
+    name = Path(unquote(str(mine[0].get("name") or ""))).name
+    places = [Path(base, folder, name) for base in (os.getcwd(), "/content") for folder in COLAB_FOLDERS]
+    return next(filter(None, (_existing(str(place)) for place in places)), None)
 
 
 def _from_runner() -> Path | None:

@@ -11,7 +11,7 @@ from aml_jupyter.errors import UserErrorException, nearest
 from aml_jupyter.sdk.hyperdrive_run import HyperDriveRun
 from aml_jupyter.sdk.mapping import texts_by_name
 from aml_jupyter.sdk.run import Run
-from aml_jupyter.sdk.unbuilt import unbuilt
+from aml_jupyter.sdk.unbuilt import refuse_attribute, unbuilt
 from aml_jupyter.service import SubmitRequest, create_experiment, submit
 from aml_jupyter.service.sweeps import submit_sweep
 from aml_jupyter.views.progress import shown_progress
@@ -36,6 +36,16 @@ OPTIONS = (
     "properties",
 )
 """Keywords that `Experiment.submit` takes beyond SDK v1's."""
+
+UNBUILT = {
+    "archive": "Lists show the newest runs first.",
+    "reactivate": "",
+    "remove_tags": "Runs have tags.",
+    "set_tags": "Runs have tags.",
+    "tag": "Runs have tags.",
+    "tags": "Runs have tags.",
+}
+"""Attributes of SDK v1's Experiment that are still to come, and what works instead."""
 
 
 class Experiment:
@@ -117,7 +127,8 @@ class Experiment:
             folder = self.workspace.folder
             submission = submit(folder, request) if sweep is None else submit_sweep(folder, sweep, request)
         for note in submission.notes:
-            print(note)
+            if note not in config.run_config.notes:  # those were said when it was read
+                print(note)
         return Run(self, submission.run.id) if sweep is None else HyperDriveRun(self, submission.run.id)
 
     def start_logging(
@@ -176,6 +187,9 @@ class Experiment:
             Always.
         """
         raise unbuilt("Experiment.delete", "Runs and their experiment stay in the workspace's history.")
+
+    def __getattr__(self, name: str) -> Any:
+        refuse_attribute(self, name, UNBUILT)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Experiment) and (other.workspace, other.name) == (self.workspace, self.name)

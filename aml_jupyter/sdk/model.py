@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aml_jupyter.errors import ModelException
 from aml_jupyter.sdk.mapping import texts_by_name
 from aml_jupyter.sdk.unbuilt import refuse_attribute
+from aml_jupyter.supervisor.client.model import Framework
 from aml_jupyter.views.progress import shown_progress
 from aml_jupyter.workspace import (
     ModelRecord,
@@ -67,6 +68,8 @@ class Model:
     ModelException
         When there is none, with the nearest names.
     """
+
+    Framework = Framework
 
     def __init__(
         self,

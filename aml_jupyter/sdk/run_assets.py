@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from aml_jupyter.errors import UserErrorException
+from aml_jupyter.sdk import run_details
 from aml_jupyter.sdk.keyvault import Keyvault
 from aml_jupyter.sdk.mapping import texts_by_name
-from aml_jupyter.service import register_run_model
-from aml_jupyter.workspace import get_run
+from aml_jupyter.service import register_run_model, tag_run
+from aml_jupyter.supervisor import protocol
+from aml_jupyter.workspace import find_runs, get_run
 
 if TYPE_CHECKING:
     from aml_jupyter.config import Environment
+    from aml_jupyter.sdk.compute import ComputeTarget
     from aml_jupyter.sdk.experiment import Experiment
     from aml_jupyter.sdk.model import Model
+    from aml_jupyter.sdk.run import Run
     from aml_jupyter.sdk.workspace import Workspace
     from aml_jupyter.workspace import WorkspaceFolder
 
@@ -101,6 +106,60 @@ class RunAssets:
         from aml_jupyter.sdk.environments import environment_of
 
         return environment_of(self._folder, get_run(self._folder.store.read(), self.id))
+
+    @property
+    def description(self) -> str | None:
+        """Return what the run is about, None where nobody said it; it can be set (the tag ``mlflow.note.content``)."""
+        return get_run(self._folder.store.read(), self.id).tags.get(protocol.DESCRIPTION)
+
+    @description.setter
+    def description(self, text: str | None) -> None:
+        tag_run(self._folder, self.id, {protocol.DESCRIPTION: text})
+
+    @property
+    def portal_url(self) -> None:
+        """Return None: there is no portal."""
+
+    @staticmethod
+    def get_docs_url() -> None:
+        """Return None: nothing here is documented per run."""
+
+    @staticmethod
+    def get_submitted_run(**_ignored: Any) -> Any:
+        """Return the submitted run that this process belongs to (SDK v1's old name)."""
+        from aml_jupyter.sdk.run import Run
+
+        return Run.get_context(allow_offline=False)
+
+    @staticmethod
+    def list_by_compute(
+        compute: ComputeTarget,
+        type: str | None = None,  # noqa: A002
+        tags: str | Mapping[str, str] | None = None,
+        properties: str | Mapping[str, str] | None = None,
+        status: str | None = None,
+    ) -> Iterator[Run]:
+        """Yield the runs of a compute target, newest first; the filters are those of `Run.list`.
+
+        Raises
+        ------
+        UserErrorException
+            When `compute` is no ComputeTarget.
+        """
+        from aml_jupyter.sdk.compute import ComputeTarget
+        from aml_jupyter.sdk.experiment import Experiment
+        from aml_jupyter.sdk.run import run_of
+
+        if not isinstance(compute, ComputeTarget):
+            raise UserErrorException(
+                f"list_by_compute({compute!r:.60}): expected a ComputeTarget; ComputeTarget(ws, name) is one.",
+                "compute",
+            )
+        workspace, status = compute.workspace, run_details.known_status(status)
+        records = find_runs(workspace.folder.store.read(), target=compute.name, status=status, children=True)
+        for record in records:
+            if run_details.matches(record, type, tags, properties):
+                yield run_of(Experiment(workspace, record.experiment), record)
 
 
 def default_workspace() -> Workspace:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aml_jupyter.sdk.experiment import Experiment
     from aml_jupyter.sdk.keyvault import Keyvault
     from aml_jupyter.sdk.model import Model
+    from aml_jupyter.sdk.run import Run
 
 __all__ = ["Workspace"]
 
@@ -36,11 +37,13 @@ UNBUILT = {
     "datastores": "Pass a path as an argument of the script.",
     "get_default_datastore": "Pass a path as an argument of the script.",
     "set_default_datastore": "Pass a path as an argument of the script.",
-    "get_run": "Use Run.get(workspace, run_id).",
     "images": "",
     "linked_services": "",
-    "service_context": "There is no Azure service behind a workspace here.",
     "webservices": "",
+    **dict.fromkeys(
+        ["list_keys", "service_context", "sku", "sync_keys", "tags", "update"],
+        "There is no Azure service behind a workspace.",
+    ),
 }
 """Attributes of SDK v1's Workspace that are still to come, and what works instead."""
 
@@ -370,6 +373,12 @@ class Workspace:
             "A workspace is not deleted by a call: it holds the only copy of its run history. Stop its service (aml "
             f"workspace show) and remove the folder {self.folder.root}."
         )
+
+    def get_run(self, run_id: str) -> Run:
+        """Return the run called `run_id` (see `Run.get`)."""
+        from aml_jupyter.sdk.run import Run
+
+        return Run.get(self, run_id)
 
     def __getattr__(self, name: str) -> Any:
         refuse_attribute(self, name, UNBUILT)

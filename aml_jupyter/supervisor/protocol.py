@@ -117,6 +117,7 @@ __all__ = [
     "CANCEL",
     "CONTAINER",
     "CONTROL",
+    "DESCRIPTION",
     "EPOCH",
     "EVENTS",
     "FORMAT",
@@ -152,6 +153,7 @@ CONTROL = "control"
 LAUNCH = "launch.json"
 ATTEMPT = "attempt.json"
 LOGGED_PARAMETER = "mlflow.param."  # what the name of a property begins with that is a parameter
+DESCRIPTION = "mlflow.note.content"  # the tag that says what a run is about
 STARTED = "started.json"  # the attempt file's second name, beside the control folder, which a script may empty
 RESULT = "result.json"
 CANCEL = "cancel.json"  # {"time": ..., "grace_seconds": ..., "reason": ...}; written by the service

@@ -91,7 +91,8 @@ def read_config(path: Path) -> WorkspaceConfig:
     name = content.get("workspace_name") or parts.get("workspaces") or ""
     if not name and not folder:
         raise ConfigurationError(
-            f"{path} names no workspace. Expected the key 'workspace_name' or 'workspace_folder'; "
+            f"{path} names no workspace. Expected the key 'workspace_name', 'workspace_folder', or a 'Scope' with "
+            "/workspaces/NAME in it; "
             f"found {', '.join(map(repr, content)) or 'nothing'}.",
             "workspace_name",
         )

@@ -69,11 +69,15 @@ def test_what_is_to_come_says_so_at_its_import() -> None:
     for module in (
         "azureml.train.estimator",
         "azureml.pipeline.steps",
-        "azureml.core.webservice",
         "azureml.core.dataset",
     ):
         with pytest.raises(ModuleNotFoundError, match="is not built yet"):
             importlib.import_module(module)
+    for module in ("azureml.core.webservice", "azureml.train.automl", "azureml.train.automl.run", "azureml.core.image"):
+        with pytest.raises(ModuleNotFoundError, match="is not here, and not planned"):
+            importlib.import_module(module)
+    with pytest.raises(ImportError, match=r"azureml\.core\.model\.InferenceConfig is not built yet"):
+        from azureml.core.model import InferenceConfig  # noqa: F401
     with pytest.raises(ImportError, match=r"azureml\.core\.Dataset is not built yet"):
         from azureml.core import Dataset  # noqa: F401
     with pytest.raises(ImportError, match=r"azureml\.train\.hyperdrive\.search is not built yet"):
@@ -85,10 +89,15 @@ def test_what_is_to_come_says_so_at_its_import() -> None:
 
 
 def test_authentication_is_accepted_and_dropped() -> None:
-    from azureml.core.authentication import ServicePrincipalAuthentication
+    from azureml.core.authentication import (
+        ArmTokenAuthentication,
+        ServicePrincipalAuthentication,
+        TokenAuthentication,
+    )
 
     auth = ServicePrincipalAuthentication("tenant", "id", service_principal_password="secret")
     assert vars(auth) == {}
+    assert vars(TokenAuthentication(lambda: "token")) == vars(ArmTokenAuthentication("token")) == {}
     assert sdk.Workspace.from_config(auth=auth).name == "default"
 
 

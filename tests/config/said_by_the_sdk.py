@@ -13,6 +13,7 @@ import warnings
 warnings.simplefilter("ignore")
 
 from azureml._project.ignore_file import get_project_ignore_file  # noqa: E402
+from azureml.core import _metrics  # noqa: E402
 from azureml.core._serialization_utils import _serialize_to_dict  # noqa: E402
 from azureml.core.conda_dependencies import CondaDependencies  # noqa: E402
 from azureml.core.runconfig import DataReferenceConfiguration, RunConfiguration  # noqa: E402
@@ -89,5 +90,54 @@ def kept(request):
     return found
 
 
-ACTS = {"save": save, "load": load, "packages": packages, "kept": kept}
+def metrics(request):
+    """Return what the SDK makes of metrics that were logged one after the other, read back from one run."""
+    kinds = {
+        "log": _metrics.ScalarMetric,
+        "log_list": _metrics.ListMetric,
+        "log_row": _metrics.RowMetric,
+        "log_table": _metrics.TableMetric,
+    }
+    found, refused = {}, []
+    for number, (method, name, value) in enumerate(request["logged"]):
+        try:
+            if method == "log":
+                _metrics.ScalarMetric._check_is_valid_scalar(value)
+            dto = kinds[method](name, value).create_v2_dto()
+        except Exception:
+            refused.append(number)
+            continue
+        if dto is None:
+            continue
+        if name in found:  # the service appends the values; a number among whole ones makes the column one of numbers
+            found[name].value.extend(dto.value)
+            types = {key: {found[name].columns[key], dto.columns[key]} for key in dto.columns}
+            found[name].columns = {key: "double" if len(each) > 1 else each.pop() for key, each in types.items()}
+        else:
+            found[name] = dto
+    shapes = {name: _metrics.InlineMetric.get_cells_from_metric_v2_dto(dto) for name, dto in found.items()}
+    return {"refused": refused, "metrics": shapes}
+
+
+def chart(request):
+    """Return the file that the SDK keeps of a typed chart: its name and its text; None where it refuses it."""
+    kept = []
+
+    class Artifacts:
+        def upload_artifact(self, stream, origin, container, name):
+            kept.append([name, stream.read().decode()])
+
+    value = request["value"]
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return None
+    names = {"confusion_matrix": "ConfusionMatrix", "accuracy_table": "AccuracyTable"}
+    kind = names.get(request["kind"], request["kind"].title())
+    getattr(_metrics, f"{kind}Metric")(request["name"], value, None).log_to_artifact(Artifacts(), "o", "c")
+    return kept[0]
+
+
+ACTS = {"metrics": metrics, "chart": chart, "save": save, "load": load, "packages": packages, "kept": kept}
 print(json.dumps([ACTS[request["act"]](request) for request in json.load(sys.stdin)]))

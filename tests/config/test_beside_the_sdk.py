@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import random
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from real_packages import python_with_azureml_core
+from supervisor.client.chart_bodies import BODIES
 
 from aml_jupyter.config import CondaDependencies, DataReferenceConfiguration, RunConfiguration
 from aml_jupyter.errors import AmlError
+from aml_jupyter.supervisor.client.errors import UserErrorException
+from aml_jupyter.supervisor.client.offline import OfflineRun
 from aml_jupyter.workspace.snapshots.ignore import IgnoreRules, read_rules
 
 HERE = Path(__file__).parent
@@ -137,6 +141,9 @@ def test_packages_are_changed_alike(ask: Ask) -> None:
         "add_channel": ["conda-forge", "pytorch"],
         "remove_channel": ["anaconda", "pytorch"],
         "set_python_version": ["3.11", "3.9.1"],
+        "add_tensorflow_pip_package": ["cpu", "gpu", "tpu"],
+        "add_tensorflow_conda_package": ["cpu", "gpu"],
+        "add_cntk_package": ["cpu", "gpu", 3],
         "set_pip_option": ["--pre", "--index-url https://a", "no-option"],
     }
     requests = []
@@ -169,6 +176,64 @@ def test_packages_are_changed_alike(ask: Ask) -> None:
             "options": list(made.pip_options),
             "channels": list(made.conda_channels),
         } == said, request
+
+
+def test_what_was_logged_reads_back_in_the_shapes_of_the_sdk(ask: Ask) -> None:
+    dice = random.Random(13)
+    plain: list[Any] = [1, -2, 0, 2.5, 1e9]
+    words: list[Any] = ["a", "é", ""]
+    requests = []
+    for _ in range(150):
+        logged: list[list[Any]] = []
+        for name in dice.sample(["loss", "acc", "seen"], 2):
+            values = dice.choice([plain, words, [True, False]])
+            for _ in range(dice.randint(1, 3)):
+                drawn = [dice.choice(values) for _ in range(dice.randint(0, 3))]
+                logged.append(
+                    dice.choice([["log", name, dice.choice(values)], ["log_list", name, drawn], ["log", name, drawn]])
+                )
+        for _ in range(dice.randint(1, 3)):
+            count = dice.randint(1, 3)
+            column = [dice.randint(0, 9) for _ in range(count)]
+            texts = ["x"] * dice.choice([count, count, count + 1])
+            logged.append(
+                dice.choice(
+                    [
+                        ["log_row", "table", {"n": dice.randint(0, 9), "t": "y"}],
+                        ["log_table", "table", {"n": column, "t": texts}],
+                        ["log_table", "table", {"n": 4, "t": "z"}],
+                        ["log_row", "table", {"n": [1], "t": "y"}],
+                    ]
+                )
+            )
+        requests.append({"act": "metrics", "logged": logged})
+    for request, said in zip(requests, ask(requests), strict=True):
+        run = OfflineRun()
+        refused = []
+        for number, (method, name, value) in enumerate(request["logged"]):
+            try:
+                getattr(run, method)(name, **value) if method == "log_row" else getattr(run, method)(name, value)
+            except UserErrorException:
+                refused.append(number)
+        assert {"refused": refused, "metrics": run.get_metrics()} == said, request
+        assert json.dumps(run.get_metrics(), sort_keys=True) == json.dumps(said["metrics"], sort_keys=True), request
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_typed_charts_are_kept_as_the_same_json(ask: Ask, kind: str) -> None:
+    bodies: list[Any] = [BODIES[kind], json.dumps(BODIES[kind])]
+    answers = ask([{"act": "chart", "kind": kind, "name": "my chart", "value": body} for body in [*bodies, "{no JSON"]])
+    assert answers.pop() is None
+    for body, (name, text) in zip(bodies, answers, strict=True):
+        run = OfflineRun()
+        getattr(run, f"log_{kind}")("my chart", body)
+        (kept,) = run.get_file_names()
+        with tempfile.TemporaryDirectory() as folder:
+            run.download_file(kept, f"{folder}/chart")
+            mine = Path(folder, "chart").read_text("utf-8")
+        assert kept == name and json.loads(mine) == json.loads(text) == BODIES[kind]
+    with pytest.raises(UserErrorException, match="Invalid JSON provided"):
+        getattr(OfflineRun(), f"log_{kind}")("my chart", "{no JSON")
 
 
 PLAIN = ["a", "b.txt", "*.txt", "/a", "a/b.txt", "c*", "/sub/a"]

@@ -52,6 +52,24 @@ def test_a_container_on_this_machine(project: Path) -> None:
     refuse_unbuilt(config)  # nothing of it is unbuilt
 
 
+def test_what_a_compute_file_says_in_vain_is_told(project: Path) -> None:
+    path = project / "aml_config" / "docker.compute"
+    path.write_text(
+        path.read_text().replace("nvidiaDocker: false", "nvidiaDocker: true") + "nativeSharedDirectory: ~/share\n"
+    )
+    told = "\n".join(RunConfiguration.load(project, "docker").notes)
+    assert "docker.compute, nvidiaDocker: it has no effect: a run sees the GPUs that it asks for" in told
+    assert "AZUREML_NATIVE_SHARE_DIRECTORY is not set" in told
+
+
+def test_gpus_for_a_container_are_said_to_be_asked_for_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "gpu.runconfig"
+    for value, count in (("true", 1), ('"True"', 1), ("false", 0)):
+        path.write_text(f"script: train.py\nenvironment:\n  docker:\n    enabled: true\n    gpuSupport: {value}\n")
+        notes = RunConfiguration.load(path).notes
+        assert len([note for note in notes if "gpuSupport" in note and "--gpus 1" in note]) == count
+
+
 def test_spark_on_a_cluster(project: Path) -> None:
     config = RunConfiguration.load(project, "myhdi")
     assert (config.script, config.arguments) == ("etl.py", ["./Config/storage.json", "FILTER_IP"])

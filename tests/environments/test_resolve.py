@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from aml_jupyter.config import RunConfiguration
-from aml_jupyter.environments import resolve, submitter
+from aml_jupyter.config import RunConfiguration, SparkPackage
+from aml_jupyter.environments import resolve, submitter, without_effect
 from aml_jupyter.errors import ConfigurationError
 
 HERE: dict[str, Any] = {
@@ -128,3 +128,16 @@ def test_an_interpreter_that_has_gone_since_is_named(tmp_path: Path) -> None:
 def test_an_illegal_name_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match="environment_variables: expected names without '='"):
         resolve(_definition(environment_variables={name: "1"}))
+
+
+def test_sparks_settings_without_spark_are_said_to_have_no_effect() -> None:
+    config = RunConfiguration()
+    config.spark.configuration = {"spark.app.name": "Azure ML Experiment"}  # what SDK v1 wrote into every file
+    assert without_effect(config) == ()
+    config.spark.configuration = {"spark.executor.memory": "2g"}
+    config.environment.spark.packages = [SparkPackage("g", "a", "1")]
+    assert without_effect(config) == (
+        "framework is Python, so Spark's settings and packages (spark.executor.memory, g:a:1) have no effect.",
+    )
+    config.framework = "PySpark"
+    assert without_effect(config) == ()

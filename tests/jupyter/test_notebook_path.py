@@ -6,6 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -59,6 +62,43 @@ def test_a_relative_session_name_is_joined_to_its_own_servers_root(
     info = f'{{"pid": {os.getppid()}, "root_dir": "{notebook.parent}", "url": "", "token": ""}}'
     (tmp_path / f"jpserver-{os.getppid()}.json").write_text(info)
     assert notebook_path() == notebook
+
+
+@pytest.fixture
+def colab(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, object]]]:
+    """Serve a list of sessions where Colab's kernels look for theirs."""
+    sessions: list[dict[str, object]] = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(sessions if self.path == "/api/sessions" else None).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        monkeypatch.setenv("COLAB_JUPYTER_IP", "127.0.0.1")
+        monkeypatch.setenv("KMP_TARGET_PORT", str(server.server_port))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield sessions
+        server.shutdown()
+
+
+def test_colab_tells_through_its_server_and_the_mounted_drive(colab: list[dict[str, object]], project: Path) -> None:
+    assert notebook_path() is None
+    colab.append({"name": "My%20first%20try.ipynb", "path": "fileId=1aB-c", "kernel": {"id": "k"}})
+    assert notebook_path() is None  # the Drive is not mounted
+    drive = project / "drive" / "MyDrive" / "Colab Notebooks"
+    drive.mkdir(parents=True)
+    (drive / "My first try.ipynb").write_text("{}")
+    assert notebook_path() == drive / "My first try.ipynb"
+    colab.append({"name": "other.ipynb", "path": "fileId=2", "kernel": {"id": "l"}})
+    assert notebook_path() is None  # which of the two it is, nothing says
+    assert notebook_path("mine.ipynb") == project / "mine.ipynb"
 
 
 @pytest.mark.parametrize(

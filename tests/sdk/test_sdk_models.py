@@ -32,7 +32,7 @@ def test_a_model_from_its_registration_to_its_end(ws: Workspace, weights: Path) 
         tags={"area": "digits", "n": 3},
         properties={"p": "1"},
         description="first",
-        model_framework="ScikitLearn",
+        model_framework=Model.Framework.SCIKITLEARN,
         model_framework_version="1.5",
     )
     second = Model.register(ws, str(weights), "net")

@@ -21,6 +21,7 @@ from aml_jupyter import (
     UserErrorException,
     Workspace,
 )
+from aml_jupyter.errors import RunEnvironmentException
 
 WORK = """
 import os, sys
@@ -234,3 +235,41 @@ def test_outside_any_run_logging_stays_in_memory() -> None:
     with pytest.raises(Exception, match="not a submitted run") as caught:
         Run.get_context(allow_offline=False)
     assert type(caught.value).__module__ == "aml_jupyter.errors"
+
+
+def test_a_script_and_a_notebook_see_one_description_and_snapshot(
+    submit_text: Callable[..., Run], ws: Workspace
+) -> None:
+    run = submit_text(
+        "from azureml.core import Run\n"
+        "run = Run.get_context()\n"
+        "run.description = 'said inside'\n"
+        "print(run.description, run.get_snapshot_id(), run.get_detailed_status()['status'])\n"
+    )
+    run.wait_for_completion()
+    assert run.get_details_with_logs()["logFiles"]["user_logs/std_log.txt"].split() == [
+        "said",
+        "inside",
+        str(run.get_snapshot_id()),
+        "Running",
+    ]
+    assert run.description == "said inside"
+    run.description = "said outside"
+    assert ws.get_run(run.id).description == "said outside"
+    run.description = None
+    assert run.description is None
+    assert (run.portal_url, run.get_docs_url()) == (None, None)
+
+
+def test_runs_are_found_by_their_target(submit_text: Callable[..., Run], ws: Workspace) -> None:
+    first, second = submit_text("pass", tags={"a": "1"}), submit_text("pass")
+    second.wait_for_completion()
+    local = ws.compute_targets["local"]
+    assert list(Run.list_by_compute(local)) == [second, first]
+    assert list(Run.list_by_compute(local, tags={"a": "1"})) == [first]
+    first.wait_for_completion()
+    assert list(Run.list_by_compute(local, status="Failed")) == []
+    with pytest.raises(RunEnvironmentException, match="not a submitted run"):
+        Run.get_submitted_run()
+    with pytest.raises(UserErrorException, match="expected a ComputeTarget"):
+        next(Run.list_by_compute("local"))  # type: ignore[arg-type]

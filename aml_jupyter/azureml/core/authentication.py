@@ -9,10 +9,13 @@ from typing import Any
 
 __all__ = [
     "AbstractAuthentication",
+    "ArmTokenAuthentication",
     "AzureCliAuthentication",
+    "AzureMLTokenAuthentication",
     "InteractiveLoginAuthentication",
     "MsiAuthentication",
     "ServicePrincipalAuthentication",
+    "TokenAuthentication",
 ]
 
 
@@ -37,3 +40,15 @@ class AzureCliAuthentication(AbstractAuthentication):
 
 class MsiAuthentication(AbstractAuthentication):
     """Use no managed identity."""
+
+
+class ArmTokenAuthentication(AbstractAuthentication):
+    """Keep no token."""
+
+
+class AzureMLTokenAuthentication(AbstractAuthentication):
+    """Keep no token of a run."""
+
+
+class TokenAuthentication(AbstractAuthentication):
+    """Call nobody for a token."""

@@ -11,7 +11,7 @@ from .errors import ModelException, RunEnvironmentException
 from .requests import Requests
 from .unbuilt import refuse_attribute
 
-__all__ = ["Model", "fields_of"]
+__all__ = ["Framework", "Model", "fields_of"]
 
 _CACHE = "azureml-models"  # SDK v1's name, in the working directory
 
@@ -33,6 +33,18 @@ def fields_of(
     }
 
 
+class Framework:
+    """Name the frameworks of models as SDK v1 does (``Model.Framework.SCIKITLEARN``)."""
+
+    CUSTOM = "Custom"
+    MULTI = "Multi"
+    ONNX = "Onnx"
+    PYTORCH = "PyTorch"
+    SCIKITLEARN = "ScikitLearn"
+    TENSORFLOW = "TensorFlow"
+    TFKERAS = "TfKeras"
+
+
 class Model:
     """Be one version of a model of the run's workspace.
 
@@ -52,6 +64,8 @@ class Model:
     ModelException
         When there is none.
     """
+
+    Framework = Framework
 
     def __init__(
         self,

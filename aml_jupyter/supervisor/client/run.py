@@ -8,6 +8,7 @@ import time
 from typing import Any, Dict, List, Optional, Union
 
 from . import reading
+from .about import About
 from .artifacts import copy_to
 from .errors import RunEnvironmentException, UserErrorException
 from .requests import Requests
@@ -18,7 +19,7 @@ from .workspace import Experiment
 __all__ = ["Run", "get_run"]
 
 
-class Run:
+class Run(About):
     """Be the run with the id `run_id`.
 
     Parameters

@@ -65,6 +65,18 @@ def test_tags_properties_and_names() -> None:
     assert run.display_name == "mine"
 
 
+def test_what_a_run_says_of_itself() -> None:
+    run = OfflineRun()
+    assert (run.description, run.get_snapshot_id(), run.get_portal_url(), run.portal_url) == (None, None, None, None)
+    run.description = "folds of digits"
+    assert run.description == "folds of digits" == run.tags["mlflow.note.content"]
+    run.description = None
+    assert run.description is None and run.tags == {}
+    assert run.get_detailed_status() == {"status": "Running", "details": {}}
+    run.fail("no data")
+    assert run.get_detailed_status() == {"status": "Failed", "details": {"message": "no data"}}
+
+
 def test_files(tmp_path: Path) -> None:
     run = OfflineRun()
     (tmp_path / "model.txt").write_text("weights")
