@@ -43,7 +43,8 @@ def warm_row(folder: WorkspaceFolder, tmp: Path) -> Row:
     def first_line(environment: Environment) -> float:
         config = ScriptRunConfig(source_directory=str(project), script="script.py", environment=environment)
         begin = time.time()
-        wait_for_run(folder, submit(folder, SubmitRequest(config, "bench")).run.id, timeout=60)
+        run = wait_for_run(folder, submit(folder, SubmitRequest(config, "bench")).run.id, timeout=60)
+        assert run.status == "Completed", (run.status, run.reason, run.error)
         return float(stamp.read_text()) - begin
 
     pairs = [(first_line(built), first_line(own)) for _ in range(16)][1:]

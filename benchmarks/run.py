@@ -1,7 +1,7 @@
 """Print the table of budgets: each figure beside its peer, measured in this run.
 
 ``python benchmarks/run.py [PART ...]`` with parts of: snapshot runs metrics imports service
-environments. Exit code 1 when a budget is over.
+environments children. Exit code 1 when a budget is over.
 Peers marked * cannot be run beside it cheaply; their figures are those measured once on such a machine.
 """
 
@@ -11,10 +11,14 @@ import os
 import shutil
 import sys
 import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import bench_children
 import bench_environments
 import bench_imports
 import bench_metrics
@@ -26,57 +30,25 @@ from table import Row, print_table
 from aml_jupyter.service import stop_service
 from aml_jupyter.workspace import WorkspaceFolder
 
-PARTS = ("imports", "snapshot", "metrics", "runs", "service", "environments")
+Measure = Callable[[], Row | list[Row]]
 
 
 def main(chosen: list[str]) -> int:
-    """Measure the chosen parts and return the exit code."""
-    parts = chosen or list(PARTS)
+    """Measure the chosen parts and return the exit code; what cannot be measured is a row, too, and holds up no other."""
+    unknown = [name for name in chosen if name not in PARTS]
+    if unknown:
+        sys.exit(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     tmp = Path(tempfile.mkdtemp(prefix="aml-bench-"))
     runtime = tempfile.mkdtemp(prefix="aml-b-", dir="/tmp")
     os.environ.update(AML_RUNTIME=runtime, AML_USER_DATA=str(tmp / "data"), AML_KEYRING="off")
     rows: list[Row] = []
     try:
-        mlflow = peers.mlflow_figures(tmp) if {"imports", "metrics"} & set(parts) else {}
-        if "imports" in parts:
-            rows += [
-                bench_imports.import_row(mlflow),
-                bench_imports.load_ext_row(),
-                bench_imports.help_row(),
-                bench_imports.completion_row(tmp),
-            ]
-        if "snapshot" in parts:
-            rows += bench_snapshot.rows(tmp)
-        if "metrics" in parts:
-            folder = WorkspaceFolder.open(tmp / "metrics", create=True)
-            rows += [
-                bench_metrics.log_row(tmp, mlflow),
-                bench_metrics.mlflow_row(tmp, mlflow),
-                bench_metrics.ingestion_row(folder, mlflow),
-                bench_metrics.chart_row(folder, mlflow),
-            ]
-            folder.close()
-        if "runs" in parts:
-            folder = WorkspaceFolder.open(tmp / "runs", create=True)
-            rows += [
-                bench_runs.submit_row(folder, tmp),
-                bench_runs.first_line_row(folder, tmp, peers.papermill_start(tmp)),
-                bench_runs.throughput_row(folder, tmp),
-            ]
-            stop_service(folder)
-            folder.close()
-        if "service" in parts:
-            folder = WorkspaceFolder.open(tmp / "service", create=True)
-            rows += [bench_runs.service_row(folder, tmp)]
-            stop_service(folder)
-            folder.close()
-        if "environments" in parts:
-            folder = WorkspaceFolder.open(tmp / "environments", create=True)
-            rows += [
-                bench_environments.warm_row(folder, tmp),
-                bench_environments.conda_row(tmp),
-                bench_environments.pip_row(tmp),
-            ]
+        for name in chosen or PARTS:
+            place = tmp / name
+            place.mkdir()
+            folder = WorkspaceFolder.open(place / "workspace", create=True)
+            for measure in PARTS[name](folder, place):
+                rows += _measured(name, measure)
             stop_service(folder)
             folder.close()
     finally:
@@ -85,6 +57,75 @@ def main(chosen: list[str]) -> int:
         shutil.rmtree(runtime, ignore_errors=True)
     print_table(rows)
     return 0 if all(row.holds for row in rows) else 1
+
+
+def _measured(part: str, measure: Measure) -> list[Row]:
+    try:
+        found = measure()
+    except Exception as error:
+        traceback.print_exc()
+        return [
+            Row(f"{part}: a row that could not be measured", f"{type(error).__name__}: {error}"[:60], "", "", False)
+        ]
+    return found if isinstance(found, list) else [found]
+
+
+@cache
+def _mlflow() -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as place:
+        return peers.mlflow_figures(Path(place))
+
+
+def _imports(folder: WorkspaceFolder, place: Path) -> Iterator[Measure]:
+    mlflow = _mlflow()
+    yield lambda: bench_imports.import_row(mlflow)
+    yield bench_imports.load_ext_row
+    yield bench_imports.help_row
+    yield lambda: bench_imports.completion_row(place)
+
+
+def _snapshot(folder: WorkspaceFolder, place: Path) -> Iterator[Measure]:
+    yield lambda: bench_snapshot.rows(place)
+
+
+def _metrics(folder: WorkspaceFolder, place: Path) -> Iterator[Measure]:
+    mlflow = _mlflow()
+    yield lambda: bench_metrics.log_row(place, mlflow)
+    yield lambda: bench_metrics.mlflow_row(place, mlflow)
+    yield lambda: bench_metrics.ingestion_row(folder, mlflow)
+    yield lambda: bench_metrics.chart_row(folder, mlflow)
+
+
+def _runs(folder: WorkspaceFolder, place: Path) -> Iterator[Measure]:
+    yield lambda: bench_runs.submit_row(folder, place)
+    yield lambda: bench_runs.first_line_row(folder, place, peers.papermill_start(place))
+    yield lambda: bench_runs.throughput_row(folder, place)
+
+
+def _service(folder: WorkspaceFolder, place: Path) -> Iterator[Measure]:
+    yield lambda: bench_runs.service_row(folder, place)
+
+
+def _environments(folder: WorkspaceFolder, place: Path) -> Iterator[Measure]:
+    yield lambda: bench_environments.warm_row(folder, place)
+    yield lambda: bench_environments.conda_row(place)
+    yield lambda: bench_environments.pip_row(place)
+
+
+def _children(folder: WorkspaceFolder, place: Path) -> Iterator[Measure]:
+    yield lambda: bench_children.created_row(folder, place)
+    yield lambda: bench_children.children_row(folder, place)
+
+
+PARTS: dict[str, Callable[[WorkspaceFolder, Path], Iterator[Measure]]] = {
+    "imports": _imports,
+    "snapshot": _snapshot,
+    "metrics": _metrics,
+    "runs": _runs,
+    "service": _service,
+    "environments": _environments,
+    "children": _children,
+}
 
 
 def _end(runtime: str) -> None:

@@ -52,6 +52,8 @@ def step(sweep: Sweep, sampler: Sampler, now: float) -> list[Action]:
 
 def trial_of(child: Child, goal: str) -> Trial:
     """Return what a sampler knows of an ended child: its best finite value, and how it ended."""
+    if child.trial is not None:
+        return child.trial
     sign = 1.0 if goal == "maximize" else -1.0
     finite = [value for value in child.values if abs(value) < float("inf")]
     best = sign * max(sign * value for value in finite) if finite else None

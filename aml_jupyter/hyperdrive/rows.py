@@ -39,6 +39,8 @@ class Child:
         What a failed one said last.
     is_by_hand : bool
         A person chose its parameters: it takes no place of the sampler's.
+    trial : Trial, optional
+        What the sampler knows of it, where that was worked out before: an ended child is worked out once.
     """
 
     number: int
@@ -53,6 +55,7 @@ class Child:
     other_metrics: Sequence[str] = ()
     error: str = ""
     is_by_hand: bool = False
+    trial: Trial | None = None
 
     @property
     def is_final(self) -> bool:

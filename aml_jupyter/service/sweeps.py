@@ -11,7 +11,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -51,7 +51,6 @@ from aml_jupyter.workspace import (
     WorkspaceFolder,
     add_properties,
     append_change,
-    find_runs,
     get_run,
     insert_run,
     latest_event,
@@ -64,7 +63,7 @@ from aml_jupyter.workspace import (
     update_run,
     write_definition,
 )
-from aml_jupyter.workspace.queue import open_in_process_runs, runs_of_ended_sweeps
+from aml_jupyter.workspace.queue import children_besides, open_in_process_runs, runs_of_ended_sweeps
 from aml_jupyter.workspace.states import FINAL
 
 __all__ = ["BY_HAND", "CHOSEN", "HYPERPARAMETERS", "KIND", "Sweeps", "submit_sweep"]
@@ -167,7 +166,8 @@ class Sweeps:
         self._seen = -1
         self._looked = float("-inf")
         self._samplers: dict[str, tuple[Any, Sampler]] = {}
-        self._ended: dict[str, Child] = {}
+        self._ended: dict[str, dict[str, Child]] = {}
+        self._values: dict[str, dict[int, tuple[list[float], float | None]]] = {}
         self._judged: dict[str, int] = {}
         self._prior: dict[str, list[Trial]] = {}
 
@@ -201,10 +201,7 @@ class Sweeps:
         told = run.definition["sweep"]
         changed = with_changes(told["config"], sweep_changes(self.folder.store.read(), run.id))
         metric = told["config"]["primary_metric_config"]
-        rows = {
-            child.id: self._child(child, metric["name"]) for child in find_runs(self.folder.store.read(), parent=run.id)
-        }
-        children = sorted(rows.values(), key=lambda child: child.number)
+        children = self._children(run.id, metric)
         sweep = Sweep(
             changed.definition,
             self._with_other_metrics(run, children),
@@ -247,31 +244,44 @@ class Sweeps:
         ids = run.definition["sweep"]["config"].get("resume_child_runs", [])
         return [Chosen(json.loads(get_run(db, each).properties.get(HYPERPARAMETERS) or "{}"), each) for each in ids]
 
-    def _child(self, run: RunRecord, metric: str) -> Child:
-        """Return a child as the controller knows it; one that has ended is read once."""
-        known = self._ended.get(run.id)
-        if known is not None:
-            return known
-        db = self.folder.store.read()
-        values, _, times = metric_values(db, run.id, metric)
-        numbers = tuple(float(value) if isinstance(value, (int, float)) else float("nan") for value in values)
-        written = json.loads(run.properties.get(HYPERPARAMETERS) or "{}")
+    def _children(self, sweep: str, metric: Mapping[str, str]) -> list[Child]:
+        """Return the children of a sweep in order of their numbers; those that have ended are read once."""
+        ended = self._ended.setdefault(sweep, {})
+        found = dict(ended)
+        for run in children_besides(self.folder.store.read(), sweep, ended):
+            child = self._child(run, metric)
+            found[run.id] = child
+            if child.is_final:
+                ended[run.id] = child
+                self._values.pop(run.id, None)
+        return sorted(found.values(), key=lambda child: child.number)
+
+    def _child(self, run: RunRecord, metric: Mapping[str, str]) -> Child:
+        """Return a child as the controller knows it."""
+        numbers, last = self._logged(run, metric["name"])
         child = Child(
             int(run.id.rpartition("_")[2]),
-            written,
+            json.loads(run.properties.get(HYPERPARAMETERS) or "{}"),
             run.status,
             numbers,
             run.started,
             run.ended,
-            times[-1] if times else None,
+            last,
             self._judged.setdefault(run.id, max(len(numbers) - 1, 0)),
             None if run.cancel_requested is None else run.reason,
             error=last_words(run),
             is_by_hand=CHOSEN in run.properties,
         )
-        if child.is_final:
-            self._ended[run.id] = child
-        return child
+        return replace(child, trial=trial_of(child, metric["goal"])) if child.is_final else child
+
+    def _logged(self, run: RunRecord, metric: str) -> tuple[Sequence[float], float | None]:
+        """Return what a child has logged of a metric, and when the last of it; only what is new is read."""
+        known, last = self._values.get(run.id, {}).get(run.attempt, ([], None))
+        values, _, times = metric_values(self.folder.store.read(), run.id, metric, first=len(known))
+        known = [*known, *(float(value) if isinstance(value, (int, float)) else float("nan") for value in values)]
+        last = times[-1] if times else last
+        self._values[run.id] = {run.attempt: (known, last)}
+        return known, last
 
     def _with_other_metrics(self, run: RunRecord, children: list[Child]) -> list[Child]:
         """Return the children, the first ones with what else they logged while none has logged the primary metric."""
@@ -289,12 +299,12 @@ class Sweeps:
         if run.id not in self._prior:
             config = run.definition["sweep"]["config"]
             metric = config["primary_metric_config"]
-            earlier = [
-                self._child(child, metric["name"])
+            self._prior[run.id] = [
+                trial_of(child, metric["goal"])
                 for parent in (*config.get("resume_from", []), *run.definition["sweep"].get("continues", []))
-                for child in reversed(find_runs(self.folder.store.read(), parent=parent))
+                for child in self._children(parent, metric)
+                if child.is_final
             ]
-            self._prior[run.id] = [trial_of(child, metric["goal"]) for child in earlier if child.is_final]
         return self._prior[run.id]
 
     def _start(self, run: RunRecord, starts: list[StartChild]) -> None:
@@ -332,4 +342,5 @@ class Sweeps:
                 return
             append_change(self.folder, run.id, change)
             transition(tx, run.id, action.status, action.reason, ended=now, error=error)
-        self._samplers.pop(run.id, None)
+        for remembered in (self._samplers, self._ended, self._prior):
+            remembered.pop(run.id, None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Container
+from typing import Final
 
 from .records import RunRecord
 from .rows import OPEN, load_runs
@@ -10,6 +12,7 @@ from .states import ACTIVE
 
 __all__ = [
     "active_runs",
+    "children_besides",
     "count_open_runs",
     "next_in_line",
     "open_in_process_runs",
@@ -17,6 +20,7 @@ __all__ = [
     "runs_of_ended_sweeps",
 ]
 
+_BATCH: Final = 500
 _ACTIVE = ", ".join(f"'{state}'" for state in sorted(ACTIVE))
 
 
@@ -38,6 +42,17 @@ def runs_of_ended_sweeps(db: sqlite3.Connection) -> list[RunRecord]:
         "WHERE p.id = r.parent AND p.kind = 'hyperdrive' AND p.status IN ('Completed', 'Failed', 'Canceled')) ORDER BY r.seq",
         labels=False,
     )
+
+
+def children_besides(db: sqlite3.Connection, parent: str, known: Container[str]) -> list[RunRecord]:
+    """Return the children of a run but those whose ids are `known`, oldest first."""
+    ids = [row[0] for row in db.execute("SELECT id FROM runs WHERE parent = ? ORDER BY seq", (parent,))]
+    wanted = [run_id for run_id in ids if run_id not in known]
+    found: list[RunRecord] = []
+    for first in range(0, len(wanted), _BATCH):
+        batch = wanted[first : first + _BATCH]
+        found += load_runs(db, f"WHERE r.id IN ({', '.join('?' * len(batch))}) ORDER BY r.seq", batch)
+    return found
 
 
 def queued_targets(db: sqlite3.Connection) -> list[str]:
