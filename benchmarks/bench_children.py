@@ -47,8 +47,8 @@ def children_row(folder: WorkspaceFolder, tmp: Path, count: int = 1000) -> Row:
     before = bare_rate(200)
     begin = time.perf_counter()
     run = _submit(folder, project, "pair", count, 2)
-    status = service_status(folder)
-    assert status is not None
+    while (status := service_status(folder)) is None or not status.alive:
+        time.sleep(0.01)
     ended = wait_for_run(folder, run, timeout=900, poll_seconds=0.2)
     ours = count / (time.perf_counter() - begin)
     memory = psutil.Process(status.pid).memory_full_info().uss / 2**20

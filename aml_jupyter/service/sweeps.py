@@ -163,6 +163,7 @@ class Sweeps:
         self.pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aml-sweep")
         self.any_open = False
         self._looking: Future[None] | None = None
+        self._is_asked = False
         self._seen = -1
         self._looked = float("-inf")
         self._samplers: dict[str, tuple[Any, Sampler]] = {}
@@ -173,8 +174,10 @@ class Sweeps:
 
     def look(self) -> None:
         """Begin a look at the open sweeps, unless one goes on or nothing can have changed."""
+        self._is_asked = True  # before the question below: whoever ends a look asks for the next one
         if self._looking is not None and not self._looking.done():
             return
+        self._is_asked = False
         if not self.any_open and time.monotonic() - self._looked < PAUSE_WITHOUT_SWEEPS:
             return
         newest = latest_event(self.folder.store.read())
@@ -182,6 +185,7 @@ class Sweeps:
             return
         self._seen, self._looked = newest, time.monotonic()
         self._looking = self.pool.submit(self._look)
+        self._looking.add_done_callback(lambda _: self.wake() if self._is_asked else None)
 
     def _look(self) -> None:
         try:
