@@ -1,4 +1,4 @@
-"""Time environments: what a warm one adds to a run, a conda one whose packages are cached, a pip one beside uv alone."""
+"""Time environments: what a warm one adds to a run, one of cached conda packages, a pip one beside uv alone, a container."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from aml_jupyter.environments import EnvironmentCache, begin_build, submitter
 from aml_jupyter.environments.choose_conda import conda_platform
 from aml_jupyter.environments.collect import remove_built
 from aml_jupyter.environments.pythons import uv_program
-from aml_jupyter.service import SubmitRequest, recipe_of, submit, wait_for_run
+from aml_jupyter.service import SubmitRequest, recipe_of, stop_service, submit, wait_for_run
 from aml_jupyter.workspace import WorkspaceFolder
 
-__all__ = ["conda_row", "pip_row", "warm_row"]
+__all__ = ["conda_row", "docker_row", "pip_row", "warm_row"]
 
 PACKAGES = ("pandas==2.2.3", "scikit-learn==1.5.2")
 
@@ -61,7 +61,7 @@ def warm_row(folder: WorkspaceFolder, tmp: Path) -> Row:
 
 def conda_row(tmp: Path) -> Row:
     """Time a conda environment whose lock and packages are cached, beside linking the same with rattler alone."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+    _see_tests()
     from conda_channel import conda_channel
 
     channel = conda_channel()
@@ -155,6 +155,57 @@ def pip_row(tmp: Path) -> Row:
         f"uv venv + uv pip install {peer:.1f} s ({measured / peer:.2f}x)",
         measured <= 1.2 * peer,
     )
+
+
+def docker_row(folder: WorkspaceFolder, tmp: Path) -> Row:
+    """Time from submit to the first line in a container, beside `docker run` of the same image on the same engine."""
+    _see_tests()
+    from base_images import PYTHON_IMAGE, load_images
+    from engine_packages import why_no_engine
+    from engine_process import Engine
+
+    what, budget = "Docker: submit to first line, p50", "<= 1.3x docker run"
+    obstacle = why_no_engine()
+    if obstacle is not None:
+        return Row(what, "not measured", budget, obstacle, True)
+    project = tmp / "container"
+    project.mkdir()
+    program = "import time; print(time.time(), flush=True)"
+    (project / "script.py").write_text(program)
+    engine = Engine()
+    before = os.environ.get("DOCKER_HOST")
+    try:
+        engine.start()
+        load_images(engine.host, PYTHON_IMAGE)
+        os.environ["DOCKER_HOST"] = engine.host
+        config = ScriptRunConfig(source_directory=str(project), script="script.py")
+        config.run_config.environment.docker.base_image = PYTHON_IMAGE
+        config.run_config.environment.python.user_managed_dependencies = True
+
+        def ours() -> float:
+            begin = time.time()
+            run = wait_for_run(folder, submit(folder, SubmitRequest(config, "bench")).run.id, timeout=120)
+            log = folder.layout.run(run.id).attempt(1).control / "user_logs" / "std_log.txt"
+            return float(log.read_text()) - begin
+
+        def theirs() -> float:
+            begin = time.time()
+            command = ["/usr/bin/docker", "-H", engine.host, "run", "--rm", PYTHON_IMAGE, "python", "-c", program]
+            return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) - begin
+
+        measured, peer = _alternating(ours, theirs, times=11)
+        stop_service(folder)
+    finally:
+        engine.close()
+        os.environ.pop("DOCKER_HOST")
+        if before is not None:
+            os.environ["DOCKER_HOST"] = before
+    told = f"docker run --rm {peer * 1000:.0f} ms ({measured / peer:.2f}x)"
+    return Row(what, f"{measured * 1000:.0f} ms", budget, told, measured <= 1.3 * peer)
+
+
+def _see_tests() -> None:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 
 def _alternating(ours: Callable[[], float], theirs: Callable[[], float], times: int = 5) -> tuple[float, float]:

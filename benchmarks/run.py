@@ -110,6 +110,7 @@ def _environments(folder: WorkspaceFolder, place: Path) -> Iterator[Measure]:
     yield lambda: bench_environments.warm_row(folder, place)
     yield lambda: bench_environments.conda_row(place)
     yield lambda: bench_environments.pip_row(place)
+    yield lambda: bench_environments.docker_row(folder, place)
 
 
 def _children(folder: WorkspaceFolder, place: Path) -> Iterator[Measure]:

@@ -20,7 +20,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["PYTHON_IMAGE", "PYTHON_VERSION", "SHELL_IMAGE", "load_images"]
+__all__ = [
+    "PYTHON_IMAGE",
+    "PYTHON_VERSION",
+    "SHELL_IMAGE",
+    "archive_of",
+    "libraries_of",
+    "load_images",
+    "settings_of",
+]
 
 PYTHON_IMAGE = "aml-test/python:1"
 SHELL_IMAGE = "aml-test/shell:1"
@@ -52,20 +60,20 @@ def load_images(host: str, *names: str) -> None:
             with contextlib.suppress(docker.errors.ImageNotFound):
                 client.api.inspect_image(name)
                 continue
-            settings = [f"ENV {key}={value}" for key, value in _settings(name).items()]
+            settings = [f"ENV {key}={value}" for key, value in settings_of(name).items()]
             repository, tag = name.split(":")
-            with open(_archive(name), "rb") as stream:
+            with open(archive_of(name), "rb") as stream:
                 client.api.import_image_from_data(stream, repository=repository, tag=tag, changes=settings)
     finally:
         client.close()
 
 
-def _settings(name: str) -> dict[str, str]:
+def settings_of(name: str) -> dict[str, str]:
     """Return the variables of an image; a private authority's bundle is in it, since pip has one of its own."""
     return {**SETTINGS[name], "SSL_CERT_FILE": BUNDLE, "PIP_CERT": BUNDLE} if name == PYTHON_IMAGE else SETTINGS[name]
 
 
-def _archive(name: str) -> Path:
+def archive_of(name: str) -> Path:
     """Return the tar of an image, made first where this machine has none of this recipe and Python."""
     bundle = next((Path(path).read_bytes() for path in _bundles() if os.path.exists(path)), b"")
     recipe = Path(__file__).read_bytes() + sys.version.encode() + sys.base_prefix.encode() + bundle
@@ -138,7 +146,7 @@ def _python(root: Path) -> None:
         shutil.copytree(dynamic, place / "lib" / minor / "lib-dynload")
     (place / "lib" / minor / "site-packages").mkdir()
     modules = sorted((place / "lib" / minor / "lib-dynload").glob("*.so"))
-    for library in sorted(_libraries(program, *modules)):
+    for library in sorted(libraries_of(program, *modules)):
         target = root / str(library).lstrip("/")
         if "libpython" in library.name:
             target = place / "lib" / library.name
@@ -160,7 +168,8 @@ def _left_out(folder: str, names: list[str]) -> set[str]:
     return {name for name in names if name in LEFT_OUT or name.startswith("config-") or name.endswith((".a", ".pyc"))}
 
 
-def _libraries(*programs: Path) -> set[Path]:
+def libraries_of(*programs: Path) -> set[Path]:
+    """Return the libraries that programs and modules load, and those that no list names."""
     said = subprocess.run(["ldd", *map(str, programs)], check=False, capture_output=True, text=True).stdout
     found = {Path(path) for path in re.findall(r"(?:=>\s+|^\s+)(/\S+)", said, re.MULTILINE)}
     known = subprocess.run(["ldconfig", "-p"], check=True, capture_output=True, text=True).stdout

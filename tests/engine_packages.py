@@ -7,7 +7,7 @@ import os
 import pytest
 from debian_packages import why_missing
 
-__all__ = ["DOCKERD", "need_engine"]
+__all__ = ["DOCKERD", "need_engine", "why_no_engine"]
 
 DOCKERD = "/usr/sbin/dockerd"
 NEEDED = {"docker.io": DOCKERD, "iptables": "iptables", "iproute2": "ip", "busybox-static": "/usr/bin/busybox"}
@@ -18,7 +18,7 @@ def need_engine() -> None:
 
     With ``CI=true`` that is a failure.
     """
-    reason = _missing()
+    reason = why_no_engine()
     if reason is None:
         return
     if os.environ.get("CI") == "true":
@@ -26,7 +26,8 @@ def need_engine() -> None:
     pytest.skip(reason)
 
 
-def _missing() -> str | None:
+def why_no_engine() -> str | None:
+    """Return why no Docker engine of the tests can be started here, or None."""
     if os.geteuid() != 0:
         return "a Docker engine of its own is started by root only"
     return why_missing(NEEDED)

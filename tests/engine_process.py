@@ -1,8 +1,9 @@
 """Run real Docker engines: dockerd on a socket, in folders and on a bridge of its own, so that none knows of another.
 
-Each engine has a place (a number): a folder, a bridge and a subnet. A place whose lock nobody holds is cleared of what a
-killed test session left there before it is taken again. The engines change no firewall rules themselves: the one rule
-that lets a container reach out is set here and removed here, and so is ip_forward.
+Each engine has a place (a number): a folder, a bridge and a subnet. It writes down a word that is in the variables of every
+process that it starts. When an engine starts, each place whose lock nobody holds is cleared of what a killed test session left
+there: those processes that have the word, their containers, mounts, bridge and rules. The engines change no firewall rules
+themselves: the one rule that lets a container reach out is set here and removed here, and so is ip_forward.
 """
 
 from __future__ import annotations
@@ -15,18 +16,21 @@ import shutil
 import signal
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from engine_packages import DOCKERD
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "sweep"]
 
 PLACES = 40
 HOME = Path("/tmp/aml-test-engines")
 FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 BOUND = 60.0
+VARIABLE = "AML_TEST_ENGINE"
+"""Names the engine that has started a process."""
 
 
 class Engine:
@@ -40,16 +44,18 @@ class Engine:
 
     def __init__(self, live_restore: bool = False) -> None:
         self.live_restore = live_restore
+        sweep()
         self._lock, self.number = _take_place()
         self.folder = HOME / str(self.number)
-        self.bridge = f"amltest{self.number}"
-        self.subnet = f"10.231.{self.number}"
+        self.bridge, self.subnet = _network(self.number)
+        self.word = uuid.uuid4().hex
         self.socket = self.folder / "d.sock"
         self.host = f"unix://{self.socket}"
         self.log = self.folder / "d.log"
         self.process: subprocess.Popen[bytes] | None = None
-        self._clear()
+        _clear(self.number)
         self.folder.mkdir(mode=0o755)
+        _word_of(self.number).write_text(self.word)
         self._forward = _open_network(self.bridge, self.subnet)
 
     # -- life ---------------------------------------------------------------------------------------------------
@@ -65,6 +71,7 @@ class Engine:
         command += ["--bridge", self.bridge, "--iptables=false", "--ip-forward=false", "--ip-masq=false"]
         # Nothing of the test that happens to come first: what carries a test's variables is ended with it.
         variables = {name: value for name, value in os.environ.items() if not name.startswith(("AML_", "PYTEST_"))}
+        variables[VARIABLE] = self.word
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 command,
@@ -131,7 +138,7 @@ class Engine:
                 self._remove_containers()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.stop()
-        self._clear()
+        _clear(self.number)
         _close_network(self.bridge, self.subnet, self._forward)
         self._lock.close()
 
@@ -150,31 +157,58 @@ class Engine:
     def _remove_stale_pid_files(self) -> None:
         for path in (self.folder / "d.pid", self.folder / "run/containerd/containerd.pid"):
             with contextlib.suppress(OSError, ValueError):
-                if not _is_ours(int(path.read_text()), self.folder):
+                if not _has_word(int(path.read_text()), self.word):
                     path.unlink()
 
     def _end_containerd(self) -> None:
         """End the containerd of a daemon that was killed; its shims, and so the containers, live on."""
-        for pid in _processes_of(self.folder):
+        for pid in _processes_with(self.word):
             if _command(pid).startswith("containerd ") or "/containerd " in _command(pid):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
                 _wait_gone(pid)
 
-    def _clear(self) -> None:
-        """End every process of this place, take down its mounts and remove its folder."""
-        for _ in range(50):
-            found = _processes_of(self.folder)
-            if not found:
-                break
-            for pid in found:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            time.sleep(0.1)
-        mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-        for mount in sorted((path for path in mounts if path.startswith(f"{self.folder}/")), key=len, reverse=True):
-            subprocess.run(["umount", "-l", mount], check=False, capture_output=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+
+def sweep() -> None:
+    """Clear the places of engines whose test session was killed; what it wrote down says which processes those are."""
+    if not HOME.is_dir():
+        return
+    for path in sorted(HOME.glob("*.word")):
+        number = int(path.stem)
+        with open(HOME / f"{number}.lock", "a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue  # its session lives
+            _clear(number)
+            _close_network(*_network(number), _forwarding())
+
+
+def _clear(number: int) -> None:
+    """End every process of a place, take down its mounts and remove its folder."""
+    folder, word = HOME / str(number), _word_of(number)
+    said = word.read_text() if word.exists() else ""
+    for _ in range(50):
+        found = _processes_with(said)
+        if not found:
+            break
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.1)
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for mount in sorted((path for path in mounts if path.startswith(f"{folder}/")), key=len, reverse=True):
+        subprocess.run(["umount", "-l", mount], check=False, capture_output=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    word.unlink(missing_ok=True)
+
+
+def _word_of(number: int) -> Path:
+    return HOME / f"{number}.word"
+
+
+def _network(number: int) -> tuple[str, str]:
+    return f"amltest{number}", f"10.231.{number}"
 
 
 def _take_place() -> tuple[IO[str], int]:
@@ -191,7 +225,7 @@ def _take_place() -> tuple[IO[str], int]:
 
 def _open_network(bridge: str, subnet: str) -> IO[str]:
     """Make the bridge, and let its containers reach out; return what holds ip_forward open."""
-    forward = open(HOME / "forward.lock", "a+")  # noqa: SIM115 (held for the engine's life)
+    forward = _forwarding()
     with _one_at_a_time():
         fcntl.flock(forward, fcntl.LOCK_SH)
         forward.seek(0)
@@ -206,6 +240,10 @@ def _open_network(bridge: str, subnet: str) -> IO[str]:
     for rule in _rules(bridge, subnet):
         _run("iptables", "-w", *rule("-A"))
     return forward
+
+
+def _forwarding() -> IO[str]:
+    return open(HOME / "forward.lock", "a+")  # held for the engine's life
 
 
 def _close_network(bridge: str, subnet: str, forward: IO[str]) -> None:
@@ -254,17 +292,22 @@ def _command(pid: int) -> str:
         return ""
 
 
-def _is_ours(pid: int, folder: Path) -> bool:
-    return f"{folder}/" in _command(pid)
+def _has_word(pid: int, word: str) -> bool:
+    try:
+        return bool(word) and f"{VARIABLE}={word}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
 
 
-def _processes_of(folder: Path) -> list[int]:
-    """Return dockerd, containerd, its shims and what runs in their containers, of one place."""
-    found = [int(name) for name in os.listdir("/proc") if name.isdigit() and _is_ours(int(name), folder)]
-    found = [pid for pid in found if pid != os.getpid() and _state(pid) != "Z"]
-    shims = {pid for pid in found if "containerd-shim" in _command(pid)}
-    inside = [int(name) for name in os.listdir("/proc") if name.isdigit() and _parent(int(name)) in shims]
-    return sorted({*found, *inside})
+def _processes_with(word: str) -> list[int]:
+    """Return dockerd, containerd, its shims and what runs in their containers, of one engine."""
+    numbers = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    found = [pid for pid in numbers if pid != os.getpid() and _has_word(pid, word) and _state(pid) != "Z"]
+    everything = set(found)
+    parents = {pid: _parent(pid) for pid in numbers}
+    while inside := {pid for pid, parent in parents.items() if parent in everything} - everything:
+        everything |= inside
+    return sorted(everything)
 
 
 def _stat(pid: int) -> list[str]:

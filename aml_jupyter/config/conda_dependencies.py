@@ -60,8 +60,9 @@ class CondaDependencies(FrameworkPackages):
         _underlying_structure: Mapping[str, Any] | None = None,
     ) -> None:
         self._content: dict[str, Any]
+        self._places: dict[str, str] = {}
         if conda_dependencies_file_path is not None:
-            self._content = read_conda_file(Path(conda_dependencies_file_path))
+            self._content = read_conda_file(Path(conda_dependencies_file_path), self._places)
         elif _underlying_structure is not None:
             self._content = _read_content(_underlying_structure, Place())
         else:
@@ -75,7 +76,7 @@ class CondaDependencies(FrameworkPackages):
     def from_dict(cls, content: Any, place: Place | None = None) -> CondaDependencies:
         """Return the dependencies that a mapping of a conda environment file describes."""
         made = cls(_underlying_structure={})
-        made._content = _read_content(content, place or Place(keys=("condaDependencies",)))
+        made._content = _read_content(content, place or Place(keys=("condaDependencies",)), made._places)
         return made
 
     @staticmethod
@@ -124,6 +125,14 @@ class CondaDependencies(FrameworkPackages):
             version = requirement.strip()[len(name) :].strip()
             merged.setdefault(name, []).extend([version] if version else [])
         return [name + ",".join(versions) for name, versions in merged.items()]
+
+    def place_of(self, package: str) -> str | None:
+        """Return the file and line where a package stands, as ``FILE, line N``; None for one that code has added."""
+        return self._places.get(package)
+
+    def note_place(self, package: str, place: str) -> None:
+        """Remember where a package stands, for messages."""
+        self._places.setdefault(package, place)
 
     @property
     def _dependencies(self) -> list[Any]:
@@ -316,11 +325,11 @@ class CondaDependencies(FrameworkPackages):
         return f"CondaDependencies({self._content!r})"
 
 
-def read_conda_file(path: Path) -> dict[str, Any]:
-    """Return the checked content of a conda environment file."""
+def read_conda_file(path: Path, places: dict[str, str] | None = None) -> dict[str, Any]:
+    """Return the checked content of a conda environment file; `places` gets the file and line of each package."""
     from aml_jupyter.config.yaml_files import parse, read_file
 
-    return _read_content(parse(read_file(path, "conda environment file"), str(path)), Place(str(path)))
+    return _read_content(parse(read_file(path, "conda environment file"), str(path)), Place(str(path)), places)
 
 
 def _one(value: Any, name: str) -> str:
@@ -333,7 +342,7 @@ def _packages(value: Any, name: str) -> list[str]:
     return read_strings(list(value) if isinstance(value, (set, frozenset)) else value, Place(keys=(name,)))
 
 
-def _read_content(value: Any, place: Place) -> dict[str, Any]:
+def _read_content(value: Any, place: Place, places: dict[str, str] | None = None) -> dict[str, Any]:
     """Return the checked content of a conda environment file."""
     content: dict[str, Any] = {}
     for key, entry in read_mapping({} if value is None else value, place).items():
@@ -349,7 +358,7 @@ def _read_content(value: Any, place: Place) -> dict[str, Any]:
         if key == "channels":
             content[key] = read_strings(entry, there)
         elif key == "dependencies":
-            content[key] = _read_dependencies(entry, there)
+            content[key] = _read_dependencies(entry, there, {} if places is None else places)
         elif key == "variables":
             content[key] = dict(read_plain(read_mapping(entry, there), there))
         else:
@@ -357,7 +366,7 @@ def _read_content(value: Any, place: Place) -> dict[str, Any]:
     return content
 
 
-def _read_dependencies(value: Any, place: Place) -> list[Any]:
+def _read_dependencies(value: Any, place: Place, places: dict[str, str]) -> list[Any]:
     if not isinstance(value, list):
         raise place.refusal("a list of packages", value)
     found: list[Any] = []
@@ -366,9 +375,18 @@ def _read_dependencies(value: Any, place: Place) -> list[Any]:
         if isinstance(entry, Mapping):
             if set(entry) != {"pip"}:
                 raise there.refusal("a package or 'pip:' with a list of requirements", entry)
-            found.append({"pip": read_strings(entry["pip"] or [], there.child("pip", entry))})
+            pip = there.child("pip", entry)
+            found.append({"pip": read_strings(entry["pip"] or [], pip)})
+            for number, text in enumerate(found[-1]["pip"]):
+                _note_place(places, text, pip.item(number, entry["pip"]))
         else:
             if not isinstance(entry, (str, float, int)):
                 raise there.refusal("a package", entry)
             found.append(read_text(entry, there))
+            _note_place(places, found[-1], there)
     return found
+
+
+def _note_place(places: dict[str, str], package: str, place: Place) -> None:
+    if place.source is not None and place.line is not None:
+        places.setdefault(package, f"{place.source}, line {place.line}")

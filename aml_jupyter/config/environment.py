@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -286,11 +287,39 @@ def _read(path: Path, what: str) -> str:
 
 
 def _from_requirements(path: Path, pip_version: str | None = None) -> CondaDependencies:
-    lines = (line.split(" #")[0].strip() for line in _read(path, "requirements file").splitlines())
-    packages = read_strings([line for line in lines if line and not line.startswith("#")], Place(str(path)))
+    """Return the packages of a requirements file; each entry knows the line that it begins on."""
     made = CondaDependencies.create(pip_packages=[], conda_packages=[f"pip={pip_version}"] if pip_version else None)
-    made.set_pip_requirements(packages)
+    lines = list(_logical_lines(_read(path, "requirements file")))
+    entries = [_from_its_folder(entry, path) for _, entry in lines]
+    made.set_pip_requirements(read_strings(entries, Place(str(path))))
+    for (number, _), entry in zip(lines, entries, strict=True):
+        made.note_place(entry, f"{path}, line {number}")
     return made
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield each entry of a requirements file with the number of its first line: comments left out, ``\\`` joins lines."""
+    held, begin = "", 0
+    for number, line in enumerate([*text.splitlines(), ""], 1):
+        begin = begin if held else number
+        bare = re.sub(r"(^|\s)#.*$", "", line).strip()
+        if bare.endswith("\\"):
+            held += bare[:-1].rstrip() + " "
+            continue
+        whole, held = (held + bare).strip(), ""
+        if whole:
+            yield begin, whole
+
+
+def _from_its_folder(entry: str, path: Path) -> str:
+    """Return an entry in which a file that lies beside the requirements file is found from anywhere."""
+    option = re.match(r"(-r|-c|-f|--requirement|--constraint|--find-links)(\s+|=)(?!/|\w+://|~)(.+)$", entry)
+    relative = option.group(3).strip() if option else entry if re.match(r"\.{1,2}/", entry) else None
+    folder = path.absolute().parent
+    if relative is None or folder == Path.cwd() or not (folder / relative).exists():
+        return entry
+    place = os.path.normpath(folder / relative)
+    return f"{option.group(1)} {place}" if option else place
 
 
 def _with_packages(made: Environment, conda: Any, pip: Any) -> Environment:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from aml_jupyter.config.conda_dependencies import CondaDependencies, read_conda_file
+from aml_jupyter.config.conda_dependencies import CondaDependencies
 from aml_jupyter.config.fields import (
     Field,
     Section,
@@ -93,7 +93,7 @@ class PythonSection(Section):
         if self._conda_dependencies_file and not self._is_inline and not given:
             there = place.child(keys["condadependenciesfile"], mapping)
             path = find_reference(self._conda_dependencies_file, there, "a conda environment file")
-            self.conda_dependencies = CondaDependencies.from_dict(read_conda_file(path))
+            self.conda_dependencies = CondaDependencies(path)
 
 
 class RegistryIdentity(Section):

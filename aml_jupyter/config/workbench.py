@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.config.compute_files import ComputeFile, find_compute_file, read_compute_file
-from aml_jupyter.config.conda_dependencies import FILE_NAME, CondaDependencies, read_conda_file
+from aml_jupyter.config.conda_dependencies import FILE_NAME, CondaDependencies
 from aml_jupyter.config.environment_sections import NO_GPU_WITHOUT_ASKING, SparkSection, find_reference
 from aml_jupyter.config.fields import Field, Section, optional_boolean, plain_map, strings, text, variables
 from aml_jupyter.config.keys import folded
@@ -185,7 +185,7 @@ def _read_packages(config: RunConfiguration, said: WorkbenchRunConfiguration, pl
         path = _beside(place, FILE_NAME)
         python._conda_dependencies_file = f"{path.parent.name}/{FILE_NAME}" if path is not None else None
     if path is not None:
-        python.conda_dependencies = CondaDependencies.from_dict(read_conda_file(path))
+        python.conda_dependencies = CondaDependencies(path)
 
 
 def _beside(place: Place, name: str) -> Path | None:

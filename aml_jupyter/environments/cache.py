@@ -109,7 +109,7 @@ class Entry:
         return _read(self.path / "recipe.json")
 
     def failure(self) -> dict[str, Any] | None:
-        """Return how the last build failed: ``message``, ``time``; None when it did not."""
+        """Return how the last build failed: ``message``, ``time``, ``passes`` (an engine was away); None when it did not."""
         return _read(self.path / "failure.json")
 
     def progress(self) -> dict[str, Any]:

@@ -36,8 +36,11 @@ __all__ = [
 TEMPLATE_PYTHONS: Final = frozenset({"3.5.2", "3.6.2", TEMPLATE_PYTHON, DEFAULT_PYTHON})
 _TEMPLATE_CHANNELS: Final = frozenset({"anaconda", "conda-forge", "defaults"})
 
-SERVED: Final = frozenset({"azureml-defaults"})
-"""Packages that only make a run of Azure's service possible: the in-run client takes their place."""
+SERVED: Final = frozenset({"azureml-defaults", "azure-ml-api-sdk", "azureml-requirements"})
+"""Packages that only make a run of Azure's service possible, of all years: the in-run client takes their place."""
+
+_OF_2017: Final = re.compile(r"^[^ ]* ?https?://azuremldownloads\.", re.IGNORECASE)
+"""An address on the server that gave out the Workbench's packages; it is no more."""
 
 FIELD: Final = "environment.python.conda_dependencies"
 
@@ -58,8 +61,8 @@ def is_template(dependencies: CondaDependencies) -> bool:
     content = dependencies.as_dict()
     return (
         all(package_name(entry) in ("python", "pip") and "::" not in entry for entry in dependencies.conda_packages)
-        and all(package_name(entry) in SERVED for entry in dependencies.pip_packages)
-        and not list(dependencies.pip_options)
+        and all(_is_served(entry) for entry in dependencies.pip_packages)
+        and all(_OF_2017.match(entry) for entry in dependencies.pip_options)
         and (dependencies.get_python_version() or DEFAULT_PYTHON) in TEMPLATE_PYTHONS
         and set(dependencies.conda_channels) <= _TEMPLATE_CHANNELS
         and not content.get("variables")
@@ -101,7 +104,9 @@ def choose_recipe(
     if python.user_managed_dependencies or dependencies is None or is_template(dependencies):
         return None
     requirements = read_requirements(
-        [*dependencies.pip_options, *dependencies.pip_packages], [*folders, submitter.get("cwd") or "."]
+        [*dependencies.pip_options, *dependencies.pip_packages],
+        [*folders, submitter.get("cwd") or "."],
+        dependencies.place_of,
     )
     notes = [*requirements.notes, *leave_out_served(requirements)]
     if not needs_conda(python):
@@ -144,10 +149,18 @@ def needs_conda(python: PythonSection) -> bool:
 
 
 def leave_out_served(requirements: Requirements) -> list[str]:
-    """Leave out what the in-run client takes the place of; return what is to be said of it."""
-    served = [line for line in requirements.lines if package_name(line) in SERVED]
+    """Leave out what the in-run client takes the place of, and a server that is no more; return what is to be said of it."""
+    served = [line for line in requirements.lines if _is_served(line)]
     requirements.lines[:] = [line for line in requirements.lines if line not in served]
-    return [f"{', '.join(served)}: not installed; aml-jupyter serves azureml.core inside the run"] if served else []
+    gone = [option for option in requirements.options if _OF_2017.match(" ".join(option))]
+    requirements.options[:] = [option for option in requirements.options if option not in gone]
+    names = [line.partition("?")[0].rsplit("/", 1)[-1] for line in served]
+    notes = [f"{', '.join(names)}: not installed; aml-jupyter serves azureml.core inside the run"] if names else []
+    return notes + [f"{' '.join(option)}: left out; that server is no more" for option in gone]
+
+
+def _is_served(requirement: str) -> bool:
+    return package_name(requirement) in SERVED or _OF_2017.match(requirement) is not None
 
 
 def _venv(
@@ -165,8 +178,9 @@ def _venv(
         if found is None:
             if has_conda():
                 return None
+            where = dependencies.place_of(wish) or FIELD
             raise ConfigurationError(
-                f"{FIELD}: {wish} cannot be had: no Python of this machine is one, and conda packages need "
+                f"{where}: {wish} cannot be had: no Python of this machine is one, and conda packages need "
                 f"pip install 'aml-jupyter[conda]'. {nearest_python(wish)}.",
                 field=FIELD,
             )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aml_jupyter.config import CondaDependencies
     from aml_jupyter.environments.requirement_lines import Requirements
 
-__all__ = ["conda_platform", "conda_recipe"]
+__all__ = ["conda_origins", "conda_platform", "conda_recipe"]
 
 FIELD: Final = "environment.python.conda_dependencies"
 _MAIN: Final = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
@@ -71,7 +71,7 @@ def conda_recipe(
             "pip install 'aml-jupyter[conda]' (no conda is needed).",
             field=FIELD,
         )
-    _check_specs(wanted)
+    _check_specs(wanted, dependencies)
     if requirements.lines and not any(package_name(entry.split("::")[-1]) == "python" for entry in wanted):
         wanted.insert(0, "python")
     variables = submitter.get("variables") or {}
@@ -95,10 +95,17 @@ def conda_recipe(
     title = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "") + " (conda)"
     if requirements.lines:
         title += f" with {named_packages(requirements)} (pip)"
-    return Recipe("conda", asked, title, tuple(notes), requirements.files, requirements.origins)
+    origins = {**requirements.origins, **conda_origins(dependencies)}
+    return Recipe("conda", asked, title, tuple(notes), requirements.files, origins)
 
 
-def _check_specs(wanted: Sequence[str]) -> None:
+def conda_origins(dependencies: CondaDependencies) -> dict[str, str]:
+    """Return the file and line that ask for each conda package, where they are known."""
+    places = {entry: dependencies.place_of(entry) for entry in dependencies.conda_packages}
+    return {package_name(entry.split("::")[-1]).lower(): place for entry, place in places.items() if place}
+
+
+def _check_specs(wanted: Sequence[str], dependencies: CondaDependencies) -> None:
     """Refuse what is no package spec, before anything is queued."""
     from aml_jupyter.environments.builders import BuildError
     from aml_jupyter.environments.builders.conda import read_spec
@@ -108,7 +115,8 @@ def _check_specs(wanted: Sequence[str]) -> None:
             read_spec(entry)
         except BuildError as error:
             raise ConfigurationError(
-                f"{FIELD}: {error}. Write for example numpy=1.26 or numpy>=1.26,<2.", field=FIELD
+                f"{dependencies.place_of(entry) or FIELD}: {error}. Write for example numpy=1.26 or numpy>=1.26,<2.",
+                field=FIELD,
             ) from None
 
 

@@ -85,7 +85,8 @@ def image_recipe(
         if is_template(dependencies):
             notes.append("the environment asks for no packages of its own: the run has what the image has")
         else:
-            requirements = read_requirements([*dependencies.pip_options, *dependencies.pip_packages], folders)
+            lines = [*dependencies.pip_options, *dependencies.pip_packages]
+            requirements = read_requirements(lines, folders, dependencies.place_of)
             notes += [*requirements.notes, *leave_out_served(requirements)]
             layer = _layer(environment, requirements, submitter, notes, folders)
     asked: dict[str, Any] = {
@@ -102,10 +103,14 @@ def image_recipe(
             "username": registry.username or "",
             "password": registry.password or "",
         }
-    if requirements is not None:
+    origins: dict[str, str] = {}
+    if requirements is not None and dependencies is not None:
+        from aml_jupyter.environments.choose_conda import conda_origins
+
         sources |= requirements.files
+        origins = {**requirements.origins, **conda_origins(dependencies)}
     title = name if layer is None else f"{name} with {_layer_title(layer, requirements)}"
-    return Recipe("image", asked, title, tuple(notes), sources)
+    return Recipe("image", asked, title, tuple(notes), sources, origins)
 
 
 def _variables(content: Mapping[str, Any]) -> dict[str, str]:

@@ -1,12 +1,14 @@
-"""Read a lock: which packages an environment was resolved to."""
+"""Read a lock: which packages an environment was resolved to, and which of those that were asked for it lacks."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-__all__ = ["Package", "changed_packages", "locked_packages"]
+from aml_jupyter.config.conda_dependencies import package_name
+
+__all__ = ["Package", "changed_packages", "left_out", "locked_packages"]
 
 _CONDA: Final = re.compile(r"^\s*- conda: (\S+)$", re.MULTILINE)
 _PIN: Final = re.compile(r"^([A-Za-z0-9][\w.\-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
@@ -40,6 +42,22 @@ def locked_packages(lock: str) -> list[Package]:
             ((name or parts[0]).lower(), "pip"), Package(name or parts[0], parts[1] if len(parts) > 1 else "", "pip")
         )
     return sorted(found.values(), key=lambda package: (package.name.lower(), package.source))
+
+
+def left_out(asked: Mapping[str, Any], lock: str) -> list[str]:
+    """Return the packages of Azure's that a recipe asks for and that could not be installed: the in-run client stands in.
+
+    Parameters
+    ----------
+    asked : dict
+        What the recipe asks for.
+    lock : str
+        What it was resolved to.
+    """
+    wanted = (asked.get("layer") or asked).get("requirements") or []
+    azure = [line for line in wanted if line.lower().startswith("azureml-")]
+    has = {re.sub(r"[-_.]+", "-", package.name).lower() for package in locked_packages(lock)} if azure else set()
+    return [line for line in azure if re.sub(r"[-_.]+", "-", package_name(line)).lower() not in has]
 
 
 def changed_packages(before: str, after: str) -> list[str]:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -71,6 +71,8 @@ class Requirements:
         Local archives: ``<sha256>/<file name>`` to the path where they lie now.
     notes : list of str
         What had no effect.
+    origins : dict
+        Package to the file and line that ask for it.
     """
 
     lines: list[str] = field(default_factory=list)
@@ -81,7 +83,11 @@ class Requirements:
     origins: dict[str, str] = field(default_factory=dict)
 
 
-def read_requirements(lines: Sequence[str], folders: Sequence[str | os.PathLike[str]]) -> Requirements:
+def read_requirements(
+    lines: Sequence[str],
+    folders: Sequence[str | os.PathLike[str]],
+    place_of: Callable[[str], str | None] = lambda line: None,
+) -> Requirements:
     """Return what the `pip:` list of an environment says.
 
     Parameters
@@ -90,6 +96,8 @@ def read_requirements(lines: Sequence[str], folders: Sequence[str | os.PathLike[
         Requirements and options, in order.
     folders : sequence of path
         Where relative paths may start; the first folder that has the file counts.
+    place_of : callable, optional
+        Returns the file and line where one of `lines` stands, where that is known.
 
     Raises
     ------
@@ -101,7 +109,7 @@ def read_requirements(lines: Sequence[str], folders: Sequence[str | os.PathLike[
     places = [Path(folder) for folder in folders]
     for line in lines:
         for part in str(line).splitlines():
-            _read_line(part.strip(), places, FIELD, found, found.lines, ())
+            _read_line(part.strip(), places, place_of(line) or FIELD, found, found.lines, ())
     return found
 
 

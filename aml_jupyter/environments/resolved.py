@@ -84,16 +84,22 @@ def _resolve_built(definition: Mapping[str, Any], submitter: Mapping[str, Any]) 
         )
     if definition.get("container"):
         # An image has its own variables; nothing of the submitter's goes into it.
-        own = {str(key): str(value) for key, value in (built.facts.get("variables") or {}).items()}
+        own = _variables_of(built.facts, recipe)
         own.update(declared_variables(_mapping(definition.get("environment_variables"))))
         python = str(built.facts.get("python") or "python")
         return ResolvedEnvironment(python, own, CONTAINER, tuple(recipe.get("notes") or ()), built.facts)
     interpreter = str(built.facts["python"])
     variables = around(interpreter, submitter.get("variables") or {}, own=False)
     variables["PATH"] = os.pathsep.join([*map(str, built.facts.get("path") or []), variables["PATH"]])
-    variables.update({str(key): str(value) for key, value in (built.facts.get("variables") or {}).items()})
+    variables.update(_variables_of(built.facts, recipe))
     variables.update(declared_variables(_mapping(definition.get("environment_variables"))))
     return ResolvedEnvironment(interpreter, variables, str(recipe["kind"]), tuple(recipe.get("notes") or ()))
+
+
+def _variables_of(facts: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, str]:
+    """Return what activation sets, and over it what the recipe sets; recipes that share their packages need not share it."""
+    found = {**(facts.get("variables") or {}), **(_mapping(recipe.get("asked")).get("variables") or {})}
+    return {str(key): str(value) for key, value in found.items()}
 
 
 def python_of(definition: Mapping[str, Any]) -> str:

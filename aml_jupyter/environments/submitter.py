@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+_PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
 _NAMES = frozenset(
     {
         "PATH",
@@ -26,6 +27,10 @@ _NAMES = frozenset(
         "TMPDIR",
         "TZ",
         "LD_LIBRARY_PATH",
+        "DOCKER_BUILDKIT",
+        "DOCKER_CONFIG",
+        *_PROXIES,
+        *(name.lower() for name in _PROXIES),
     }
 )
 _BEGINNINGS = ("CONDA_", "LC_", "PIP_", "UV_")

@@ -8,7 +8,7 @@ import getpass
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,6 @@ from aml_jupyter.sdk.run import Run
 from aml_jupyter.service.in_process import LOST, describe_process, end_lost_runs, ingest_in_process
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.supervisor.client.errors import AmlError as ClientError
-from aml_jupyter.supervisor.client.own import children_tags
 from aml_jupyter.supervisor.client.recorder import Recorder
 from aml_jupyter.supervisor.client.sinks import ControlSink
 from aml_jupyter.workspace import (
@@ -42,7 +41,7 @@ from aml_jupyter.workspace.states import FINAL
 if TYPE_CHECKING:
     from aml_jupyter.sdk.experiment import Experiment
 
-__all__ = ["InteractiveRun", "start_interactive"]
+__all__ = ["InteractiveRun", "own_errors", "start_interactive"]
 
 INGEST_SECONDS = 0.5
 """How long a logged value may take into the run history, where views find it."""
@@ -61,7 +60,7 @@ def _recorded(name: str) -> Callable[..., None]:
     @functools.wraps(getattr(Recorder, name))
     def call(self: InteractiveRun, *args: Any, **kwargs: Any) -> None:
         self._refuse_ended(name)
-        with _own_errors():
+        with own_errors():
             getattr(self._recorder, name)(*args, **kwargs)
         self._ingest_soon()
 
@@ -124,24 +123,7 @@ class InteractiveRun(Run):
     ) -> InteractiveRun:
         """Start a child run in this process."""
         self._refuse_ended("child_run")
-        return start_interactive(self.experiment, name, outputs, None, run_id, None, parent=self.id)
-
-    def create_children(
-        self, count: int | None = None, tag_key: str | None = None, tag_values: Sequence[str] | None = None
-    ) -> Sequence[InteractiveRun]:
-        """Start several child runs: `count` of them, or one for each of `tag_values` with the tag `tag_key`.
-
-        Raises
-        ------
-        UserErrorException
-            When both or none are asked for, or more than 100.
-        """
-        with _own_errors():
-            wanted = children_tags(count, tag_key, tag_values)
-        children = [self.child_run() for _ in wanted]
-        for child, tags in zip(children, wanted, strict=True):
-            child.set_tags(tags)
-        return children
+        return super().child_run(name, run_id, outputs)
 
     def __enter__(self) -> InteractiveRun:
         return self
@@ -278,7 +260,7 @@ def _definition(
 
 
 @contextmanager
-def _own_errors() -> Iterator[None]:
+def own_errors() -> Iterator[None]:
     """Turn what the in-run client raises into the class of the same name that this package exports."""
     try:
         yield

@@ -30,14 +30,12 @@ __all__ = ["Run", "get_run"]
 UNBUILT = {
     "clean": "`aml workspace gc --working-copies DAYS` thins out the folders of runs that have ended.",
     "get_diagnostics": "run.get_all_logs fetches the logs.",
-    "input_datasets": "",
-    "output_datasets": "",
     "take_snapshot": "Submit takes one, and Experiment.start_logging(snapshot_directory='.').",
 }
 """Attributes of SDK v1's Run that are still to come, and what works instead."""
 
 INSIDE = frozenset({
-    "child_run", "complete", "create_children", "fail", "flush", "log", "log_accuracy_table", "log_confusion_matrix", "log_image",
+    "complete", "fail", "flush", "log", "log_accuracy_table", "log_confusion_matrix", "log_image",
     "log_list", "log_predictions", "log_residuals", "log_row", "log_table", "upload_file", "upload_files", "upload_folder",
 })  # fmt: skip
 """What only the run itself can do: the script (`Run.get_context`), or the notebook that started an interactive run."""

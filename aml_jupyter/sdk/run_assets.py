@@ -1,4 +1,4 @@
-"""Own what a run takes from its workspace and gives to it, beside its own history: secrets, models, its environment."""
+"""Own what a run takes from its workspace and gives to it, beside its own history: secrets, models, children, its environment."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from aml_jupyter.sdk.keyvault import Keyvault
 from aml_jupyter.sdk.mapping import texts_by_name
 from aml_jupyter.service import register_run_model, tag_run
 from aml_jupyter.supervisor import protocol
+from aml_jupyter.supervisor.client.reading import NoDatasets
 from aml_jupyter.workspace import find_runs, get_run
+from aml_jupyter.workspace.states import FINAL
 
 if TYPE_CHECKING:
     from aml_jupyter.config import Environment
     from aml_jupyter.sdk.compute import ComputeTarget
     from aml_jupyter.sdk.experiment import Experiment
+    from aml_jupyter.sdk.interactive import InteractiveRun
     from aml_jupyter.sdk.model import Model
     from aml_jupyter.sdk.run import Run
     from aml_jupyter.sdk.workspace import Workspace
@@ -160,6 +163,57 @@ class RunAssets:
         for record in records:
             if run_details.matches(record, type, tags, properties):
                 yield run_of(Experiment(workspace, record.experiment), record)
+
+    def child_run(
+        self, name: str | None = None, run_id: str | None = None, outputs: str | None = None
+    ) -> InteractiveRun:
+        """Start a run in this process below this one; it ends with it at the latest.
+
+        Raises
+        ------
+        UserErrorException
+            When this run has ended, or `run_id` is taken.
+        """
+        from aml_jupyter.sdk.interactive import start_interactive
+
+        record = get_run(self._folder.store.read(), self.id)
+        if record.status in FINAL:
+            raise UserErrorException(
+                f"Run {self.id} has ended ({record.status}); it gets no children any more. Experiment.start_logging() starts "
+                "a run of its own.",
+                "run",
+            )
+        return start_interactive(self.experiment, name, outputs, None, run_id, None, parent=self.id)
+
+    def create_children(
+        self, count: int | None = None, tag_key: str | None = None, tag_values: Sequence[str] | None = None
+    ) -> Sequence[InteractiveRun]:
+        """Start several child runs: `count` of them, or one for each of `tag_values` with the tag `tag_key`.
+
+        Raises
+        ------
+        UserErrorException
+            When both or none are asked for, or more than 100, or this run has ended.
+        """
+        from aml_jupyter.sdk.interactive import own_errors
+        from aml_jupyter.supervisor.client.own import children_tags
+
+        with own_errors():
+            wanted = children_tags(count, tag_key, tag_values)
+        children = [self.child_run() for _ in wanted]
+        for child, tags in zip(children, wanted, strict=True):
+            child.set_tags(tags)
+        return children
+
+    @property
+    def input_datasets(self) -> Mapping[str, Any]:
+        """Return the run's input datasets: none yet; a missing one says so."""
+        return NoDatasets()
+
+    @property
+    def output_datasets(self) -> Mapping[str, Any]:
+        """Return the run's output datasets: none yet; a missing one says so."""
+        return NoDatasets()
 
 
 def default_workspace() -> Workspace:

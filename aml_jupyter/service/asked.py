@@ -1,4 +1,4 @@
-"""Answer what a run asks for beyond its own history: where logs lie, and the workspace's secrets."""
+"""Answer what a run asks for beyond its own history: where logs lie, the workspace's secrets and environments."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aml_jupyter.errors import UserErrorException
+from aml_jupyter.service.environments import environment_names, find_registered
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.workspace import (
@@ -13,11 +14,13 @@ from aml_jupyter.workspace import (
     WorkspaceFolder,
     artifact_path,
     check_secret_name,
+    get_run,
     get_secret,
     list_artifacts,
+    read_definition,
 )
 
-__all__ = ["discard_answers", "log_files", "secrets_for"]
+__all__ = ["discard_answers", "environments_for", "log_files", "secrets_for"]
 
 _LOGS = ("logs/", "user_logs/")
 _NAMES_LIMIT = 100
@@ -51,6 +54,26 @@ def secrets_for(folder: WorkspaceFolder, arguments: Mapping[str, Any]) -> dict[s
     if not isinstance(names, list) or len(names) > _NAMES_LIMIT:
         raise UserErrorException(f"names: a list of at most {_NAMES_LIMIT} secret names was expected.", "names")
     return {check_secret_name(name): get_secret(folder, name) for name in names}
+
+
+def environments_for(folder: WorkspaceFolder, arguments: Mapping[str, Any], every: bool = False) -> Any:
+    """Return the environment of a run, one that the workspace keeps, or the newest version of every one, as plain data.
+
+    Raises
+    ------
+    UserErrorException
+        When there is no such run or environment, or the run was not submitted.
+    """
+    if every:
+        return [find_registered(folder, name)[0].to_dict() for name in environment_names(folder)]
+    wanted = arguments.get("run")
+    if wanted is None:
+        name, version, label = (arguments.get(field) for field in ("name", "version", "label"))
+        return find_registered(folder, str(name), version, label)[0].to_dict()
+    run = get_run(folder.store.read(), str(wanted))
+    if run.in_process:
+        raise UserErrorException(f"Run {run.id} was not submitted; it has the Python of its own process.", "run")
+    return read_definition(folder.layout, run.id)["run_config"]["environment"]
 
 
 def discard_answers(folder: WorkspaceFolder, run_id: str, attempt: int) -> None:

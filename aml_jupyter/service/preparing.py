@@ -7,27 +7,35 @@ while it is prepared, and a hold on what was built until its supervisor has one.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import subprocess
 import threading
+import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.environments import Entry, EnvironmentCache, start_builder, stop_builder
+from aml_jupyter.environments.packages import left_out
 from aml_jupyter.errors import AmlError, UserErrorException
 from aml_jupyter.service.active import ActiveRun, Preparation
 from aml_jupyter.service.unstarted import fail
 from aml_jupyter.supervisor import protocol
+from aml_jupyter.targets import asks_for_gpus, said_of_gpus
 from aml_jupyter.workspace import RunRecord, attempts, read_definition, transition, update_run
 
 if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler
 
-__all__ = ["build_ahead", "is_ready", "prepare", "prepare_again", "recipe_key"]
+__all__ = ["build_ahead", "is_prepared", "is_ready", "keep_lock", "prepare", "prepare_again", "recipe_key"]
 
 MOST_BUILDERS = 3
 """How many builders of one run may be killed before the run fails: they may be what uses up the memory."""
+
+AGAIN_AFTER = 3.0
+"""Seconds after which a build is begun again that ended because an engine was away."""
 
 log = logging.getLogger("aml_jupyter.service")
 
@@ -45,6 +53,11 @@ def is_ready(active: ActiveRun) -> bool:
         return True
     active.hold = EnvironmentCache().entry(key).hold()
     return active.hold is not None
+
+
+def is_prepared(active: ActiveRun) -> bool:
+    """Say whether an attempt has a hold on its environment, or needs none; `prepare` gets it, and the end of the log."""
+    return active.hold is not None or recipe_key(active.run) is None
 
 
 def prepare_again(active: ActiveRun) -> None:
@@ -96,7 +109,6 @@ def _prepare_one(service: Reconciler, active: ActiveRun, entry: Entry) -> None:
     _follow_log(service, active, entry)
     if is_ready(active):
         _follow_log(service, active, entry)
-        _keep_lock(active, _control(service, active))
         if active.run.status == "Preparing":
             with service.folder.store.transaction(epoch=service.lease.epoch) as tx:
                 active.run = transition(tx, active.run, "Starting", "")
@@ -104,13 +116,15 @@ def _prepare_one(service: Reconciler, active: ActiveRun, entry: Entry) -> None:
     failure = entry.failure()
     if entry.is_building():
         _explain(service, active, entry)
-    elif failure is not None and float(failure.get("time") or 0) >= preparation.since:
+    elif failure is not None and failure.get("passes") and time.time() - float(failure["time"]) < AGAIN_AFTER:
+        _say(service, active, f"waits to build its environment: {failure.get('message')}")
+    elif failure is not None and not failure.get("passes") and float(failure.get("time") or 0) >= preparation.since:
         _follow_log(service, active, entry)
         _give_up(service, active, str(failure.get("message")))
     elif preparation.builders >= MOST_BUILDERS:
         _give_up(service, active, f"its build was killed {MOST_BUILDERS} times; the machine may be out of memory")
     elif _start(service, entry, active.run):
-        preparation.builders += 1
+        preparation.builders = 1 if failure is not None and failure.get("passes") else preparation.builders + 1
         preparation.own = True
 
 
@@ -139,7 +153,10 @@ def _explain(service: Reconciler, active: ActiveRun, entry: Entry) -> None:
     progress = entry.progress()
     what = f"{progress.get('stage', 'start')}: {progress.get('text', 'starting the build')}"
     whose = "builds its environment" if preparation.own else "waits for the environment that is being built already"
-    reason = f"{whose} ({active.run.definition['environment'].get('title')}): {what}"
+    _say(service, active, f"{whose} ({active.run.definition['environment'].get('title')}): {what}")
+
+
+def _say(service: Reconciler, active: ActiveRun, reason: str) -> None:
     if active.run.reason != reason:
         with service.folder.store.transaction(epoch=service.lease.epoch) as tx:
             update_run(tx, active.run.id, reason=reason)
@@ -176,13 +193,16 @@ def _follow_log(service: Reconciler, active: ActiveRun, entry: Entry) -> None:
     """Append to the run's copy of a build's log what is new; the copy's own size says what it has."""
     preparation = active.preparation
     started = (entry.builder() or {}).get("started")
-    if preparation is None or started is None:
+    if started is None:
         return
-    if float(started) < preparation.since and not entry.is_building():
+    is_followed = preparation is not None and preparation.build == started
+    is_its_own = float(started) >= float(active.run.definition["created"])  # or was begun while it stood in line
+    if not (is_followed or is_its_own or entry.is_building()):
         return  # an earlier build, of which this run saw nothing
     copy = _control(service, active) / protocol.BUILD_LOG
-    mode = "ab" if preparation.build == started else "wb"  # another build, or another service: from its beginning
-    preparation.build = started
+    mode = "ab" if is_followed else "wb"  # another build, or another service: from its beginning
+    if preparation is not None:
+        preparation.build = started
     with contextlib.suppress(FileNotFoundError), open(entry.log, "rb") as stream:
         copy.parent.mkdir(parents=True, exist_ok=True)
         with open(copy, mode) as out:
@@ -191,12 +211,31 @@ def _follow_log(service: Reconciler, active: ActiveRun, entry: Entry) -> None:
                 out.write(block)
 
 
-def _keep_lock(active: ActiveRun, control: Path) -> None:
-    """Keep what the environment was resolved to with the attempt."""
-    assert active.hold is not None
-    try:
-        text = active.hold.built.lock.read_bytes()
-    except OSError:
+def keep_lock(service: Reconciler, active: ActiveRun) -> None:
+    """Keep with an attempt what its environment was resolved to, and in a property what is to be said of that."""
+    if active.hold is None:
         return
+    control = _control(service, active)
+    text = active.hold.built.lock.read_bytes()
     control.mkdir(parents=True, exist_ok=True)
+    if active.preparation is None:
+        _follow_log(service, active, EnvironmentCache().entry(str(recipe_key(active.run))))
     (control / protocol.ENVIRONMENT_LOCK).write_bytes(text)
+    notes = _notes(read_definition(service.folder.layout, active.run.id), active.hold.built.facts, text)
+    events = control / protocol.EVENTS / "environment.jsonl"
+    if notes and not events.exists():  # a start that is repeated: what was taken in already stays as it is
+        events.parent.mkdir(exist_ok=True)
+        event = {"t": time.time(), "e": "property", "k": "aml.environment_notes", "v": "; ".join(notes)}
+        events.write_text(json.dumps(event) + "\n")
+
+
+def _notes(definition: Mapping[str, Any], facts: Mapping[str, Any], lock: bytes) -> list[str]:
+    """Return what only the build could tell: packages of Azure's that were left out, a GPU that the image cannot use."""
+    missing = left_out(definition["environment"]["asked"], lock.decode("utf-8", "replace"))
+    notes = (
+        [f"{', '.join(missing)}: could not be installed; aml-jupyter serves what it can of azureml"] if missing else []
+    )
+    arguments = (definition.get("container") or {}).get("arguments") or ()
+    if facts.get("for_gpus") is False and asks_for_gpus(arguments, int(definition.get("gpus") or 0)):
+        notes.append(said_of_gpus(str(facts.get("name"))))
+    return notes

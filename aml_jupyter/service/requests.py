@@ -16,7 +16,7 @@ from aml_jupyter.config import Environment, RunConfiguration, ScriptRunConfig
 from aml_jupyter.errors import AmlError, UserErrorException
 from aml_jupyter.service.actions import cancel_run, tag_run
 from aml_jupyter.service.active import ActiveRun
-from aml_jupyter.service.asked import log_files, secrets_for
+from aml_jupyter.service.asked import environments_for, log_files, secrets_for
 from aml_jupyter.service.ingestion import ingest_all
 from aml_jupyter.service.models import answer_model
 from aml_jupyter.service.submission import SubmitRequest, submit
@@ -131,6 +131,8 @@ def _perform(folder: WorkspaceFolder, active: ActiveRun, request: dict[str, Any]
         return answer
     if operation == "get_secrets":
         return secrets_for(folder, arguments)
+    if operation in ("get_environment", "list_environments"):
+        return environments_for(folder, arguments, every=operation == "list_environments")
     if operation == "wait":
         run = get_run(db, subject)
         waited = time.time() - float(request.get("time") or 0)

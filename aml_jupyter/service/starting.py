@@ -176,7 +176,7 @@ def launch_claimed(service: Reconciler) -> None:
             continue
         if active.seen is not None and active.seen.state != "absent":
             continue
-        if not preparing.is_ready(active):
+        if not preparing.is_prepared(active):
             continue
         obstacle = active.backend.reserve(active.handle, needs_of(active.run.definition))
         if obstacle is None:
@@ -228,6 +228,7 @@ def _stage_and_start(service: Reconciler, active: ActiveRun) -> None:
         active.started_at = time.monotonic()  # an engine may have taken its time
         return
     _stage(service, run, backend, handle)
+    preparing.keep_lock(service, active)
     backend.start(handle, (active.hold.descriptor,) if active.hold is not None else ())
     active.started_at = time.monotonic()
     active.hold = None

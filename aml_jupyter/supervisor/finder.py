@@ -13,7 +13,7 @@ from importlib.util import module_from_spec
 from types import ModuleType
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
-from .served import SERVED, fill, refusal
+from .served import LAST, SERVED, fill, last_resort, refusal
 
 __all__ = ["Finder"]
 
@@ -46,14 +46,19 @@ class Finder:
             if installed is not None:
                 return installed
         if name in SERVED:
-            # all are packages: the installed module of that name may be one, and its parts look for each other
-            spec = ModuleSpec(name, _Loader(self), is_package=True)  # type: ignore[arg-type]
-            spec.submodule_search_locations = _Folders(name)  # type: ignore[assignment]
-            return spec
+            return self._served(name)
         spec_elsewhere = self._of_installed_package(name) or self._elsewhere(name, path)
+        if spec_elsewhere is None and name in LAST:
+            return self._served(name)
         if spec_elsewhere is None:
             self._refuse(name)
         return spec_elsewhere
+
+    def _served(self, name: str) -> ModuleSpec:
+        # all are packages: the installed module of that name may be one, and its parts look for each other
+        spec = ModuleSpec(name, _Loader(self), is_package=True)  # type: ignore[arg-type]
+        spec.submodule_search_locations = _Folders(name)  # type: ignore[assignment]
+        return spec
 
     def _refuse(self, name: str) -> None:
         """Raise for a name of SDK v1's that is nowhere; return for any other."""
@@ -154,6 +159,9 @@ class _Served(ModuleType):
                 return getattr(module, name)
             except (AttributeError, ImportError) as error:
                 reasons.append(str(error))
+        found = last_resort(own, name)
+        if found is not None:
+            return found
         reasons.append(refusal("%s.%s" % (own, name)) or "module %r has no attribute %r" % (own, name))
         raise AttributeError(reasons[0])
 

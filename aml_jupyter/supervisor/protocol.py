@@ -86,6 +86,8 @@ in those files of the asking attempt that far.
                   ``delete_model`` the same, and it is gone then
 ``list_models``   ``name, version, tags, properties, run, framework, latest`` (null: any) -> [MODEL]
 ``update_model``  ``name, version, tags`` {key: text, or null to remove}, ``replace_tags, properties, description`` -> MODEL
+``get_environment`` ``run``, or ``name, version, label`` -> the definition of an environment, with ``name`` and ``version``;
+                  ``list_environments`` -> [those of the newest versions]
 ``get_workspace`` ``{"id", "name", "location", "resource_group", "subscription_id"}``
 ================  ===============================================================================================
 

@@ -3,7 +3,7 @@
 from types import ModuleType
 from typing import Any, Dict, Optional
 
-__all__ = ["SERVED", "VERSION", "fill", "refusal"]
+__all__ = ["LAST", "SERVED", "VERSION", "fill", "last_resort", "refusal"]
 
 VERSION = "0.1.0"
 
@@ -46,6 +46,7 @@ SERVED: Dict[str, Dict[str, str]] = {
         name: name
         for name in (
             "ActivityFailedException",
+            "Environment",
             "Experiment",
             "ExperimentExecutionException",
             "Model",
@@ -60,6 +61,12 @@ SERVED: Dict[str, Dict[str, str]] = {
 }
 """Module -> {name in it: name in ``client``}; in the order in which SDK v1 imports them."""
 
+LAST: Dict[str, Dict[str, str]] = {
+    "azureml.core": {"Environment": "Environment"},
+    "azureml.core.environment": {"Environment": "Environment"},
+}
+"""The same for what is served only where nothing installed has it: an installed one can do more."""
+
 _INSTALL = "install aml-jupyter in the run's environment for it"
 _UNBUILT = "it is not built yet in aml-jupyter"
 _MODULES = {
@@ -70,7 +77,6 @@ _MODULES = {
     "azureml.core.conda_dependencies": _INSTALL,
     "azureml.core.dataset": _UNBUILT,
     "azureml.core.datastore": _UNBUILT,
-    "azureml.core.environment": _INSTALL,
     "azureml.core.runconfig": _INSTALL,
     "azureml.core.script_run_config": _INSTALL,
     "azureml.core.webservice": _UNBUILT,
@@ -82,7 +88,7 @@ _MODULES = {
 _CLASSES = {
     "azureml.core.%s" % name: reason
     for reason, names in (
-        (_INSTALL, "ComputeTarget ContainerRegistry Environment RunConfiguration ScriptRunConfig"),
+        (_INSTALL, "ComputeTarget ContainerRegistry RunConfiguration ScriptRunConfig"),
         (_UNBUILT, "Dataset Datastore Image LinkedService Webservice"),
     )
     for name in names.split()
@@ -93,11 +99,20 @@ def fill(module: ModuleType) -> None:
     """Put the client's classes into `module` under the names that it serves."""
     from . import client
 
-    for name, own in SERVED[module.__name__].items():
+    names = SERVED.get(module.__name__) or LAST.get(module.__name__, {})
+    for name, own in names.items():
         setattr(module, name, getattr(client, own))
-    module.__dict__["__all__"] = sorted(name for name in SERVED[module.__name__] if not name.startswith("_"))
+    module.__dict__["__all__"] = sorted(name for name in names if not name.startswith("_"))
     if module.__name__ == "azureml.core":
         module.__dict__["VERSION"] = module.__dict__["__version__"] = VERSION
+
+
+def last_resort(module: str, name: str) -> Any:
+    """Return what stands in for `name` of `module` where nothing installed has it; None when nothing does."""
+    from . import client
+
+    own = LAST.get(module, {}).get(name)
+    return None if own is None else getattr(client, own)
 
 
 def refusal(name: str) -> Optional[str]:

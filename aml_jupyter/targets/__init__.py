@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aml_jupyter.targets.backends import create_backend
-from aml_jupyter.targets.container_check import check_container, engine_for
+from aml_jupyter.targets.container_check import asks_for_gpus, check_container, engine_for, said_of_gpus
 from aml_jupyter.targets.engine_watch import on_news
 from aml_jupyter.targets.gpus import gpu_names
 from aml_jupyter.targets.kinds import KINDS, TargetKind, check_name, kind_of
@@ -32,6 +32,7 @@ __all__ = [
     "Paths",
     "Target",
     "TargetKind",
+    "asks_for_gpus",
     "check_container",
     "check_name",
     "create_backend",
@@ -40,4 +41,5 @@ __all__ = [
     "kind_of",
     "notes_on_room",
     "on_news",
+    "said_of_gpus",
 ]

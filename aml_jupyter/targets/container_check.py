@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.targets.container_options import read_arguments, size_in_bytes
 from aml_jupyter.targets.protocol import Container, Needs
 from aml_jupyter.transports.docker_engine import DockerEngine, EngineAddress, find_engine
-from aml_jupyter.transports.docker_images import ImageFacts, find_image
+from aml_jupyter.transports.docker_images import find_image
 
-__all__ = ["check_container", "engine_for"]
-
-GPU_SIGNS = ("CUDA_VERSION", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES", "ROCM_VERSION", "ROCM_PATH")
-"""Variables that an image made for GPUs has."""
+__all__ = ["asks_for_gpus", "check_container", "engine_for", "said_of_gpus"]
 
 
 def engine_for(written: str = "") -> str:
@@ -73,16 +72,22 @@ def check_container(container: Container, needs: Needs) -> tuple[str, ...]:
             )
         image = find_image(engine, container.image) if container.image else None
     notes = []
-    if image is not None and (needs.gpus or settings.get("DeviceRequests")) and not _is_for_gpus(image):
-        notes.append(
-            f"the run asks for a GPU, and the image {container.image} does not look as if it could use one: it has none "
-            "of the variables of a CUDA or ROCm image"
-        )
+    if image is not None and asks_for_gpus(container.arguments, needs.gpus) and not image.is_for_gpus:
+        notes.append(said_of_gpus(container.image))
     return tuple(notes)
 
 
-def _is_for_gpus(image: ImageFacts) -> bool:
-    return any(name in image.variables for name in GPU_SIGNS)
+def asks_for_gpus(arguments: Sequence[str], gpus: int) -> bool:
+    """Say whether a run asks for GPUs: as its needs, or in ``docker.arguments``."""
+    return bool(gpus or read_arguments(tuple(arguments)).get("DeviceRequests"))
+
+
+def said_of_gpus(image: str) -> str:
+    """Return what is said of an image without a sign of GPUs to who asks for them."""
+    return (
+        f"the run asks for a GPU, and the image {image} does not look as if it could use one: it has none of the variables of "
+        "a CUDA or ROCm image"
+    )
 
 
 def _check_local(address: EngineAddress) -> None:

@@ -12,6 +12,7 @@ from aml_jupyter.supervisor import protocol
 from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.targets.container_options import read_arguments
 from aml_jupyter.targets.container_place import Placement, creation
+from aml_jupyter.targets.container_user import introduce_user
 from aml_jupyter.targets.protocol import Container, Needs
 from aml_jupyter.targets.shell_launch import shell_command
 from aml_jupyter.transports.docker_engine import DockerEngine
@@ -63,6 +64,8 @@ def start_container(
         body = creation(container, needs, placement, command, place_file)
         with fault_point("container.create"):
             _create(engine, placement.name, body, container)
+    if os.getuid() != 0:
+        introduce_user(engine, placement.name)
     before()
     with fault_point("container.start"):
         _start(engine, placement.name, container)

@@ -16,6 +16,12 @@ __all__ = ["ImageFacts", "ImageGone", "PythonInImage", "find_image", "find_pytho
 TRIES = 3
 """How often a pull is tried that failed for what may pass."""
 
+GPU_SIGNS = ("CUDA_VERSION", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES", "ROCM_VERSION", "ROCM_PATH")
+"""Variables that an image made for GPUs has."""
+
+TOLD_AFTER = 0.5
+"""Seconds between two words on how far a pull is: an engine has some for every block of every layer."""
+
 PAUSE = 1.0
 """Seconds before the second try, doubled for the third."""
 
@@ -45,6 +51,11 @@ class ImageFacts:
     variables: Mapping[str, str]
     entrypoint: tuple[str, ...]
     labels: Mapping[str, str]
+
+    @property
+    def is_for_gpus(self) -> bool:
+        """Say whether it has one of the variables that images made for GPUs have."""
+        return any(name in self.variables for name in GPU_SIGNS)
 
 
 class ImageGone(ConfigurationError):
@@ -136,20 +147,25 @@ def _pull_once(engine: DockerEngine, name: str, auth: dict[str, str] | None, pro
 
     repository, tag = parse_repository_tag(name)
     layers: dict[str, tuple[int, int]] = {}
+    told = ("", 0.0)
     with engine.explained():
         try:
             for line in engine.client.api.pull(repository, tag or "latest", stream=True, decode=True, auth_config=auth):
                 if line.get("error"):
                     return str(line["error"])
-                if progress is not None:
-                    _report(line, layers, progress)
+                said, part = _progress(line, layers)
+                if progress is not None and said != told[0] and time.monotonic() - told[1] >= TOLD_AFTER:
+                    told = (said, time.monotonic())
+                    progress(said, part)
         except docker.errors.APIError as error:
             return _explanation(error)
+    if progress is not None and layers:
+        progress(f"{sum(size for _, size in layers.values()) / 1e6:.1f} MB are there", 1.0)
     return None
 
 
-def _report(line: dict[str, Any], layers: dict[str, tuple[int, int]], progress: Progress) -> None:
-    """Tell how far all layers are together, as one line of the engine's answer says."""
+def _progress(line: dict[str, Any], layers: dict[str, tuple[int, int]]) -> tuple[str, float | None]:
+    """Return how far all layers are together, as one line of the engine's answer says: in words, and as a part of 1."""
     detail, layer = line.get("progressDetail") or {}, str(line.get("id", ""))
     status = str(line.get("status", ""))
     if status == "Downloading" and detail.get("total"):
@@ -158,12 +174,11 @@ def _report(line: dict[str, Any], layers: dict[str, tuple[int, int]], progress: 
         layers[layer] = (layers[layer][1], layers[layer][1])
     total = sum(size for _, size in layers.values())
     done = sum(current for current, _ in layers.values())
-    said = (
-        f"{status} {layer}".strip()
-        if status != "Downloading"
-        else f"downloading {done / 1e6:.0f} of {total / 1e6:.0f} MB"
-    )
-    progress(said, done / total if total else None)
+    if not total:
+        return f"{status} {layer}".strip(), None
+    if done < total or status == "Downloading":
+        return f"downloading {done / 1e6:.1f} of {total / 1e6:.1f} MB", done / total
+    return f"unpacking {total / 1e6:.1f} MB", 1.0
 
 
 def _explanation(error: Any) -> str:

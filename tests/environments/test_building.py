@@ -71,6 +71,24 @@ def test_what_was_asked_is_resolved_installed_and_found_again(recipe: Make) -> N
     assert build(ask(recipe("needs_old==1.0", "tiny==1.0"))).path == built.path
 
 
+def test_environments_of_the_same_packages_have_variables_of_their_own(recipe: Make, index: Path) -> None:
+    found = {}
+    for value in ("one", "two"):
+        environment = Environment("e")
+        content = {
+            "dependencies": [{"pip": ["--no-index", f"--find-links {index}", "tiny"]}],
+            "variables": {"MY_SETTING": value},
+        }
+        environment.python.conda_dependencies = CondaDependencies.from_dict(content)
+        who = environments.submitter()
+        wanted = environments.choose_recipe(environment, who)
+        assert wanted is not None
+        found[value] = build(ask(wanted)).path
+        definition = {"id": "r", "submitter": who, "environment": wanted.as_dict(), "run_config": {}}
+        assert environments.resolve(definition).variables["MY_SETTING"] == value
+    assert found["one"] == found["two"]
+
+
 def test_a_build_that_cannot_be_says_which_package_and_why(recipe: Make) -> None:
     entry = ask(recipe("needs_old", "tiny==2.0"))
     with pytest.raises(BuildError, match=r"needs.old.*tiny<2|tiny==2\.0"):

@@ -92,3 +92,21 @@ def test_pip_s_settings_are_read_the_variable_before_the_file(tmp_path: Path) ->
     )
     assert found["index-url"] == ["https://wins/simple"]
     assert found["extra-index-url"] == ["https://one/simple", "https://two/simple"]
+
+
+def test_files_of_2017_mean_what_they_did_though_their_server_is_no_more(tmp_path: Path) -> None:
+    gone = "https://azuremldownloads.azureedge.net/python-repository/preview"
+    lines = [f"--index-url {gone}", "azureml-requirements", f"{gone}/azureml.logging-1.0-py3-none-any.whl?sig=hidden"]
+
+    def chosen(*more: str) -> environments.Recipe | None:
+        environment = Environment("workbench")
+        content = {"dependencies": ["python=3.5.2", {"pip": [*lines, *more]}]}
+        environment.python.conda_dependencies = CondaDependencies.from_dict(content)
+        return environments.choose_recipe(environment, environments.submitter(), [tmp_path])
+
+    assert chosen() is None  # an untouched template: nobody has asked for anything
+    recipe = chosen("six")
+    assert recipe is not None and recipe.asked["requirements"] == ["six"] and recipe.asked["options"] == []
+    assert any("that server is no more" in note for note in recipe.notes)
+    assert any("azureml.logging-1.0-py3-none-any.whl: not installed" in note for note in recipe.notes)
+    assert not any("hidden" in note for note in recipe.notes)

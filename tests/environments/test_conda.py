@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import functools
+import http.server
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,7 +104,7 @@ def test_pip_adds_to_what_conda_has_and_leaves_it_alone(make: Make, tmp_path: Pa
 
 def test_activation_is_honoured(make: Make) -> None:
     built = make("activated", variables={"MY_SETTING": 7})
-    assert built.facts["variables"] == {"ACTIVATED_HOME": f"{built.prefix}/share", "MY_SETTING": "7"}
+    assert built.facts["variables"] == {"ACTIVATED_HOME": f"{built.prefix}/share"}  # what is asked for is the recipe's
 
 
 def test_the_machine_that_will_run_it_counts(make: Make) -> None:
@@ -180,6 +184,74 @@ def test_an_environment_on_top_of_one_that_is_there(make: Make, tmp_path: Path) 
     again = EnvironmentCache().entry(alike.key)
     again.write("recipe.json", alike.as_dict())
     assert build(again).path == base.path  # exactly the same packages are the same place
+
+
+def test_the_line_of_a_file_is_named(channel: Path, tmp_path: Path) -> None:
+    file = tmp_path / "conda.yml"
+
+    def recipe(*entries: str) -> environments.Recipe:
+        lines = "".join(f"  - {entry}\n" for entry in entries)
+        file.write_text(f"name: mine\nchannels: [{channel.as_uri()}]\ndependencies:\n{lines}")
+        made = environments.choose_recipe(
+            Environment.from_conda_specification("mine", file), environments.submitter(), [tmp_path]
+        )
+        assert made is not None
+        return made
+
+    with pytest.raises(
+        environments.choose.ConfigurationError, match=r"conda\.yml, line 5: 'tinylib=>1' is no package spec"
+    ):
+        recipe(f"python={HERE}", "tinylib=>1")
+    with pytest.raises(environments.choose.ConfigurationError, match=r"conda\.yml, line 6: 'six=>1' cannot be used"):
+        recipe(f"python={HERE}", "pip:\n    - six=>1")
+    for entries, said in (
+        ((f"python={HERE}", "purelib", "no-such-package"), "line 6"),
+        ((f"python={HERE}", "tinylib=2.0", "pinned"), "line 5"),
+        (("purelib", "python=2.6"), "line 5"),
+    ):
+        made = recipe(*entries)
+        entry = EnvironmentCache().entry(made.key)
+        entry.write("recipe.json", made.as_dict())
+        with pytest.raises(BuildError) as failed:
+            build(entry)
+        assert f"{file}, {said}" in str(failed.value), failed.value
+
+
+class _Guarded(http.server.SimpleHTTPRequestHandler):
+    """Serves the channel to who knows the password, and to nobody else."""
+
+    def do_GET(self) -> None:
+        wanted = base64.b64encode(b"ada:correct-horse").decode()
+        if self.headers.get("Authorization") != f"Basic {wanted}":
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="channel"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        super().do_GET()
+
+    do_HEAD = do_GET  # noqa: N815 (http.server calls it so)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_channel_that_wants_a_password_is_used_with_it_and_it_stays_out_of_lock_log_and_message(
+    make: Make, channel: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    handler = functools.partial(_Guarded, directory=str(channel))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            place = f"127.0.0.1:{server.server_address[1]}"
+            with pytest.raises(BuildError, match="401") as refused:
+                make("tinylib=1.0", channels=(f"http://ada:wrong-horse@{place}",))
+            built = make("tinylib=1.0", channels=(f"http://ada:correct-horse@{place}",))
+        finally:
+            server.shutdown()
+    assert (built.prefix / "share/tinylib").read_text() == "tinylib 1.0\n"
+    shown = built.lock.read_text() + capfd.readouterr().out + str(refused.value)
+    assert place in shown and "horse" not in shown
 
 
 def test_what_is_no_spec_is_refused_before_anything_is_built(make: Make) -> None:

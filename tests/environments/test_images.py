@@ -143,6 +143,14 @@ def test_condas_packages_are_linked_for_their_place_in_the_image(ask: Ask, tmp_p
     assert PREFIX in shown or "libpython" not in shown
 
 
+def test_what_an_image_is_asked_for_beside_its_packages_is_each_environments_own(ask: Ask, engine: Engine) -> None:
+    plain, named = on(PYTHON_IMAGE), on(PYTHON_IMAGE)
+    named.python.user_managed_dependencies = True
+    named.python.interpreter_path = f"/usr/local/bin/python{PYTHON_VERSION.rpartition('.')[0]}"
+    assert build(ask(named)).facts["python"] == named.python.interpreter_path
+    assert build(ask(plain)).facts["python"] != named.python.interpreter_path
+
+
 def test_a_dockerfile_and_a_folder_are_built_and_shown_by_step(ask: Ask, tmp_path: Path) -> None:
     environment = on(PYTHON_IMAGE)
     environment.docker.base_dockerfile = f"FROM {PYTHON_IMAGE}\nRUN echo hello > /hello.txt\n"

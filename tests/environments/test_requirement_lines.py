@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from wheels import make_wheel
 
+from aml_jupyter.config import Environment
 from aml_jupyter.environments.requirement_lines import read_requirements
 from aml_jupyter.errors import ConfigurationError
 
@@ -27,6 +28,26 @@ def test_files_are_read_in_relative_to_themselves(tmp_path: Path) -> None:
     ]
     assert found.constraints == ["numpy<3"]
     assert found.options == [["--extra-index-url", "https://x/simple"]]
+
+
+def test_a_file_of_an_environment_is_read_as_pip_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "reqs").mkdir()
+    (tmp_path / "reqs/base.txt").write_text("idna\nurllib3=>2\n")
+    file = tmp_path / "reqs/requirements.txt"
+    file.write_text("# all\nsix==1.16.0 \\\n    --hash=sha256:aa\n-r base.txt\n\ntoml  # why\n")
+    dependencies = Environment.from_pip_requirements("mine", file).python.conda_dependencies
+    assert list(dependencies.pip_packages) == ["six==1.16.0 --hash=sha256:aa", "toml"]
+    lines = [*dependencies.pip_options, *dependencies.pip_packages]
+    with pytest.raises(ConfigurationError, match=r"reqs/base\.txt, line 2: 'urllib3=>2'"):
+        read_requirements(lines, [tmp_path], dependencies.place_of)
+    (tmp_path / "reqs/base.txt").write_text("idna\n")
+    found = read_requirements(lines, [tmp_path], dependencies.place_of)
+    assert found.lines == ["idna", "six==1.16.0 --hash=sha256:aa", "toml"]
+    assert found.origins == {
+        "idna": f"{tmp_path}/reqs/base.txt, line 1",
+        "six": f"{file}, line 2",
+        "toml": f"{file}, line 6",
+    }
 
 
 def test_a_local_wheel_is_named_by_its_content(tmp_path: Path) -> None:

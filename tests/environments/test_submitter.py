@@ -27,7 +27,8 @@ def test_only_what_finds_programs_certificates_and_language_travels() -> None:
     certificates = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
     python = ("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "PIP_CERT", "PIP_NO_CACHE_DIR", "UV_CACHE_DIR")
     person = ("HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "LC_ALL", "LC_CTYPE")
-    travels = dict.fromkeys(("PATH", "LD_LIBRARY_PATH", *certificates, *python, *person), "x")
+    network = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "DOCKER_CONFIG", "DOCKER_BUILDKIT")
+    travels = dict.fromkeys(("PATH", "LD_LIBRARY_PATH", *certificates, *python, *person, *network), "x")
     stays = dict.fromkeys(
         ("EDITOR", "PWD", "PYTHONPATH", "DISPLAY", "SSH_AUTH_SOCK", "MY_SETTING", "XLANG", "path"), "x"
     )
@@ -46,6 +47,7 @@ def test_only_what_finds_programs_certificates_and_language_travels() -> None:
         ("UV_INDEX_URL", "https://sesame@packages.example/simple"),
         ("PIP_EXTRA_INDEX_URL", "https://open.example/simple https://user:pw@packages.example/simple"),
         ("AWS_SECRET_ACCESS_KEY", "abc"),
+        ("HTTPS_PROXY", "http://me:pw@proxy.example:3128"),
     ],
 )
 def test_a_secret_never_travels(name: str, value: str) -> None:

@@ -59,6 +59,25 @@ def test_children_and_outputs(experiment: Experiment, tmp_path: Path) -> None:
     assert "outputs/a.txt" in parent.get_file_names()
 
 
+def test_a_run_that_is_read_from_the_history_gets_children_until_it_has_ended(
+    experiment: Experiment, ws: Workspace
+) -> None:
+    parent = experiment.start_logging()
+    same = Run.get(ws, parent.id)
+    with same.child_run("from outside") as child:
+        child.log("b", 2)
+    more = same.create_children(tag_key="fold", tag_values=["1", "2"])
+    assert [each.tags["fold"] for each in more] == ["1", "2"]
+    assert {each.id for each in parent.get_children()} == {child.id, *(each.id for each in more)}
+    assert dict(same.input_datasets) == dict(same.output_datasets) == {}
+    with pytest.raises(KeyError, match="datasets are not built yet"):
+        same.input_datasets["prices"]
+    parent.complete()
+    assert {each.status for each in more} == {"Completed"}  # they end with it at the latest
+    with pytest.raises(UserErrorException, match="has ended"):
+        same.child_run()
+
+
 def test_errors_are_those_of_this_package(experiment: Experiment) -> None:
     run = experiment.start_logging(run_id="mine")
     with pytest.raises(UserErrorException, match="log_list"):

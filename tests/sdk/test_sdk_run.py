@@ -208,7 +208,7 @@ def test_unknown_runs_and_what_works_only_inside(submit_text: Callable[..., Run]
     run = submit_text("print(1)\n")
     with pytest.raises(UserErrorException, match=r"Run\.log works inside the run.*start_logging"):
         run.log("a", 1)
-    assert not hasattr(run, "child_run") and getattr(run, "take_snapshot", "nothing") == "nothing"
+    assert not hasattr(run, "log_row") and getattr(run, "take_snapshot", "nothing") == "nothing"
     with pytest.raises(AttributeError, match="did you mean get_metrics"):
         run.get_metric()
     with pytest.raises(UserErrorException, match="brings no values back"):

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from base_images import PYTHON_IMAGE
 
 try:
     import tomllib
 except ModuleNotFoundError:  # Python 3.10
     import tomli as tomllib
+
+from aml_jupyter.workspace import read_definition
 
 from .fences import Block, blocks_of
 
@@ -73,8 +76,14 @@ def test_pages_were_read_whole() -> None:
 
 @pytest.mark.parametrize("session", _sessions())
 def test_blocks_run_as_they_stand(
-    session: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    session: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
+    for needed in {entry["needs"] for entry in _sessions()[session] if "needs" in entry}:
+        request.getfixturevalue(needed)
     project = tmp_path / "project"
     (project / ".azureml").mkdir(parents=True)
     for name in ("train.py", "my_train.py", "myscript.py"):
@@ -109,15 +118,36 @@ def _names(project: Path) -> dict[str, Any]:
         "HyperDriveConfig": HyperDriveConfig,
         "ScriptRunConfig": ScriptRunConfig,
         "azureml": azureml,
+        "definition_of": lambda run: read_definition(workspace.folder.layout, run.id),
         "experiment": Experiment(workspace, "seeds"),
+        "image": PYTHON_IMAGE,
         "json": json,
         "my_compute_target": ComputeTarget(workspace, "local"),
         "myenv": user_managed,
         "os": os,
         "project_folder": str(project),
+        "project_of_2017": _project_of_2017,
         "script_folder": str(project),
         "ws": workspace,
     }
+
+
+def _project_of_2017(image: str) -> None:
+    """Write the files that the Workbench put into a project for its target `docker`; the image is one that is here."""
+    folder = Path("aml_config")
+    folder.mkdir()
+    (folder / "docker.compute").write_text(f"baseDockerImage: {image}\nnvidiaDocker: false\ntype: localdocker\n")
+    (folder / "docker.runconfig").write_text(
+        "ArgumentVector:\n- $file\nCondaDependenciesFile: aml_config/conda_dependencies.yml\nEnvironmentVariables: null\n"
+        "Framework: Python\nPrepareEnvironment: true\nSparkDependenciesFile: aml_config/spark_dependencies.yml\n"
+        "Target: docker\nTrackedRun: true\nUseSampling: true\n"
+    )
+    (folder / "conda_dependencies.yml").write_text(
+        "name: project_environment\ndependencies:\n- python=3.5.2\n- pip:\n  - azure-ml-api-sdk==0.1.0a10\n"
+    )
+    (folder / "spark_dependencies.yml").write_text(
+        "configuration:\n  spark.app.name: Azure ML Experiment\nrepositories: []\npackages: []\n"
+    )
 
 
 @dataclass

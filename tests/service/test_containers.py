@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -60,6 +64,60 @@ def test_a_run_in_a_container_is_whole_and_has_nothing_of_the_host(
     assert model.stat().st_uid == os.getuid() == about["uid"]
     until(lambda: not containers_of(engine.host, run), message="the container's removal")
     until(lambda: not list((folder.root / "containers").iterdir()), message="the end of its note")
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Path]:
+    """A folder that other users reach: not below pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="aml-h-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="another user is needed")
+def test_another_user_than_root_owns_what_a_container_writes_and_has_a_name_there(
+    engine: Engine, elsewhere: Path
+) -> None:
+    number, home = 23456, elsewhere
+    for place in (home, home / "runtime", home / "project"):
+        place.mkdir(mode=0o700, exist_ok=True)
+        os.chown(place, number, number)
+    program = """
+import getpass, os, pwd
+os.makedirs("outputs", exist_ok=True)
+open("outputs/model.txt", "w").write("the model")
+print(os.getuid(), getpass.getuser(), pwd.getpwuid(os.getuid()).pw_dir, os.access(os.path.expanduser("~"), os.W_OK))
+"""
+    (home / "project" / "who.py").write_text(program)
+    os.chown(engine.socket, 0, number)
+    os.chmod(engine.socket, 0o660)
+    # To read is all that is granted: this Python may lie where other users cannot look.
+    command = [
+        "setpriv",
+        f"--reuid={number}",
+        f"--regid={number}",
+        "--clear-groups",
+        "--bounding-set=-all,+dac_read_search",
+    ]
+    command += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", sys.executable, "-c"]
+    command += ["import sys; from aml_jupyter.cli.main import entry; sys.exit(entry())"]
+    line = ["submit", "--workspace", str(home / "ws"), "--image", PYTHON_IMAGE, "--wait", "who.py"]
+    variables = {
+        **os.environ,
+        "HOME": str(home),
+        "USER": "ada",
+        "LOGNAME": "ada",
+        "AML_USER_DATA": str(home / "data"),
+        "AML_RUNTIME": str(home / "runtime"),
+    }
+    for name in ("AML_WORKSPACE", "TMPDIR"):
+        variables.pop(name, None)
+    done = subprocess.run(
+        [*command, *line], cwd=home / "project", env=variables, capture_output=True, text=True, timeout=180
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{number} ada /tmp True" in done.stdout
+    (written,) = home.glob("ws/runs/*/attempts/1/work/outputs/model.txt")
+    assert written.stat().st_uid == number
 
 
 def test_a_script_cannot_change_where_it_was_placed(engine: Engine, folder: WorkspaceFolder, project: Path) -> None:

@@ -80,7 +80,20 @@ def test_a_run_waits_for_its_environment_and_has_it(folder: WorkspaceFolder, sub
     assert again.status == "Completed"
     assert "Preparing" not in [entry.after for entry in transitions(folder.store.read(), again.id)]
     assert log_of(folder, again.id).split()[1] == prefix
-    assert not (folder.layout.run(again.id).attempt(1).control / "build_log.txt").exists()
+    second = folder.layout.run(again.id).attempt(1).control
+    assert not (second / "build_log.txt").exists()
+    assert (second / "environment_lock.txt").read_text() == (control / "environment_lock.txt").read_text()
+
+
+def test_packages_of_azures_that_cannot_be_had_are_left_out_and_every_run_says_so(
+    folder: WorkspaceFolder, submit_packages: SubmitPackages
+) -> None:
+    first = wait_for_run(folder, submit_packages("tiny", "azureml-core==1.61.0").id, timeout=60)
+    again = wait_for_run(folder, resubmit_run(folder, first.id).run.id, timeout=60)  # finds it built
+    for done in (first, again):
+        assert done.status == "Completed", (done.reason, done.error)
+        said = get_run(folder.store.read(), done.id).properties["aml.environment_notes"]
+        assert said == "azureml-core==1.61.0: could not be installed; aml-jupyter serves what it can of azureml"
 
 
 def test_a_failed_build_fails_the_run_with_its_reason_and_its_log(

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from debian_packages import need_packages
+from engine_process import Engine
 from real_packages import python_with
+from spark_image import SPARK_IMAGE, load_spark_image
 from support import log_of
 
 from aml_jupyter.config import RunConfiguration, ScriptRunConfig
@@ -87,6 +89,20 @@ def test_the_exit_code_of_a_pyspark_script_is_its_own(
 ) -> None:
     done = wait_for_run(folder, submit(folder, configured(project, spark, "3")).run.id, timeout=180)
     assert (done.status, done.exit_code) == ("Failed", 3)
+
+
+def test_a_pyspark_script_runs_in_a_container_whose_image_has_spark(
+    engine: Engine, folder: WorkspaceFolder, project: Path, spark: RunConfiguration, spark_python: str
+) -> None:
+    load_spark_image(engine.host, spark_python)
+    spark.environment.docker.base_image = SPARK_IMAGE
+    spark.environment.python.interpreter_path = "python"
+    spark.target = "docker"
+    done = wait_for_run(folder, submit(folder, configured(project, spark, "3", "b c")).run.id, timeout=240)
+    said = log_of(folder, done.id)
+    assert (done.status, done.exit_code) == ("Failed", 3), (done.error, said)
+    assert get_metrics(folder.store.read(), done.id)["rows"] == 143
+    assert "name two words arguments ['3', 'b c']" in said
 
 
 def test_a_python_without_spark_is_refused_before_anything_is_queued(

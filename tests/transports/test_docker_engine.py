@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from base_images import PYTHON_IMAGE, PYTHON_VERSION, SHELL_IMAGE
-from engine_process import Engine
+from engine_process import Engine, sweep
 
 from aml_jupyter.errors import ComputeTargetException, ConfigurationError
 from aml_jupyter.transports.docker_engine import DockerEngine, EngineUnavailable, find_engine
@@ -32,6 +34,27 @@ def test_an_engine_tells_what_it_is(engine: Engine, client: DockerEngine) -> Non
     assert facts.cores >= 1
     assert facts.memory > 10**8
     assert facts.live_restore
+
+
+def test_an_engine_that_a_killed_session_left_is_swept_and_no_other(engine: Engine) -> None:
+    program = (
+        "import sys, time; sys.path.insert(0, sys.argv[1])\n"
+        "from engine_process import Engine\n"
+        "engine = Engine(); engine.start(); print(engine.number, engine.process.pid, flush=True); time.sleep(600)\n"
+    )
+    tests = str(Path(__file__).parents[1])
+    with subprocess.Popen([sys.executable, "-c", program, tests], stdout=subprocess.PIPE, text=True) as session:
+        assert session.stdout is not None
+        number, pid = session.stdout.readline().split()
+        sweep()
+        os.kill(int(pid), 0)  # its session lives
+        session.kill()
+    sweep()
+    state = Path(f"/proc/{pid}/stat")
+    assert not state.exists() or ") Z " in state.read_text()
+    assert not (engine.folder.parent / number).exists()
+    assert not Path(f"/sys/class/net/amltest{number}").exists()
+    assert engine.answers()
 
 
 def test_no_engine_is_said_with_what_to_do(tmp_path: Path) -> None:

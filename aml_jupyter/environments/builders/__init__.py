@@ -18,7 +18,14 @@ Progress = Callable[[str, str], None]
 
 
 class BuildError(Exception):
-    """Say which package or file a build failed for, why, and which constraint is behind it."""
+    """Say which package or file a build failed for, why, and which constraint is behind it.
+
+    `passes` is true where nothing has to be changed: an engine was away, and may come back.
+    """
+
+    def __init__(self, message: str, passes: bool = False) -> None:
+        super().__init__(message)
+        self.passes = passes
 
 
 class Builder(Protocol):

@@ -54,7 +54,7 @@ def make(asked: dict[str, Any], lock: str, prefix: Path, cache: Path, progress: 
         install_requirements(asked, pip, str(prefix / "bin" / "python"), ThisMachine(cache))
         facts["packages"] += count
     variables, path = activation_variables(prefix)
-    return {**facts, "variables": {**variables, **(asked.get("variables") or {})}, "path": path}
+    return {**facts, "variables": variables, "path": path}
 
 
 def link(

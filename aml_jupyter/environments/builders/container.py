@@ -43,6 +43,7 @@ _TRAVELLING: Final = (
     "UV_INDEX",
     "UV_INDEX_URL",
     "UV_INSECURE_HOST",
+    *(name for each in ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY") for name in (each, each.lower())),
 )
 
 

@@ -219,7 +219,8 @@ def _classic(
             failure = None
             for entry in said:  # to its end: what is not read keeps the connection open
                 failure = entry.get("error") or failure
-                for line in str(entry.get("stream") or entry.get("status") or "").splitlines():
+                told = "" if entry.get("progressDetail") else entry.get("status")  # a word for every block of a layer
+                for line in str(entry.get("stream") or told or "").splitlines():
                     steps.hear(line)
             if failure is not None:
                 raise steps.failed(str(failure))
@@ -282,6 +283,7 @@ def _with_buildkit(
                     steps.hear(line)
                     last = line.strip() or last
         if process.returncode:
+            engine.ping()  # one that went away is not the file's fault
             raise steps.failed(last.removeprefix("ERROR: "))
 
 

@@ -80,6 +80,10 @@ def make(asked: dict[str, Any], lock: str, prefix: Path, cache: Path, progress: 
         base = _locked_base(engine, asked, said, cache, progress)
         layer = said.get("conda") or asked.get("layer")
         facts: dict[str, Any] = {"engine": engine.host, "image": base.id, "size": base.size}
+        facts |= {
+            "for_gpus": base.is_for_gpus,
+            "name": asked["image"].get("base") or asked["image"].get("name") or base.id,
+        }
         if "base" not in asked["image"]:
             facts |= {"base_tag": dockerfile.image_name(asked["image"]), "layer_size": base.size}
         if layer is None:
@@ -93,7 +97,7 @@ def make(asked: dict[str, Any], lock: str, prefix: Path, cache: Path, progress: 
         if layer is not None:
             facts["size"], layer_size = _sizes(engine, base, str(facts["image"]))
             facts["layer_size"] = facts.get("layer_size", 0) + layer_size
-        return {**facts, "variables": {**(facts.get("variables") or {}), **(asked.get("variables") or {})}}
+        return facts
 
 
 def _engine(asked: Mapping[str, Any]) -> DockerEngine:
@@ -106,10 +110,12 @@ def _engine(asked: Mapping[str, Any]) -> DockerEngine:
 @contextmanager
 def _told() -> Iterator[None]:
     """Turn the package's own errors into the build's."""
+    from aml_jupyter.transports.docker_engine import EngineUnavailable
+
     try:
         yield
     except AmlError as error:
-        raise BuildError(str(error)) from error
+        raise BuildError(str(error), passes=isinstance(error, EngineUnavailable)) from error
 
 
 def _key() -> str:

@@ -73,7 +73,10 @@ def build(entry: Entry, anew: bool = False) -> Built:
             traceback.print_exc(file=sys.stdout)
         print(f"The build failed: {message}", flush=True)
         message = without_credentials(message)
-        entry.write("failure.json", {"message": message, "time": time.time(), "type": type(error).__name__})
+        passes = isinstance(error, BuildError) and error.passes
+        entry.write(
+            "failure.json", {"message": message, "time": time.time(), "type": type(error).__name__, "passes": passes}
+        )
         raise BuildError(message) from error
 
 
@@ -126,8 +129,10 @@ def _origins(message: str, origins: Mapping[str, str]) -> str:
 
 
 def _base(kind: str, asked: dict[str, Any]) -> Any:
-    """Return what the lock's text leaves open: which Python a virtual environment is of."""
-    return asked.get("python") if kind == "venv" else asked.get("base")
+    """Return what the lock's text leaves open: which Python a virtual environment is of, which engine has an image."""
+    if kind == "image":
+        return {"engine": asked["engine"], "python": asked.get("python")}
+    return asked.get("python") if kind == "venv" else None
 
 
 def _make(

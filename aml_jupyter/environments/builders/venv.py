@@ -66,7 +66,6 @@ def make(asked: dict[str, Any], lock: str, prefix: Path, cache: Path, progress: 
         "python": str(python),
         "version": asked["python"]["version"],
         "packages": count,
-        "variables": asked.get("variables") or {},
     }
 
 

@@ -5,6 +5,7 @@ request files; outside a run the same calls work on memory. Standard library onl
 """
 
 from .context import get_context
+from .environment import Environment
 from .errors import (
     ActivityFailedException,
     AmlError,
@@ -24,6 +25,7 @@ from .workspace import Experiment, Keyvault, Workspace
 __all__ = [
     "ActivityFailedException",
     "AmlError",
+    "Environment",
     "Experiment",
     "ExperimentExecutionException",
     "Keyvault",

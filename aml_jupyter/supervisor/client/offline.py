@@ -1,6 +1,7 @@
 """Be a run outside any submitted run: the same calls work, and what was logged stays in memory."""
 
 import os
+import sys
 import time
 from typing import Any, Callable, Dict, List, Optional
 
@@ -86,6 +87,12 @@ class OfflineRun(InProcessRun):
                 "loaded in it. Submit the script, or import Run from aml_jupyter" % (model_name,)
             )
         return workspace._register_model(model_name, model_path or model_name, *args, **kwargs)
+
+    def get_environment(self) -> Any:
+        """Say that nobody has submitted this process with one."""
+        raise UserErrorException(
+            "run %s was not submitted: it has the Python of its own process, %s" % (self._id, sys.executable)
+        )
 
     def get_file_names(self) -> List[str]:
         """Return the names of the files that were uploaded."""

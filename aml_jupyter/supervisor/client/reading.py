@@ -2,12 +2,13 @@
 
 import json
 import os
-from typing import Any, Dict, List
+import time
+from typing import Any, Dict, List, Optional
 
 from .. import protocol
 from .artifacts import copy_to
 
-__all__ = ["NoDatasets", "copy_logs", "own_logs", "populated", "with_logs"]
+__all__ = ["NoDatasets", "copy_logs", "own_logs", "populated", "utc", "with_logs"]
 
 _ADDRESS = "aml://artifactId/"
 
@@ -75,3 +76,10 @@ def _body(run: Any, value: Any) -> Any:
                 return json.loads(stream.read().decode("utf-8"))
             except ValueError:
                 return value
+
+
+def utc(seconds: Optional[float]) -> Optional[str]:
+    """Return Unix seconds as SDK v1 writes a time."""
+    if seconds is None:
+        return None
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + ".%06dZ" % (seconds % 1 * 1e6)

@@ -4,7 +4,6 @@ The run that a script belongs to, and its in-process children, extend it (`own`)
 """
 
 import os
-import time
 from typing import Any, Dict, List, Optional, Union
 
 from . import reading
@@ -168,8 +167,8 @@ class Run(About):
             "runId": self._id,
             "target": fields.get("target"),
             "status": fields["status"],
-            "startTimeUtc": _utc(fields.get("start_time")),
-            "endTimeUtc": _utc(fields.get("end_time")),
+            "startTimeUtc": reading.utc(fields.get("start_time")),
+            "endTimeUtc": reading.utc(fields.get("end_time")),
             "properties": dict(fields.get("properties") or {}),
             "tags": dict(fields.get("tags") or {}),
             "inputDatasets": [],
@@ -232,14 +231,20 @@ class Run(About):
         fields = fields_of(tags, properties, description, model_framework, model_framework_version)
         return Model._of(self._ask("register_model", name=model_name, path=model_path, **fields))
 
+    def get_environment(self) -> Any:
+        """Return the environment that the run was submitted with, under the name and version that it was saved as."""
+        from .environment import environment_of
+
+        return environment_of(self._id)
+
     @property
     def input_datasets(self) -> Dict[str, Any]:
-        """Return the run's input datasets: none, until datasets are built; a missing one says so."""
+        """Return the run's input datasets: none yet; a missing one says so."""
         return reading.NoDatasets()
 
     @property
     def output_datasets(self) -> Dict[str, Any]:
-        """Return the run's output datasets: none, until datasets are built; a missing one says so."""
+        """Return the run's output datasets: none yet; a missing one says so."""
         return reading.NoDatasets()
 
     def get_children(
@@ -390,9 +395,3 @@ class Run(About):
 def get_run(experiment: Any, run_id: str, rehydrate: bool = True, clean_up: bool = True) -> Run:
     """Return the run `run_id` (SDK v1's function of ``azureml.core.run``)."""
     return Run.get(None, run_id)
-
-
-def _utc(seconds: Optional[float]) -> Optional[str]:
-    if seconds is None:
-        return None
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + ".%06dZ" % (seconds % 1 * 1e6)

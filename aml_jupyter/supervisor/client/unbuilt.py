@@ -5,7 +5,6 @@ from typing import NoReturn
 __all__ = ["refuse_attribute"]
 
 _HINTS = {
-    "get_environment": "it is not built yet; run.get_details()['runDefinition'] has the run configuration",
     "get_default_datastore": "datastores are not built yet",
     "datastores": "datastores are not built yet",
     "datasets": "datasets are not built yet",

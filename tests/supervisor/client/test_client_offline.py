@@ -24,6 +24,9 @@ def test_the_context_is_one_object_and_answers_everything(monkeypatch: pytest.Mo
     )
     assert run.status == "Running" and run.type == "azureml.scriptrun" and run.name == run.id
     assert run.get_details()["runId"] == run.id and run.get_file_names() == [] and run.get_children() == []
+    assert dict(run.input_datasets) == {} and "prices" not in run.input_datasets
+    with pytest.raises(UserErrorException, match="was not submitted"):
+        run.get_environment()
 
 
 def test_a_context_that_has_to_be_submitted() -> None:

@@ -62,7 +62,7 @@ def test_what_is_not_built_says_so() -> None:
         run.log_confusion_matrix
     with pytest.raises(AttributeError, match=r"inside a run there is: .*get_metrics"):
         run.getmetrics
-    assert not hasattr(run, "get_environment")
+    assert not hasattr(run, "get_metric")
 
 
 def test_text_is_made_of_tags_with_a_warning() -> None:
