@@ -1,7 +1,7 @@
 """Print the table of budgets: each figure beside its peer, measured in this run.
 
 ``python benchmarks/run.py [PART ...]`` with parts of: snapshot runs metrics imports service
-environments children. Exit code 1 when a budget is over.
+environments children remote. Exit code 1 when a budget is over.
 Peers marked * cannot be run beside it cheaply; their figures are those measured once on such a machine.
 """
 
@@ -22,6 +22,7 @@ import bench_children
 import bench_environments
 import bench_imports
 import bench_metrics
+import bench_remote
 import bench_runs
 import bench_snapshot
 import peers
@@ -118,6 +119,10 @@ def _children(folder: WorkspaceFolder, place: Path) -> Iterator[Measure]:
     yield lambda: bench_children.children_row(folder, place)
 
 
+def _remote(folder: WorkspaceFolder, place: Path) -> Iterator[Measure]:
+    yield lambda: bench_remote.rows(folder, place)
+
+
 PARTS: dict[str, Callable[[WorkspaceFolder, Path], Iterator[Measure]]] = {
     "imports": _imports,
     "snapshot": _snapshot,
@@ -126,6 +131,7 @@ PARTS: dict[str, Callable[[WorkspaceFolder, Path], Iterator[Measure]]] = {
     "service": _service,
     "environments": _environments,
     "children": _children,
+    "remote": _remote,
 }
 
 

@@ -9,11 +9,14 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from debian_packages import need_packages
 
-__all__ = ["SshServer", "need_sshd", "ssh_server"]
+from aml_jupyter.workspace import TargetRecord, WorkspaceFolder
+
+__all__ = ["SshServer", "attach_server", "need_sshd", "ssh_server"]
 
 SSHD = "/usr/sbin/sshd"
 BOUND = 30.0
@@ -40,11 +43,16 @@ class SshServer:
     def __init__(self, folder: Path, *settings: str) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        self.host = "127.0.0.1"
+        self.within: list[str] = []
+        """What its command begins with, to run it in a network namespace."""
         self.port = _free_port()
         self.key = folder / "id_ed25519"
         self.host_key = folder / "host_key"
         self.config = folder / "sshd_config"
         self.log = folder / "sshd.log"
+        self.variables = {"AML_RUNTIME": os.environ.get("AML_RUNTIME", "")}
+        """What its sessions have in their environment."""
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         for path in (self.key, self.host_key):
@@ -55,13 +63,19 @@ class SshServer:
     @property
     def address(self) -> str:
         """Return its address, as a person writes it."""
-        return f"root@127.0.0.1:{self.port}"
+        return f"root@{self.host}:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """Return the id of the process that listens."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def known_host(self) -> str:
         """Return the line of known hosts that vouches for it."""
         kind, key, *_ = Path(f"{self.host_key}.pub").read_text().split()
-        return f"[127.0.0.1]:{self.port} {kind} {key}\n"
+        return f"[{self.host}]:{self.port} {kind} {key}\n"
 
     @property
     def fingerprint(self) -> str:
@@ -73,7 +87,7 @@ class SshServer:
         """Start it, and return when it answers."""
         lines = [
             f"Port {self.port}",
-            "ListenAddress 127.0.0.1",
+            f"ListenAddress {self.host}",
             f"HostKey {self.host_key}",
             f"AuthorizedKeysFile {self.folder}/authorized_keys",
             f"PidFile {self.folder}/sshd.pid",
@@ -81,18 +95,21 @@ class SshServer:
             "UsePAM no",
             "PermitRootLogin yes",
             "Subsystem sftp internal-sftp",
+            "SetEnv " + " ".join(f'"{name}={value}"' for name, value in self.variables.items()),
             *self._settings,
         ]
         self.config.write_text("\n".join(lines) + "\n")
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         self._process = subprocess.Popen(
-            [SSHD, "-D", "-f", str(self.config), "-E", str(self.log)], stdin=subprocess.DEVNULL
+            [*self.within, SSHD, "-D", "-f", str(self.config), "-E", str(self.log)],
+            stdin=subprocess.DEVNULL,
+            env={name: value for name, value in os.environ.items() if not name.startswith("AML_")},
         )
         until = time.monotonic() + BOUND
         while True:
             assert self._process.poll() is None and time.monotonic() < until, self.log.read_text()
             with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                if probe.connect_ex((self.host, self.port)) == 0:
                     return
             time.sleep(0.02)
 
@@ -114,6 +131,20 @@ class SshServer:
         self.host_key.unlink()
         Path(f"{self.host_key}.pub").unlink()
         make_key(self.host_key)
+
+
+def attach_server(folder: WorkspaceFolder, server: SshServer, name: str, base: Path, **settings: Any) -> TargetRecord:
+    """Attach a server as a compute target whose base folder is `base`."""
+    from aml_jupyter.service.remote import attach_target
+
+    asked = {
+        "address": server.address,
+        "ssh_key": str(server.key),
+        "fingerprint": server.fingerprint,
+        "base_folder": str(base),
+        **settings,
+    }
+    return attach_target(folder, name, "remote", asked).target
 
 
 def make_key(path: Path, passphrase: str = "") -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from aml_jupyter.cli.attach import add_attach, add_way, change_way, way_of
 from aml_jupyter.cli.common import emit, emit_json, open_workspace, pairs, wants_json
 from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_noun, add_verb
-from aml_jupyter.errors import ComputeTargetException, UserErrorException
+from aml_jupyter.errors import UserErrorException
 
 if TYPE_CHECKING:
     from aml_jupyter.cli.door import Door
@@ -38,16 +39,7 @@ def add_verbs(nouns: Nouns) -> None:
     create.add_argument("--description", default="", metavar="TEXT", help="what it is for")
     _add_settings(create)
     _add_name(create, "with -n NAME, the type: aml compute create computeinstance -n gpu-box")
-    attach = add_verb(
-        verbs,
-        "attach",
-        _attach,
-        "Attach a machine or a cluster that is there already.",
-        "aml compute attach --name box --type remote --address box.example.org --username ml",
-    )
-    for option in ("--type", "--address", "--username", "--private-key-file", "--ssh-port"):
-        attach.add_argument(option, metavar=option[2:].upper().replace("-", "_"))
-    _add_name(attach)
+    add_attach(verbs)
     default = add_verb(
         verbs,
         "default",
@@ -72,6 +64,7 @@ def add_verbs(nouns: Nouns) -> None:
         verbs, "update", _update, "Change settings of a target.", "aml compute update gpu-box --max-parallel 2"
     )
     _add_settings(update)
+    add_way(update)
     _add_name(update)
 
 
@@ -166,16 +159,6 @@ def _create(arguments: Arguments, door: Door) -> int:
     return emit(arguments, door, compute_view(folder, record.name))
 
 
-def _attach(arguments: Arguments, door: Door) -> int:
-    from aml_jupyter.targets import kind_of
-
-    kind = kind_of(arguments.type or arguments.word or "")
-    why = " in this version" if kind.attachable else f": {kind.note}" if kind.note else ""
-    raise ComputeTargetException(
-        f"targets of type {kind.type!r} cannot be attached{why}; aml compute kinds lists what can", "type"
-    )
-
-
 def _default(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.service import set_default
     from aml_jupyter.views import compute_view
@@ -191,10 +174,13 @@ def _update(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.service import update_target
     from aml_jupyter.views import compute_view
 
-    settings = _settings(arguments)
-    if not settings:
+    settings, way = _settings(arguments), way_of(arguments)
+    if not settings and not way and not arguments.password_stdin:
         arguments.parser.error("nothing to change: say --max-parallel N or --set NAME=VALUE")
     folder = open_workspace(arguments)
+    if way or arguments.password_stdin:
+        change_way(folder, _name_of(arguments), arguments, {**settings, **way}, door)
+        return 0
     return emit(arguments, door, compute_view(folder, update_target(folder, _name_of(arguments), settings).name))
 
 
@@ -219,6 +205,8 @@ def _changer(verb: str) -> Callable[[Arguments, Door], int]:
         if wants_json(arguments):
             return emit_json(door, {"name": record.name, "type": record.type, "provisioning_state": state})
         door.write(f"{record.name}  {state}\n")
+        if record.attached and record.type in ("remote", "remotedocker"):
+            door.remark(f"the machine {record.settings.get('address')} stays as it is; only the workspace forgets it")
         return 0
 
     return change

@@ -1,6 +1,6 @@
 """Own the door: where the command tree's words go, a terminal (`aml`) or a notebook's output (`%aml`).
 
-The tree itself never prints and never asks; it hands text, views and submitted runs to its door.
+The tree itself never prints and never asks; it hands text, views, questions and submitted runs to its door.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ class Door(Protocol):
     def submitted(self, folder: WorkspaceFolder, submission: Submission) -> bool:
         """Take a run that was just submitted; True when the door shows it itself (a notebook's live handle)."""
 
+    def ask(self, question: str) -> bool:
+        """Ask a person and return whether the answer was yes; no where there is nobody to ask."""
+
     def progress(self, label: str, unit: str = "") -> AbstractContextManager[Progress | None]:
         """Give a progress bar for the time of the block, or None where nobody looks; `unit` may be ``bytes``."""
 
@@ -77,6 +80,15 @@ class TerminalDoor:
     def submitted(self, folder: WorkspaceFolder, submission: Submission) -> bool:
         """Leave the telling to the command."""
         return False
+
+    def ask(self, question: str) -> bool:
+        """Ask at the terminal, when both ends of it are one."""
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return False
+        self.remark(question)
+        sys.stderr.write("Type yes or no: ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("yes", "y")
 
     def progress(self, label: str, unit: str = "") -> AbstractContextManager[Progress | None]:
         """Draw a bar on standard error when that is a terminal."""

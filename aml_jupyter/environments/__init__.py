@@ -14,7 +14,15 @@ from aml_jupyter.environments.choose_image import context_archive, names_image
 from aml_jupyter.environments.curated import CURATED, curated_environment, is_curated_name
 from aml_jupyter.environments.following import Build, begin_build, keep_sources
 from aml_jupyter.environments.recipe import Recipe
-from aml_jupyter.environments.resolved import ResolvedEnvironment, around, check, python_of, resolve, without_effect
+from aml_jupyter.environments.resolved import (
+    ResolvedEnvironment,
+    around,
+    check,
+    python_of,
+    resolve,
+    resolve_there,
+    without_effect,
+)
 from aml_jupyter.environments.starting import start_builder, stop_builder
 from aml_jupyter.environments.submitter import submitter
 
@@ -41,6 +49,7 @@ __all__ = [
     "names_image",
     "python_of",
     "resolve",
+    "resolve_there",
     "start_builder",
     "stop_builder",
     "submitter",

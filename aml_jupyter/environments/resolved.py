@@ -72,6 +72,28 @@ def resolve(definition: Mapping[str, Any]) -> ResolvedEnvironment:
     return ResolvedEnvironment(found.path, variables, kind, (f"Python: {python_of(definition)}",))
 
 
+def resolve_there(definition: Mapping[str, Any], python: str) -> ResolvedEnvironment:
+    """Return the Python and the declared variables of a run on another machine; the others are that machine's own.
+
+    Parameters
+    ----------
+    definition : dict
+        The run's ``run.json``.
+    python : str
+        The target's Python, which runs what names no other one.
+
+    Raises
+    ------
+    ConfigurationError
+        When a declared variable has an illegal name.
+    """
+    environment = _mapping(_mapping(definition.get("run_config")).get("environment"))
+    written = named_interpreter(_mapping(environment.get("python")))
+    variables = declared_variables(_mapping(definition.get("environment_variables")))
+    recorded = str(_mapping(definition.get("there")).get("python") or python)
+    return ResolvedEnvironment(written or recorded, variables, USER_MANAGED, ())
+
+
 def _resolve_built(definition: Mapping[str, Any], submitter: Mapping[str, Any]) -> ResolvedEnvironment:
     """Return the Python of an environment that was built."""
     recipe = definition["environment"]
@@ -121,6 +143,9 @@ def python_of(definition: Mapping[str, Any]) -> str:
     written = named_interpreter(python)
     if written is not None:
         return f"{written} (user-managed)"
+    there = _mapping(definition.get("there"))
+    if there:
+        return f"{there.get('python')} {there.get('version')} (of {definition.get('target')})"
     known = f"{submitter.get('python', '')} {submitter.get('version', '')}".strip()
     if not known or python.get("userManagedDependencies"):
         return f"{known} (user-managed)" if known else ""

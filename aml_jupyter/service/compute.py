@@ -10,12 +10,13 @@ from typing import Any
 from aml_jupyter.errors import ComputeTargetException, nearest
 from aml_jupyter.service.actions import request_end
 from aml_jupyter.service.client import ensure_service
-from aml_jupyter.targets import TargetKind, check_name, engine_for, gpu_names, kind_of
+from aml_jupyter.targets import TargetKind, check_name, engine_for, gpu_names, kind_of, target_secret
 from aml_jupyter.workspace import (
     TargetRecord,
     WorkspaceFolder,
     append_journal,
     default_target,
+    delete_secret,
     find_runs,
     get_target,
     insert_target,
@@ -27,9 +28,11 @@ from aml_jupyter.workspace import update_target as update_fields
 from aml_jupyter.workspace.states import ACTIVE, PROVISIONING_TRANSITIONS, WAITING
 
 __all__ = [
+    "checked_settings",
     "create_target",
     "delete_target",
     "detach_target",
+    "note_target",
     "restart_target",
     "set_default",
     "settle_targets",
@@ -63,7 +66,7 @@ def create_target(
         raise ComputeTargetException(
             f"Targets of type {kind.type!r} cannot be created in this version; computeinstance can.", "type"
         )
-    checked = _check_settings(kind, settings or {})
+    checked = checked_settings(kind, settings or {})
     if kind.type == "docker":
         checked["engine"] = engine_for(str(checked.get("engine") or ""))
     now = time.time()
@@ -82,7 +85,7 @@ def create_target(
         record = TargetRecord(name, kind.type, checked, "Creating", [], now, now, False, dict(tags or {}), description)
         insert_target(tx, record)
         record = update_row(tx, name, provisioning_state="Running" if kind.type == "computeinstance" else "Succeeded")
-        _note(folder, record)
+        note_target(folder, record)
     return record
 
 
@@ -92,8 +95,8 @@ def update_target(folder: WorkspaceFolder, name: str, settings: Mapping[str, Any
         record = get_target(tx, name)
         _refuse_dying(record)
         kind = kind_of(record.type)
-        record = update_row(tx, name, settings={**record.settings, **_check_settings(kind, settings, partial=True)})
-        _note(folder, record)
+        record = update_row(tx, name, settings={**record.settings, **checked_settings(kind, settings, partial=True)})
+        note_target(folder, record)
     ensure_service(folder)
     return record
 
@@ -160,7 +163,7 @@ def settle_targets(folder: WorkspaceFolder, epoch: int) -> bool:
             if _is_busy(tx, record.name):
                 continue
             if record.provisioning_state == "Stopping":
-                _note(folder, update_row(tx, record.name, provisioning_state="Stopped"))
+                note_target(folder, update_row(tx, record.name, provisioning_state="Stopped"))
             else:
                 _drop_row(folder, tx, record)
             settled = True
@@ -201,7 +204,7 @@ def _turn(
                     f"{record.name!r} is {record.provisioning_state}; it cannot go to {state} from there.", "name"
                 )
             record = update_row(tx, record.name, provisioning_state=state)
-        _note(folder, record)
+        note_target(folder, record)
     ensure_service(folder)
     return record
 
@@ -231,7 +234,7 @@ def _remove(folder: WorkspaceFolder, name: str, attached: bool) -> TargetRecord:
     return record
 
 
-def _check_settings(kind: TargetKind, settings: Mapping[str, Any], partial: bool = False) -> dict[str, Any]:
+def checked_settings(kind: TargetKind, settings: Mapping[str, Any], partial: bool = False) -> dict[str, Any]:
     """Return the settings with defaults; refuse unknown ones and numbers that make no sense."""
     checked: dict[str, Any] = {} if partial else dict(kind.settings)
     for key, value in settings.items():
@@ -269,9 +272,12 @@ def update_row(tx: sqlite3.Connection, name: str, **fields: Any) -> TargetRecord
 def _drop_row(folder: WorkspaceFolder, tx: sqlite3.Connection, record: TargetRecord) -> None:
     """Remove a target's row, and note it for a rebuild."""
     delete_row(tx, record.name)
+    if record.attached:
+        for what in ("password", "passphrase"):
+            delete_secret(folder, target_secret(record.name, what))
     append_journal(folder, {"op": "target_deleted", "name": record.name})
 
 
-def _note(folder: WorkspaceFolder, record: TargetRecord) -> None:
+def note_target(folder: WorkspaceFolder, record: TargetRecord) -> None:
     """Note the target's row in the journal, from which the database can be rebuilt."""
     append_journal(folder, {"op": "target", "target": record})

@@ -53,7 +53,8 @@ def begin_endings(service: Reconciler) -> None:
             continue
         if time.monotonic() < active.end_again_at:
             continue
-        empty = _left_empty(service.folder, active) if active.seen.state == "ended" else None
+        is_light = active.seen.state == "ended" and not active.backend.is_remote
+        empty = _left_empty(service.folder, active) if is_light else None
         if empty is not None:
             active.ending = Future()
             try:
@@ -61,7 +62,8 @@ def begin_endings(service: Reconciler) -> None:
             except Exception as error:
                 active.ending.set_exception(error)
         else:
-            active.ending = service.endings.submit(_end, service.folder, active, service.lease.epoch, index=True)
+            pool = service.far_endings if active.backend.is_remote else service.endings
+            active.ending = pool.submit(_end, service.folder, active, service.lease.epoch, index=True)
             active.ending.add_done_callback(lambda _: service.wakeup.wake())
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aml_jupyter.environments import ResolvedEnvironment, resolve
+from aml_jupyter.environments import ResolvedEnvironment, resolve, resolve_there
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.targets import Container, Handle, Launch, Needs, Paths
@@ -44,7 +44,7 @@ def build_launch(
         When ``run.json`` is gone.
     """
     definition = read_definition(folder.layout, run.id)  # the database has no values of variables
-    resolved = resolve(definition)
+    resolved = resolve(definition) if not paths.python else resolve_there(definition, paths.python)
     command, control_files = _command(folder, definition, resolved.interpreter, paths)
     options = spark_options(definition.get("run_config") or {})
     environment = {
@@ -67,6 +67,8 @@ def build_launch(
         grace_seconds=float(definition.get("grace_seconds", 10)),
         control_files=control_files,
         container=_container(definition, resolved),
+        python=resolved.interpreter if paths.python else "",
+        inputs_here=str(inputs_of(folder, definition)),
     )
 
 
@@ -128,7 +130,7 @@ def _command(
         return ["/bin/sh", "-c", command if isinstance(command, str) else " ".join(map(str, command))], {}
     if kind == "cell":
         cell = definition.get("cell") or {}
-        inputs = inputs_of(folder, definition)
+        inputs = Path(paths.inputs or inputs_of(folder, definition))
         return [interpreter, paths.archive, "cell", paths.control], {
             "cell.json": {
                 "script": script,

@@ -115,6 +115,7 @@ def _stop_on_signals(reconciler: Reconciler, wake: Callable[[], None]) -> None:
 
 def log_to_standard_error() -> None:
     """Write what the service does to standard error."""
+    logging.getLogger("paramiko").setLevel(logging.WARNING)  # it tells of every connection
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(process)d %(levelname)s %(message)s"
     )

@@ -78,9 +78,12 @@ class Reconciler:
         self.lease = lease
         self.wakeup = wakeup
         self.linger_seconds = linger_seconds
+        self.far_starts = ThreadPoolExecutor(max_workers=8, thread_name_prefix="aml-far-start")
+        self.far_endings = ThreadPoolExecutor(max_workers=8, thread_name_prefix="aml-far-ending")
         self.starts = ThreadPoolExecutor(max_workers=4, thread_name_prefix="aml-start")
         self.endings = ThreadPoolExecutor(max_workers=4, thread_name_prefix="aml-ending")
         self.answers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="aml-answer")
+        """What may wait for a link has pools of its own, so that it holds up nothing of this machine."""
         self.active: dict[str, ActiveRun] = {}
         self.stopping = False
         self.queue_may_move = True
@@ -106,6 +109,7 @@ class Reconciler:
         on_news(wakeup.wake)
         self.sweeps = Sweeps(folder, lease.epoch, wakeup.wake)
         self._version: int | None = None
+        self.pools = (self.starts, self.endings, self.answers, self.sweeps.pool, self.far_starts, self.far_endings)
         self._idle_since = time.monotonic()
         self._looked_for_lost = self._tidied = float("-inf")
         self._tidying = False
@@ -224,9 +228,9 @@ class Reconciler:
 
     def shut_down(self) -> None:
         """Wait for what the pools are doing, and drop what they have not begun."""
-        for pool in (self.starts, self.endings, self.answers, self.sweeps.pool):
+        for pool in self.pools:
             pool.shutdown(wait=False, cancel_futures=True)
-        for pool in (self.starts, self.endings, self.answers, self.sweeps.pool):
+        for pool in self.pools:
             pool.shutdown(wait=True)
 
     # -- shared ------------------------------------------------------------------------------------------------

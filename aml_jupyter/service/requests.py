@@ -72,12 +72,14 @@ def _answer_one(folder: WorkspaceFolder, active: ActiveRun, name: str, epoch: in
     control = folder.layout.run(active.run.id).attempt(active.handle.attempt).control
     reply = control / protocol.REPLIES / name
     if reply.exists():
+        active.backend.deliver(active.handle, f"{protocol.REPLIES}/{name}")
         active.answered.add(name)
         return
     try:
         request = protocol.read_json(str(control / protocol.REQUESTS / name))
         if request is None:
             return
+        active.backend.gather(active.handle, request)
         value = _perform(folder, active, request, epoch)
         if value is _LATER:
             return
@@ -92,6 +94,7 @@ def _answer_one(folder: WorkspaceFolder, active: ActiveRun, name: str, epoch: in
         content = {"ok": False, "error": {"type": "AmlError", "message": f"{type(error).__name__}: {error}"}}
     reply.parent.mkdir(exist_ok=True)
     durable.write_json(str(reply), content, point="service.reply", mode=0o600)
+    active.backend.deliver(active.handle, f"{protocol.REPLIES}/{name}")
     active.answered.add(name)
     if not (control / protocol.REQUESTS / name).exists():  # who asked is gone, or has read it already
         with fault_point("service.discard_answer"):
@@ -179,6 +182,11 @@ def _submit_child(folder: WorkspaceFolder, active: ActiveRun, arguments: dict[st
         return known
     work = folder.layout.run(active.run.id).attempt(active.handle.attempt).work
     config = _child_config(dict(arguments.get("config") or {}), work, active.run.definition)
+    said = arguments.get("submitter")
+    if active.backend.is_remote:  # its Python is there, not here
+        said = {"cwd": str(work)}
+        if not config.run_config.target_is_set:
+            config.run_config.target = active.run.target
     request = SubmitRequest(
         config=config,
         experiment=active.run.experiment,
@@ -187,7 +195,7 @@ def _submit_child(folder: WorkspaceFolder, active: ActiveRun, arguments: dict[st
         display_name=arguments.get("display_name"),
         tags=arguments.get("tags") or {},
         submitter={
-            **_submitter_of_child(active.run.definition["submitter"], arguments.get("submitter"), work),
+            **_submitter_of_child(active.run.definition["submitter"], said, work),
             "engine": (active.run.definition.get("container") or {}).get("engine"),
         },
         run_id=wanted or None,

@@ -17,9 +17,10 @@ from aml_jupyter.service.isolation import is_nobodys_fault
 from aml_jupyter.service.launch import build_launch, needs_of
 from aml_jupyter.service.unstarted import end_unstarted, fail
 from aml_jupyter.supervisor.nurse import NurseError
-from aml_jupyter.targets import Handle, Target
+from aml_jupyter.targets import FarRefusal, Handle, Target
 from aml_jupyter.transports.docker_engine import EngineUnavailable
 from aml_jupyter.transports.docker_images import ImageGone
+from aml_jupyter.transports.ssh import HostUnreachable
 from aml_jupyter.workspace import (
     RunRecord,
     TargetRecord,
@@ -84,7 +85,7 @@ def _claim_on(service: Reconciler, tx: sqlite3.Connection, record: TargetRecord)
         while batch:
             obstacle = _closed(record) or _still_full(service, batch[0]) or _claim_safely(service, tx, batch[0])
             if obstacle:
-                if not _closed(record):
+                if not _closed(record) and not service.backend(record.name).is_remote:
                     service.full[record.name] = Full(batch[0].id, obstacle, time.monotonic())
                 _explain(tx, batch[0], obstacle)
                 service.next_up[record.name] = batch
@@ -182,7 +183,8 @@ def launch_claimed(service: Reconciler) -> None:
         if obstacle is None:
             active.started_at = time.monotonic()
             active.starts += 1
-            active.starting = service.starts.submit(_stage_and_start, service, active)
+            pool = service.far_starts if active.backend.is_remote else service.starts
+            active.starting = pool.submit(_stage_and_start, service, active)
             active.starting.add_done_callback(lambda future: _wake_on_failure(service, future))
 
 
@@ -199,6 +201,8 @@ def stage_ahead(service: Reconciler) -> None:
     for record in service.targets:
         for run in service.next_up.get(record.name, ())[:AHEAD] if not _closed(record) else ():
             handle = Handle(run.target, run.id, run.attempt + 1)
+            if service.backend(record.name).is_remote:
+                break  # the loop does not wait for a link
             if preparing.recipe_key(run) is not None:
                 preparing.build_ahead(service, run)  # its files are staged when it is known which Python it gets
                 continue
@@ -241,6 +245,9 @@ def _started(service: Reconciler, active: ActiveRun) -> None:
     """Look at how staging and starting went."""
     assert active.starting is not None
     error = active.starting.exception()
+    if error is not None and active.seen is not None and active.seen.state != "absent":
+        active.starting = None  # it was started, though the word of it was lost
+        return
     if error is None:
         if (active.seen is None or active.seen.state == "absent") and _has_waited(active):
             log.warning(
@@ -266,9 +273,10 @@ def _is_passing(error: BaseException, active: ActiveRun) -> bool:
     causes = (error, error.__cause__)
     if any(isinstance(each, OSError) and each.errno in (errno.ENOSPC, errno.EDQUOT) for each in causes):
         return True
-    if isinstance(error, EngineUnavailable):
+    if isinstance(error, EngineUnavailable | HostUnreachable):
         return True
-    return isinstance(error, NurseError) and active.starts < MOST_STARTS
+    could_not_fork = isinstance(error, NurseError) or (isinstance(error, FarRefusal) and error.kind == "nurse")
+    return could_not_fork and active.starts < MOST_STARTS
 
 
 def _start_later(service: Reconciler, active: ActiveRun, error: BaseException) -> None:

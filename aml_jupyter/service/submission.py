@@ -19,6 +19,7 @@ from typing import Any
 from aml_jupyter import environments
 from aml_jupyter.config import RunConfiguration, ScriptRunConfig, refuse_unbuilt, source_folder
 from aml_jupyter.errors import ComputeTargetException, ConfigurationError, UserErrorException
+from aml_jupyter.service.elsewhere import refuse_build_there, there_of
 from aml_jupyter.service.environments import autosave, requirement_folders, with_environment
 from aml_jupyter.service.launch import is_spark, needs_of
 from aml_jupyter.service.queueing import Submission, queue, queue_again, target_for_runs
@@ -108,7 +109,8 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     submitter = dict(request.submitter) if request.submitter is not None else environments.submitter()
     refuse_unbuilt(run_config)
     container = _container(run_config, target, str(submitter.get("engine") or ""))
-    if container is None:
+    there = there_of(target, request, submitter, container)
+    if container is None and there is None:
         environments.check(run_config, submitter)
     _check_numbers(request)
     if request.run_id is not None:
@@ -118,8 +120,11 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     folders, engine = requirement_folders(source), None if container is None else container["engine"]
     recipe = environments.choose_recipe(run_config.environment, submitter, folders, engine)
     if recipe is not None:
+        refuse_build_there(target, recipe)
         _refuse_unprepared(run_config, recipe)
     definition = _definition(folder, request, target, submitter, source, script)
+    if there is not None:
+        definition["there"] = there
     if recipe is not None:
         definition["environment"] = recipe.as_dict()
     if container is not None:
@@ -127,7 +132,7 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     if not run_config.tracked_run or is_untracked(folder.store.read(), request.parent):
         definition["hidden"] = True
         definition["run_config"]["trackedRun"] = False
-    if recipe is None:
+    if recipe is None and there is None:
         _check_spark(definition)
     needs = needs_of(definition)
     refusal = create_backend(folder, target).refusal(needs)
@@ -149,7 +154,7 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
         *said,
         *_not_remembered(definition),
         *environments.without_effect(run_config),
-        *notes_on_room(target, needs),
+        *(notes_on_room(target, needs) if there is None else ()),
     )
     if recipe is not None:
         notes = (*notes, *recipe.notes)

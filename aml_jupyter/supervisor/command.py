@@ -1,4 +1,4 @@
-"""Read the command line of the zip: ``supervise``, ``nurse``, ``cell``, ``notebook`` and ``spark``."""
+"""Read the command line of the zip: ``supervise``, ``nurse``, ``far``, ``cell``, ``notebook`` and ``spark``."""
 
 import os
 import sys
@@ -6,7 +6,10 @@ from typing import List
 
 __all__ = ["main"]
 
-USAGE = "usage: supervise <control> [slot descriptor ...] | nurse <socket> | cell|notebook|spark <control>"
+USAGE = (
+    "usage: supervise <control> [slot descriptor ...] | nurse <socket> | far <base> [workspace] | "
+    "cell|notebook|spark <control>"
+)
 
 
 def main(arguments: List[str]) -> int:
@@ -24,6 +27,11 @@ def main(arguments: List[str]) -> int:
         from .warm_parent import serve
 
         return serve(place)
+    if verb == "far":
+        from .far import probe
+        from .far import serve as serve_far
+
+        return serve_far(place, arguments[2]) if len(arguments) > 2 else probe(place)
     if verb == "cell":
         from .runners.cell import run_cell
 

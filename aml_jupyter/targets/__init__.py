@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from aml_jupyter.targets.backends import create_backend
 from aml_jupyter.targets.container_check import asks_for_gpus, check_container, engine_for, said_of_gpus
-from aml_jupyter.targets.engine_watch import on_news
+from aml_jupyter.targets.far_refusal import FarRefusal
 from aml_jupyter.targets.gpus import gpu_names
-from aml_jupyter.targets.kinds import KINDS, TargetKind, check_name, kind_of
+from aml_jupyter.targets.kinds import KINDS, TargetKind, check_name, kind_of, target_secret
+from aml_jupyter.targets.news import on_news
 from aml_jupyter.targets.protocol import (
     Capacity,
     CheckReport,
@@ -25,6 +26,7 @@ __all__ = [
     "Capacity",
     "CheckReport",
     "Container",
+    "FarRefusal",
     "Handle",
     "Launch",
     "Needs",
@@ -42,4 +44,5 @@ __all__ = [
     "notes_on_room",
     "on_news",
     "said_of_gpus",
+    "target_secret",
 ]

@@ -23,8 +23,12 @@ def create_backend(folder: WorkspaceFolder, record: TargetRecord) -> Target:
     kind = kind_of(record.type)
     if kind.type in ("local", "computeinstance", "docker"):
         return ContainerHost(folder, record, ThisMachine(runtime_folder()))
+    if kind.type == "remote":
+        from aml_jupyter.targets.remote import RemoteTarget  # here: most workspaces have none
+
+        return RemoteTarget(folder, record)
     raise ComputeTargetException(
         f"Compute target {record.name!r} is of type {kind.type!r}, which this version cannot run on yet; "
-        "local, computeinstance and docker work.",
+        "local, computeinstance, docker and remote work.",
         "target",
     )

@@ -18,9 +18,10 @@ from typing import Any, Final
 
 from aml_jupyter.errors import AmlError
 from aml_jupyter.supervisor.faults import fault_point
+from aml_jupyter.targets.news import tell_news
 from aml_jupyter.transports.docker_engine import DockerEngine, EngineUnavailable
 
-__all__ = ["ContainerState", "EngineWatch", "any_removal", "on_news", "watch_of"]
+__all__ = ["ContainerState", "EngineWatch", "any_removal", "watch_of"]
 
 FRESH: Final = 2.0
 """Seconds for which what was heard last is believed; older, the engine is asked again."""
@@ -129,7 +130,7 @@ class EngineWatch:
     def _heard(self, obstacle: str | None) -> None:
         before, self._obstacle, self._answered_at = self._obstacle, obstacle, time.monotonic()
         if obstacle != before:
-            _tell()
+            tell_news()
 
     def _ping(self) -> None:
         self.engine.ping()
@@ -140,7 +141,7 @@ class EngineWatch:
         found = self.ask(name)
         self._states[name] = (time.monotonic(), found)
         if found != before:
-            _tell()
+            tell_news()
         if len(self._states) > 1000:
             self._states.clear()
 
@@ -186,19 +187,6 @@ class EngineWatch:
             bool(found.get("OOMKilled")),
             str(found.get("Error") or ""),
         )
-
-
-_listeners: Final[list[Callable[[], None]]] = []
-
-
-def on_news(listener: Callable[[], None]) -> None:
-    """Have `listener` called, in another thread, whenever an engine says something else than before."""
-    _listeners.append(listener)
-
-
-def _tell() -> None:
-    for listener in _listeners:
-        listener()
 
 
 def any_removal() -> bool:

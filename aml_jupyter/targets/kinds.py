@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from aml_jupyter.errors import ComputeTargetException, nearest
 
-__all__ = ["KINDS", "RESERVED_NAMES", "TargetKind", "check_name", "kind_of"]
+__all__ = ["KINDS", "RESERVED_NAMES", "TargetKind", "check_name", "kind_of", "target_secret"]
 
 Pipelines = Literal["yes", "only"]
 
@@ -59,12 +59,26 @@ class TargetKind:
         if self.type == "computeinstance":
             verbs += ["start", "stop", "restart"]
         if self.attachable:
-            verbs += ["attach", "detach"]
+            verbs += (
+                ["attach", "update", "test", "detach"]
+                if self.type in ("remote", "remotedocker")
+                else ["attach", "detach"]
+            )
         return tuple(verbs)
 
 
 _ROOM: Final = {"max_parallel": None, "gpus": None, "runs_per_gpu": 1, "hide_gpus": True}
 """Settings of a target whose runs share the cores and GPUs of this machine (docs/resources.md)."""
+
+_WAY: Final = {
+    "address": "",
+    "username": "",
+    "ssh_key": "",
+    "fingerprint": "",
+    "python": "",
+    "base_folder": "",
+}
+"""Settings of a target that is reached over SSH (docs/remote.md)."""
 
 KINDS: Final[tuple[TargetKind, ...]] = (
     TargetKind(
@@ -106,11 +120,13 @@ KINDS: Final[tuple[TargetKind, ...]] = (
         "remote",
         "Remote machine over SSH",
         "RemoteCompute",
-        False,
-        False,
-        True,
+        built=True,
+        creatable=False,
+        attachable=True,
         lifted=("Ubuntu only", "public address"),
         aliases=("dsvm", "virtualmachine"),
+        settings={**_ROOM, **_WAY},
+        note="any host with an SSH server and Python; its runs go on when the link is cut",
     ),
     TargetKind(
         "remotedocker", "Docker on a remote machine", "RemoteCompute", False, False, True, lifted=("public address",)
@@ -187,6 +203,11 @@ def kind_of(type_name: str) -> TargetKind:
     raise ComputeTargetException(
         f"There is no compute target type {type_name!r}; {nearest(type_name, [kind.type for kind in KINDS])}", "type"
     )
+
+
+def target_secret(name: str, what: str) -> str:
+    """Return the name under which a target's password or passphrase is kept: one that no run can ask for."""
+    return f"target/{name.lower()}/{what}"
 
 
 def check_name(name: str, kind: TargetKind) -> None:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from aml_jupyter.errors import ComputeTargetException
-from aml_jupyter.supervisor import durable, identity, protocol
+from aml_jupyter.supervisor import durable, identity, last_word, protocol
+from aml_jupyter.supervisor.control_files import DAMAGED, read_attempt, read_result
 from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.supervisor.slots import HeldSlots
-from aml_jupyter.targets.control_files import DAMAGED, read_attempt, read_result
 from aml_jupyter.targets.protocol import Capacity, CheckReport, Handle, Launch, Needs, Observation, Paths
 from aml_jupyter.targets.room import MachineRoom
 from aml_jupyter.transports.this_machine import ThisMachine
@@ -41,6 +41,8 @@ class ProcessTarget:
     machine : ThisMachine
         The transport.
     """
+
+    is_remote = False
 
     def __init__(self, folder: WorkspaceFolder, record: TargetRecord, machine: ThisMachine) -> None:
         self.name = record.name
@@ -152,7 +154,7 @@ class ProcessTarget:
         if attempt is DAMAGED:
             return Observation("lost", message="supervisor lost")
         if "refused" in attempt:
-            return Observation("ended", attempt, _refusal(attempt))
+            return Observation("ended", attempt, refusal_of(attempt))
         return self._look(handle, control, attempt)
 
     def _look(self, handle: Handle, control: str, attempt: dict[str, Any]) -> Observation:
@@ -175,15 +177,7 @@ class ProcessTarget:
 
     def forbid(self, handle: Handle, reason: str) -> bool:
         """Take the attempt's name, so that no supervisor can; False when one already has."""
-        control = self._place(handle, protocol.CONTROL)
-        os.makedirs(control, exist_ok=True)
-        path = f"{control}/{protocol.ATTEMPT}"
-        has_started = os.path.exists(protocol.started_path(control))
-        refused = {"format": protocol.FORMAT, "refused": reason}
-        if not has_started and durable.link_json(path, refused, point="target.forbid"):
-            return True
-        standing = read_attempt(control) or {}
-        return "refused" in standing
+        return last_word.forbid(self._place(handle, protocol.CONTROL), reason)
 
     def cancel(self, handle: Handle, grace_seconds: float, reason: str) -> None:
         """Leave the request where the supervisor looks twice a second."""
@@ -198,33 +192,16 @@ class ProcessTarget:
     def bury(self, handle: Handle, reason: str, message: str) -> dict[str, Any]:
         """End what a lost supervisor left behind, then write the result that it could not write."""
         token = protocol.attempt_token(self._folder.id, handle.run_id, handle.attempt)
-        left = identity.end_survivors(token, 2.0)
-        if left:
-            raise ComputeTargetException(f"Processes {left} of run {handle.run_id} could not be ended.")
-        control = self._place(handle, protocol.CONTROL)
-        path = f"{control}/{protocol.RESULT}"
-        attempt = read_attempt(control) or {}
-        written = {
-            "format": protocol.FORMAT,
-            "token": token,
-            "exit_code": None,
-            "signal": None,
-            "reason": reason,
-            "message": message,
-            "started": attempt.get("started"),
-            "ended": time.time(),
-            "peak_memory": None,
-            "cpu_time": None,
-            "leftovers": 0,
-        }
-        os.makedirs(control, exist_ok=True)  # the script may have removed it
-        if read_result(control) is DAMAGED:
-            if os.path.isdir(path):
-                raise ComputeTargetException(f"{path} is a folder; remove it, and the run can end.")
-            durable.write_json(path, written, point="target.bury")
-        else:
-            durable.link_json(path, written, point="target.bury")
-        return read_result(control) or written
+        try:
+            return last_word.bury(self._place(handle, protocol.CONTROL), token, reason, message)
+        except last_word.StillThere as error:
+            raise ComputeTargetException(str(error)) from error
+
+    def deliver(self, handle: Handle, file: str) -> None:
+        """Do nothing: it lies where the attempt looks."""
+
+    def gather(self, handle: Handle, request: dict[str, Any]) -> None:
+        """Do nothing: what it speaks of is here."""
 
     def collect(self, handle: Handle) -> None:
         """Do nothing: the files are in the workspace already."""
@@ -261,7 +238,7 @@ def size_text(number: int) -> str:
     return f"{number / 1e9:.3g} GB" if number >= 10**9 else f"{number / 1e6:.3g} MB"
 
 
-def _refusal(attempt: dict[str, Any]) -> dict[str, Any]:
+def refusal_of(attempt: dict[str, Any]) -> dict[str, Any]:
     """Return the result of an attempt that a service forbade, and did not live to say so."""
     refused = str(attempt["refused"])
     if refused == "canceled":

@@ -72,6 +72,10 @@ class Paths:
     control: str
     archive: str
     site: str
+    python: str = ""
+    """The Python that runs there unless the run names another one; empty where that is the submitter's."""
+    inputs: str = ""
+    """Where the run's inputs lie there; empty where that is the workspace's folder."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,10 @@ class Launch:
     grace_seconds: float
     control_files: dict[str, dict[str, Any]] = field(default_factory=dict)
     container: Container | None = None
+    python: str = ""
+    """The interpreter of the run on another machine, which ``python`` is to mean there."""
+    inputs_here: str = ""
+    """The folder here with the values that were sent along, which may be missing."""
 
     @property
     def inputs(self) -> str | None:
@@ -139,6 +147,8 @@ class Target(Protocol):
     """Place supervisors on one compute target and read their files."""
 
     name: str
+    is_remote: bool
+    """True where an attempt's files lie on another machine until `collect`, and asking takes a link."""
 
     def check(self) -> CheckReport:
         """Report what is there and what is wrong."""
@@ -178,6 +188,12 @@ class Target(Protocol):
 
     def bury(self, handle: Handle, reason: str, message: str) -> dict[str, Any]:
         """End what survived a lost supervisor, write the attempt's result unless there is one, and return it."""
+
+    def deliver(self, handle: Handle, file: str) -> None:
+        """Have a file that the service wrote into the control folder here reach the attempt."""
+
+    def gather(self, handle: Handle, request: dict[str, Any]) -> None:
+        """Bring here what a request of the attempt speaks of; may wait for it."""
 
     def collect(self, handle: Handle) -> None:
         """Bring outputs and logs into the workspace's copy of the attempt's folder."""

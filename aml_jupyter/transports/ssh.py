@@ -116,6 +116,11 @@ class SshConnection:
         self._connected()
 
     @property
+    def server(self) -> str:
+        """Return what the server calls itself; empty while there is no connection."""
+        return "" if self._transport is None else str(self._transport.remote_version)
+
+    @property
     def is_connected(self) -> bool:
         """Say whether the connection stands, as far as is known."""
         return self._transport is not None and self._transport.is_active()

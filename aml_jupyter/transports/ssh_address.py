@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from aml_jupyter.errors import ComputeTargetException
 
-__all__ = ["SshAddress", "find_address"]
+__all__ = ["SshAddress", "find_address", "known_names"]
 
 _SCHEME: Final = re.compile(r"^[a-z][a-z0-9+.\-]*://", re.IGNORECASE)
 _WRITTEN: Final = re.compile(
@@ -103,6 +103,12 @@ def find_address(
     if not path.is_file():
         raise ComputeTargetException(f"The key file {path} is not there; name the file of your private key.", "ssh_key")
     return replace(found, keys=(str(path.absolute()),), only_keys=True)
+
+
+def known_names(config: str | os.PathLike[str] | None = None) -> list[str]:
+    """Return the names of hosts that the configuration file has, patterns left out."""
+    file = Path(config) if config is not None else Path("~/.ssh/config").expanduser()
+    return sorted(name for name in _configuration(file).get_hostnames() if not set(name) & set("*?!"))
 
 
 def _configuration(file: Path) -> Any:

@@ -225,8 +225,11 @@ def _machine_facts(machine: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what a machine has, and what of it no run has booked."""
     memory, disk = size_text(int(machine["memory"])), size_text(int(machine["disk_free"]))
     told = [("machine", f"{machine['host']}, {machine['cores']} cores, {memory} of memory, {disk} of disk free")]
-    told.append(("memory", f"{size_text(int(machine['memory_free']))} of {memory} not booked"))
-    if machine["gpus"]:
+    if "memory_free" in machine:
+        told.append(("memory", f"{size_text(int(machine['memory_free']))} of {memory} not booked"))
+    if machine["gpus"] and "gpus_free" not in machine:
+        told.append(("GPUs", str(machine["gpus"])))
+    elif machine["gpus"]:
         told.append(("GPUs", f"{machine['gpus_free']} of {machine['gpus']} free"))
     for gpu in machine["gpu_list"]:
         size = f", {size_text(gpu['memory'])}" if gpu["memory"] else ""
@@ -246,5 +249,5 @@ def _settings_text(target: TargetRecord) -> str:
     return ", ".join(
         f"{name}={value if isinstance(value, str) else json.dumps(value)}"
         for name, value in target.settings.items()
-        if value != usual.get(name)
+        if value != usual.get(name) and name in usual
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aml_jupyter.environments import python_of
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.supervisor import protocol
-from aml_jupyter.targets.control_files import read_attempt
+from aml_jupyter.supervisor.control_files import read_attempt
 from aml_jupyter.views.formats import iso_time, json_value
 from aml_jupyter.views.logs import LogTail, read_tail
 from aml_jupyter.views.metrics import MetricView, artifact_names, brief_metrics, metric_views

@@ -37,6 +37,9 @@ class PaperDoor:
         self.submissions.append(submission)
         return self.takes_runs
 
+    def ask(self, question: str) -> bool:
+        return False
+
     def progress(self, label: str, unit: str = "") -> AbstractContextManager[Callable[[int, int], None] | None]:
         return nullcontext(None)
 

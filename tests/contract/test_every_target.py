@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from base_images import PYTHON_IMAGE, SHELL_IMAGE
+from ssh_server import attach_server
 from support import log_of, until
 
 from aml_jupyter.config import ScriptRunConfig
@@ -20,6 +21,7 @@ TARGETS = {
     "instance": ("computeinstance", None),
     "docker": ("docker", PYTHON_IMAGE),
     "docker-shell": ("docker", SHELL_IMAGE),
+    "remote": ("remote", None),
 }
 
 
@@ -54,7 +56,9 @@ def place(request: pytest.FixtureRequest, folder: WorkspaceFolder, tmp_path: Pat
     made = Place(folder, project, request.param)
     if made.image:
         request.getfixturevalue("engine")
-    if made.name != "local":
+    if made.type == "remote":
+        attach_server(folder, request.getfixturevalue("ssh_server")(), made.name, tmp_path / "far")
+    elif made.name != "local":
         create_target(folder, made.name, made.type)
     return made
 

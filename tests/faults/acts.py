@@ -36,6 +36,7 @@ from aml_jupyter.service import (
     tag_run,
     wait_for_run,
 )
+from aml_jupyter.service.remote import attach_target
 from aml_jupyter.service.sweep_actions import extend_sweep
 from aml_jupyter.service.sweeps import submit_sweep
 from aml_jupyter.supervisor import faults, protocol
@@ -128,7 +129,29 @@ class Client:
 def script(client: Client) -> None:
     """Run one script to its end."""
     asked = {name: client.given.get(name, 0) for name in ("memory", "gpus")}
-    client.wait(client.submit(client.given.get("script", "train.py"), **asked))
+    client.wait(client.submit(client.given.get("script", "train.py"), target=client.given.get("target"), **asked))
+
+
+def attach(client: Client) -> None:
+    """Attach the machine over there, and run a script on it."""
+    way = json.loads(Path(client.project).parent.joinpath("way.json").read_text())
+    try:
+        attach_target(client.folder, "box", "remote", way)
+    except AmlError as error:  # what looks at the machine was killed over there
+        print("refused", json.dumps([type(error).__name__, str(error)]), flush=True)
+        return
+    client.wait(client.submit("short.py", target="box"))
+
+
+def start_there(client: Client) -> None:
+    """Have a script run over there, and leave."""
+    client.running(client.submit("slow.py", target="box"))
+
+
+def again_there(client: Client) -> None:
+    """Have whatever is left over there come to its end, and something more run there."""
+    recover(client)
+    client.wait(client.submit("short.py", target="box"))
 
 
 def container(client: Client) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import docker
+import psutil
 from faults.points import UNREACHABLE
 from faults.world import World
 from graphics import make_nvidia_smi
+from support import until
 from wheels import make_wheel
 
 import aml_jupyter
 from aml_jupyter.service import collect_garbage
+from aml_jupyter.service.remote import attach_target
 from aml_jupyter.workspace import (
     WorkspaceFolder,
     find_runs,
@@ -46,7 +51,8 @@ class Scenario:
 
     `acts` is done by the armed client, `recovery` by a clean one afterwards. With ``spare_client`` in `given` the client
     passes the variables on without being killed itself. `skips` says how often a process passes the point before it is
-    killed there. `lost` is True when the supervisor or the script may be the one that dies; `engine` when it takes Docker.
+    killed there. `lost` is True when the supervisor or the script may be the one that dies; `engine` when it takes Docker, `ssh`
+    when it takes another machine.
     """
 
     name: str
@@ -61,6 +67,7 @@ class Scenario:
     lost: bool = False
     may_fail: str = ""
     engine: bool = False
+    ssh: bool = False
 
 
 @dataclass(frozen=True)
@@ -247,6 +254,52 @@ def _no_container_is_left(world: World) -> None:
     finally:
         client.close()
     assert not [name for name in names if name.startswith("/aml-faults")]
+
+
+def _way(world: World) -> dict[str, Any]:
+    """Return how the machine over there is reached."""
+    assert world.server is not None
+    return {
+        "address": world.server.address,
+        "ssh_key": str(world.server.key),
+        "fingerprint": world.server.fingerprint,
+        "base_folder": str(world.place / "far"),
+    }
+
+
+def _attached(world: World) -> None:
+    """Have the machine over there as the target ``box``."""
+    folder = WorkspaceFolder.open(world.root, create=True)
+    attach_target(folder, "box", "remote", _way(world))
+    folder.close()
+
+
+def _to_attach(world: World) -> None:
+    """Have a machine over there with a GPU, which is not attached yet."""
+    make_nvidia_smi(world.place / "bin", 1)
+    assert world.server is not None
+    world.server.stop()
+    world.server.variables["PATH"] = f"{world.place / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    world.server.start()
+    (world.place / "way.json").write_text(json.dumps(_way(world)))
+
+
+def _dead_link(world: World) -> None:
+    """Have a run over there whose service is gone, and whose link is dead without its far side knowing."""
+    _attached(world)
+    world.do("start_there")
+    assert world.server is not None
+    for session in psutil.Process(world.server.pid).children(recursive=True):
+        if session.name() == "sshd":
+            session.suspend()
+    os.kill(world.service(), signal.SIGKILL)
+
+
+def _nothing_is_left_there(world: World) -> None:
+    """See to it that what a killed process left over there is removed when somebody comes by."""
+    world.do("again_there+end")
+    until(lambda: not list((world.place / "far").glob("runs/*/*/attempts/*")), message="an empty machine over there")
+    assert not list((world.place / "far").rglob(".placing-*"))
 
 
 # -- the table --------------------------------------------------------------------------------------------------------
@@ -480,6 +533,58 @@ SCENARIOS = (
         ("environments.definition", "environments.remove", "environments.wheel", "journal.append", "store.commit"),
         "registered_environment",
         after=_environments_are_whole,
+    ),
+    Scenario(
+        "there",
+        ("far.blob", "far.place", "far.discard", "far.link", "far.launch", "far.start", "far.listen"),
+        "script",
+        {"target": "box", "spare_client": True},
+        project={"link": True},
+        prepare=_attached,
+        ssh=True,
+    ),
+    Scenario(
+        "there_removed",
+        ("far.remove", "remote.mark"),
+        "script",
+        {"target": "box", "spare_client": True},
+        prepare=_attached,
+        after=_nothing_is_left_there,
+        ssh=True,
+    ),
+    Scenario(
+        "there_and_back",
+        ("remote.mark", "remote.mirror", "remote.fetched"),
+        "script",
+        {"target": "box", "spare_client": True},
+        skips=(1,),
+        prepare=_attached,
+        ssh=True,
+    ),
+    Scenario(
+        "there_asked",
+        ("remote.forget", "service.reply"),
+        "script",
+        {"target": "box", "script": "parent.py", "spare_client": True},
+        prepare=_attached,
+        ssh=True,
+    ),
+    Scenario(
+        "there_again",
+        ("far.take_over",),
+        "script",
+        {"target": "box", "script": "short.py", "spare_client": True},
+        prepare=_dead_link,
+        after=_nothing_is_left_there,
+        ssh=True,
+    ),
+    Scenario(
+        "attach",
+        ("far.ask", "journal.append"),
+        "attach",
+        prepare=_to_attach,
+        recovery="recover+attach",
+        ssh=True,
     ),
     Scenario("registry", ("registry.write",), "open_workspace", after=_is_listed),
     Scenario("warm_parent", ("nurse.leave",), "leave"),

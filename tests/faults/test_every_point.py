@@ -31,6 +31,8 @@ def test_a_kill_harms_nothing_that_was_acknowledged(case: Case, tmp_path: Path, 
     if scenario.engine:
         request.getfixturevalue("engine")
     with World(tmp_path, **scenario.project) as world:
+        if scenario.ssh:
+            world.server = request.getfixturevalue("ssh_server")()
         scenario.prepare(world)
         world.kill_once(case.point, case.side, scenario.acts, case.skip, **scenario.given)
         world.recover(scenario.recovery)

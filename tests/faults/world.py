@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 from faults.acts import STALE, processes_with, services
 from faults.scripts import make_project
+from ssh_server import SshServer
 from support import until
 
 from aml_jupyter.supervisor import protocol
@@ -47,6 +48,8 @@ class World:
         self.python = sys.executable
         self.python_path = ""
         self.programs = ""
+        self.server: SshServer | None = None
+        """The machine over there, where the scenario has one."""
         make_project(self.project, self.ledger, **project)
         self._said: list[Path] = []
         self._clients: list[subprocess.Popen[bytes]] = []

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import nbformat
 import psutil
 import pytest
 from nbclient import NotebookClient
+from ssh_server import SshServer
 
 from aml_jupyter.cli.main import main
 from aml_jupyter.workspace import WorkspaceFolder, find_runs, get_metrics, list_artifacts
@@ -74,6 +76,7 @@ def test_every_notebook_is_executed_here() -> None:
     assert {path.name for path in NOTEBOOKS.glob("*.ipynb")} == {
         "quickstart.ipynb",
         "parameterised.ipynb",
+        "remote.ipynb",
         "sweep.ipynb",
     }
 
@@ -161,3 +164,23 @@ def test_the_sweep_finds_good_hyperparameters_and_is_gone_on_with(
     assert len({child.properties["hyperparameters"] for child in children}) == 14
     assert len({child.snapshot for child in children}) == 1
     folder.close()
+
+
+def test_the_remote_notebook_runs_a_cell_on_another_machine(
+    notebooks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ssh_server: Callable[..., SshServer]
+) -> None:
+    server = ssh_server()
+    ssh = Path("~/.ssh").expanduser()
+    (ssh / "known_hosts").write_text(server.known_host)
+    (ssh / "config").write_text(f"Host far\n  HostName 127.0.0.1\n  Port {server.port}\n  IdentityFile {server.key}\n")
+    monkeypatch.setenv("AML_REMOTE", "root@far")
+    monkeypatch.setenv("AML_WORKSPACE", str(tmp_path / "workspace"))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    notebook = nbformat.read(notebooks / "remote.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=100, resources={"metadata": {"path": str(notebooks)}}).execute()
+    nbformat.write(notebook, notebooks / "executed.ipynb")
+    shown = texts(notebooks / "executed.ipynb")
+    assert "'cores':" in shown[1] and "'problems': []" in shown[1]
+    assert "outputs/where.txt" in shown[3]
+    assert shown[4].split() == [os.uname().nodename, "20"]
+    assert server.fingerprint in shown[5] and "far-box  Deleted" in shown[6]

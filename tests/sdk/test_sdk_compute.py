@@ -16,9 +16,7 @@ TO_COME = [
     "BatchAiCompute",
     "BatchCompute",
     "DatabricksCompute",
-    "DsvmCompute",
     "HDInsightCompute",
-    "RemoteCompute",
 ]
 
 

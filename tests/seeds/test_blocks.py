@@ -6,12 +6,14 @@ import json
 import os
 import shlex
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from base_images import PYTHON_IMAGE
+from ssh_server import SshServer
 
 try:
     import tomllib
@@ -23,7 +25,15 @@ from aml_jupyter.workspace import read_definition
 from .fences import Block, blocks_of
 
 HERE = Path(__file__).parent
-PLACEHOLDERS = {"<experiment>": "seed_experiment", "<runconfig>": "myrun", "<hdconfig>": "hdconfig.yml"}
+PLACEHOLDERS = {
+    "<experiment>": "seed_experiment",
+    "<runconfig>": "myrun",
+    "<hdconfig>": "hdconfig.yml",
+    "<fqdn>": "seedhost",
+    "<resource_id>": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/seedhost",
+    "<username>": "root",
+    "<password>": "not-asked-for",
+}
 SCRIPT = """
 from azureml.core import Run
 
@@ -95,6 +105,17 @@ def test_blocks_run_as_they_stand(
         reader.read(FOUND[entry["seed"], entry["line"]], entry.get("how", "python"))
         for check in entry.get("check", []):
             assert eval(check, reader.names), f"{entry['seed']}:{entry['line']}: {check}\n{capfd.readouterr().out}"
+
+
+@pytest.fixture
+def machine(ssh_server: Callable[..., SshServer]) -> None:
+    """Have a machine that ``~/.ssh/config`` calls ``seedhost``, and that known hosts vouch for."""
+    server = ssh_server()
+    folder = Path("~/.ssh").expanduser()
+    (folder / "known_hosts").write_text(server.known_host)
+    (folder / "config").write_text(
+        f"Host seedhost\n  HostName 127.0.0.1\n  Port {server.port}\n  User root\n  IdentityFile {server.key}\n"
+    )
 
 
 def _names(project: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from support import log_of, until
 
 from aml_jupyter.service import cancel_run, wait_for_run
 from aml_jupyter.supervisor import identity, protocol
-from aml_jupyter.targets.control_files import read_attempt, read_result
+from aml_jupyter.supervisor.control_files import read_attempt, read_result
 from aml_jupyter.targets.shell_launch import shell_command
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, get_run
 

@@ -85,6 +85,14 @@ class NotebookDoor:
         self._shown.append(handle)
         return True
 
+    def ask(self, question: str) -> bool:
+        """Ask in the notebook, where it can be answered."""
+        self._flush()
+        try:
+            return input(f"{question} Type yes or no: ").strip().lower() in ("yes", "y")
+        except (EOFError, NotImplementedError):  # nobody is there: papermill, nbconvert
+            return False
+
     def progress(self, label: str, unit: str = "") -> AbstractContextManager[Callable[[int, int], None] | None]:
         """Show a line that is updated in place."""
         from aml_jupyter.views.progress import notebook_progress

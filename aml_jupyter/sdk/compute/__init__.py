@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .instance import ComputeInstance
 from .local import LocalCompute
+from .remote import DsvmCompute, RemoteCompute
 from .target import ComputeTarget
 from .unbuilt import (
     AdlaCompute,
@@ -12,10 +13,8 @@ from .unbuilt import (
     BatchAiCompute,
     BatchCompute,
     DatabricksCompute,
-    DsvmCompute,
     HDInsightCompute,
     KubernetesCompute,
-    RemoteCompute,
 )
 
 __all__ = [

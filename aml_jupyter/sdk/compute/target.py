@@ -14,6 +14,7 @@ from aml_jupyter.workspace import TargetRecord, default_target, find_target, get
 
 if TYPE_CHECKING:
     from aml_jupyter.sdk.workspace import Workspace
+    from aml_jupyter.transports.ssh_login import Credentials
 
 __all__ = ["ComputeTarget", "TargetConfiguration"]
 
@@ -30,6 +31,7 @@ class TargetConfiguration:
     settings: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
+    credentials: Credentials | None = field(default=None, repr=False)
 
 
 class ComputeTarget:
@@ -106,18 +108,43 @@ class ComputeTarget:
     def attach(
         cls, workspace: Workspace, name: str, attach_configuration: TargetConfiguration | None = None, **_settings: Any
     ) -> ComputeTarget:
-        """Attach what was made elsewhere: no type that can be attached is built yet.
+        """Attach what was made elsewhere.
+
+        Parameters
+        ----------
+        workspace : Workspace
+            The workspace.
+        name : str
+            3 to 24 letters, digits and ``-``, a letter first; unique in the workspace whatever the case.
+        attach_configuration : TargetConfiguration
+            What a class's ``attach_configuration`` returns.
 
         Raises
         ------
         ComputeTargetException
-            Always.
+            When it cannot be reached or lacks something, or the type is not built yet.
         """
-        if attach_configuration is not None:
-            _check_configuration(attach_configuration, attached=True)
-        raise not_built(
-            cls.__name__ if attach_configuration is None else kind_of(attach_configuration.type).class_name, "attach"
+        if attach_configuration is None:
+            raise not_built(cls.__name__, "attach")
+        _check_configuration(attach_configuration, attached=True)
+        if not kind_of(attach_configuration.type).built:
+            raise not_built(kind_of(attach_configuration.type).class_name, "attach")
+        from aml_jupyter.sdk.compute.remote import ask_person
+        from aml_jupyter.service.remote import attach_target
+
+        found = attach_target(
+            workspace.folder,
+            name,
+            attach_configuration.type,
+            attach_configuration.settings,
+            attach_configuration.credentials,
+            ask_person,
+            attach_configuration.tags,
+            attach_configuration.description,
         )
+        for problem in found.problems:
+            print(f"{name}: {problem}")
+        return ComputeTarget(workspace, found.target.name)
 
     @staticmethod
     def list(workspace: Workspace) -> Any:
@@ -241,7 +268,14 @@ class ComputeTarget:
         self._record = update_target(self.workspace.folder, self.name, settings)
 
     def delete(self) -> None:
-        """Delete a created target: its queued runs are canceled, its running ones are asked to end."""
+        """Delete a created target: its queued runs are canceled, its running ones are asked to end.
+
+        One that was attached is forgotten only; the machine stays as it is.
+        """
+        if self.is_attached:
+            self.detach()
+            print(f"{self.name}: the workspace forgets it; the machine stays as it is.")
+            return
         self._record = delete_target(self.workspace.folder, self.name)
 
     def detach(self) -> None:

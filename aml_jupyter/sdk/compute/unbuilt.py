@@ -17,10 +17,8 @@ __all__ = [
     "BatchAiCompute",
     "BatchCompute",
     "DatabricksCompute",
-    "DsvmCompute",
     "HDInsightCompute",
     "KubernetesCompute",
-    "RemoteCompute",
 ]
 
 
@@ -70,18 +68,6 @@ class BatchAiCompute(_Unbuilt):
     """Stand for the old name of a cluster."""
 
     _type: ClassVar[str | None] = "amlcompute"
-
-
-class RemoteCompute(_Unbuilt):
-    """Stand for a machine that is reached over SSH."""
-
-    _type: ClassVar[str | None] = "remote"
-
-
-class DsvmCompute(_Unbuilt):
-    """Stand for a data science virtual machine: a remote machine under its old name."""
-
-    _type: ClassVar[str | None] = "remote"
 
 
 class HDInsightCompute(_Unbuilt):

@@ -1,0 +1,81 @@
+"""Check at submit what a run on another machine asks for, before anything is copied, and say what it finds there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from aml_jupyter.environments import Recipe
+from aml_jupyter.errors import ConfigurationError
+from aml_jupyter.workspace import TargetRecord
+
+if TYPE_CHECKING:
+    from aml_jupyter.service.submission import SubmitRequest
+
+__all__ = ["is_elsewhere", "refuse_build_there", "there_of"]
+
+
+def is_elsewhere(target: TargetRecord) -> bool:
+    """Tell whether runs of a target execute on another machine."""
+    return target.type in ("remote", "remotedocker")
+
+
+def there_of(
+    target: TargetRecord,
+    request: SubmitRequest,
+    submitter: Mapping[str, Any],
+    container: Mapping[str, Any] | None,
+) -> dict[str, Any] | None:
+    """Return what ``run.json`` keeps of the other machine: its host, its Python and that one's version; None for this machine.
+
+    Raises
+    ------
+    ConfigurationError
+        When the run asks for what the machine cannot give.
+    """
+    if not is_elsewhere(target):
+        return None
+    if container is not None:
+        raise ConfigurationError(
+            f"docker.use_docker: {target.name} is of type remote, which runs processes. Attach the machine as remotedocker, or "
+            "use docker here.",
+            "environment.docker.enabled",
+        )
+    found = target.settings.get("found") or {}
+    there = {
+        "host": str(found.get("host") or target.settings["address"]),
+        "python": str(target.settings["python"]),
+        "version": str(found.get("version") or ""),
+    }
+    cell = request.cell or {}
+    here = ".".join(str(submitter.get("version") or "").split(".")[:2])
+    names = request.config.run_config.environment.python
+    is_own = names.user_managed_dependencies and names.interpreter_path not in (None, "", "python")
+    if (
+        (cell.get("inputs") or cell.get("outputs"))
+        and not is_own
+        and there["version"].split(".")[:2] != here.split(".")
+    ):
+        raise ConfigurationError(
+            f"Values travel (-i, -o) between equal Pythons only: this one is {here}, and {there['python']} of {target.name} is "
+            f"{there['version']}. Name another one there (aml compute update {target.name} --python PATH), or use files.",
+            "inputs",
+        )
+    return there
+
+
+def refuse_build_there(target: TargetRecord, recipe: Recipe) -> None:
+    """Refuse packages that would have to be installed on another machine.
+
+    Raises
+    ------
+    ConfigurationError
+        When `target` is one.
+    """
+    if is_elsewhere(target):
+        raise ConfigurationError(
+            f"The run asks for an environment ({recipe.title}), and environments are not built on remote machines yet. Make it "
+            f"on {target.name} yourself and name its Python: environment.python.user_managed_dependencies = True and "
+            "environment.python.interpreter_path, or aml compute update --python PATH.",
+            "environment",
+        )

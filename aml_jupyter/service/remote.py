@@ -1,0 +1,223 @@
+"""Attach machines that are reached over SSH, look at them again, and forget them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aml_jupyter.errors import ComputeTargetException
+from aml_jupyter.service.client import ensure_service
+from aml_jupyter.service.compute import checked_settings, note_target, update_row
+from aml_jupyter.targets import check_name, kind_of, target_secret
+from aml_jupyter.targets.far_host import connection_to, credentials_of
+from aml_jupyter.targets.far_probe import Probe, probe_machine
+from aml_jupyter.transports.ssh_address import find_address
+from aml_jupyter.transports.ssh_host_keys import Confirm
+from aml_jupyter.transports.ssh_login import Credentials
+from aml_jupyter.workspace import (
+    TargetRecord,
+    WorkspaceFolder,
+    get_target,
+    insert_target,
+    list_targets,
+    set_secret,
+)
+
+__all__ = ["Attached", "attach_target", "change_target", "look_again"]
+
+BASE_FOLDER: Final = "~/.aml-jupyter"
+
+
+@dataclass(frozen=True)
+class Attached:
+    """Say what became of an attach or a test: the target, and in words what was found; nothing where it was there already."""
+
+    target: TargetRecord
+    rows: tuple[tuple[str, str], ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def attach_target(
+    folder: WorkspaceFolder,
+    name: str,
+    type: str,  # noqa: A002
+    settings: Mapping[str, Any],
+    credentials: Credentials | None = None,
+    confirm: Confirm | None = None,
+    tags: Mapping[str, str] | None = None,
+    description: str = "",
+) -> Attached:
+    """Attach a machine after a look at it; one that is attached in the same way already is left as it is.
+
+    Parameters
+    ----------
+    folder : WorkspaceFolder
+        The workspace.
+    name : str
+        The target's name.
+    type : str
+        ``remote``.
+    settings : dict
+        ``address`` (``HOST``, ``HOST:PORT``, ``USER@HOST``, a name of ``~/.ssh/config``), ``username``, ``ssh_key`` (the file of
+        a private key), ``fingerprint`` (of the host key, as ssh-keygen shows it), ``python``, ``base_folder``, and those of the
+        room: ``max_parallel``, ``gpus``, ``runs_per_gpu``, ``hide_gpus``.
+    credentials : Credentials, optional
+        A password or passphrase; kept among the secrets of the workspace.
+    confirm : callable, optional
+        Asks a person about an unknown host key.
+
+    Raises
+    ------
+    ComputeTargetException
+        When the name or a setting is wrong, the machine cannot be reached, nobody vouches for its key, or it lacks something.
+    """
+    kind = kind_of(type)
+    if not kind.attachable or not kind.built:
+        why = " in this version" if kind.attachable else f": {kind.note}" if kind.note else ""
+        raise ComputeTargetException(
+            f"Targets of type {kind.type!r} cannot be attached{why}; aml compute kinds lists what can.", "type"
+        )
+    check_name(name, kind)
+    asked = _asked(kind.type, settings)
+    standing = _standing(folder, name, kind.type, asked)
+    if standing is not None and (credentials is None or credentials.password is None):
+        return Attached(standing)
+    with connection_to(asked, credentials, confirm) as ssh:
+        probe = probe_machine(ssh, str(asked["python"]), str(asked["base_folder"] or BASE_FOLDER))
+    found = {**asked, **_from_probe(probe)}
+    _keep(folder, name, credentials)
+    now = time.time()
+    with folder.store.transaction() as tx:
+        standing = _standing(folder, name, kind.type, asked)
+        if standing is not None:
+            record = update_row(tx, name, settings={**standing.settings, **_from_probe(probe), "login": str(now)})
+        else:
+            record = TargetRecord(name, kind.type, found, "Creating", [], now, now, True, dict(tags or {}), description)
+            insert_target(tx, record)
+            record = update_row(tx, name, provisioning_state="Succeeded")
+        note_target(folder, record)
+    return Attached(record, probe.rows, tuple(probe.facts["problems"]))
+
+
+def look_again(folder: WorkspaceFolder, name: str, confirm: Confirm | None = None) -> Attached:
+    """Look at an attached machine again, and keep what was found.
+
+    Raises
+    ------
+    ComputeTargetException
+        When it is no machine that is reached over SSH, or as `attach_target`.
+    """
+    record = get_target(folder.store.read(), name)
+    if record.type not in ("remote", "remotedocker"):
+        raise ComputeTargetException(
+            f"{record.name!r} is of type {record.type!r}; only a machine that is reached over SSH is tested. aml compute show "
+            f"{record.name} tells what it has.",
+            "name",
+        )
+    settings = record.settings
+    ssh = connection_to(settings, credentials_of(folder, record.name), confirm)
+    with ssh:
+        probe = probe_machine(ssh, str(settings["python"]), str(settings["base_folder"]))
+    with folder.store.transaction() as tx:
+        standing = get_target(tx, record.name)
+        record = update_row(tx, record.name, settings={**standing.settings, "found": _from_probe(probe)["found"]})
+        note_target(folder, record)
+    return Attached(record, probe.rows, tuple(probe.facts["problems"]))
+
+
+def change_target(
+    folder: WorkspaceFolder,
+    name: str,
+    settings: Mapping[str, Any],
+    credentials: Credentials | None = None,
+    confirm: Confirm | None = None,
+) -> Attached:
+    """Change the way to an attached machine, or its password, after a look at it; nothing is changed where that fails.
+
+    Raises
+    ------
+    ComputeTargetException
+        As `attach_target`.
+    """
+    record = get_target(folder.store.read(), name)
+    if record.type not in ("remote", "remotedocker"):
+        raise ComputeTargetException(
+            f"{record.name!r} is of type {record.type!r}, which has no address.", next(iter(settings), "name")
+        )
+    changes = checked_settings(kind_of(record.type), dict(settings), partial=True)
+    if "address" in changes and "fingerprint" not in changes:
+        changes["fingerprint"] = ""  # it was the other machine's
+    wanted = {**record.settings, **changes}
+    if wanted["ssh_key"]:
+        wanted["ssh_key"] = os.path.abspath(os.path.expanduser(wanted["ssh_key"]))
+    with connection_to(wanted, credentials or credentials_of(folder, record.name), confirm) as ssh:
+        probe = probe_machine(ssh, str(wanted["python"]), str(wanted["base_folder"] or BASE_FOLDER))
+    _keep(folder, record.name, credentials)
+    with folder.store.transaction() as tx:
+        standing = get_target(tx, record.name)
+        changed = {**standing.settings, **wanted, **_from_probe(probe), "login": str(time.time())}
+        record = update_row(tx, record.name, settings=changed)
+        note_target(folder, record)
+    ensure_service(folder)
+    return Attached(record, probe.rows, tuple(probe.facts["problems"]))
+
+
+def _keep(folder: WorkspaceFolder, name: str, credentials: Credentials | None) -> None:
+    for what in ("password", "passphrase"):
+        value = getattr(credentials, what, None)
+        if value is not None:
+            set_secret(folder, target_secret(name, what), value)
+
+
+def _asked(type_name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that a person gave, checked, with the defaults of the others."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    checked = checked_settings(kind_of(type_name), given)
+    if not checked["address"]:
+        raise ComputeTargetException(
+            "The address of the machine is missing: --address HOST[:PORT], or a name of ~/.ssh/config.", "address"
+        )
+    if checked["ssh_key"]:
+        checked["ssh_key"] = os.path.abspath(os.path.expanduser(checked["ssh_key"]))
+    find_address(checked["address"], user=checked["username"] or None, key=checked["ssh_key"] or None)
+    return checked
+
+
+def _from_probe(probe: Probe) -> dict[str, Any]:
+    facts = {name: value for name, value in probe.facts.items() if name != "clock"}
+    return {
+        "fingerprint": probe.fingerprint,
+        "python": facts["python"],
+        "base_folder": facts["base"],
+        "found": facts,
+    }
+
+
+def _standing(folder: WorkspaceFolder, name: str, type_name: str, asked: Mapping[str, Any]) -> TargetRecord | None:
+    """Return the target that is attached in the same way already, or None.
+
+    Raises
+    ------
+    ComputeTargetException
+        When there is one of that name that differs; says in what.
+    """
+    other = next((each for each in list_targets(folder.store.read()) if each.name.lower() == name.lower()), None)
+    if other is None:
+        return None
+    usual = kind_of(type_name).settings
+    different = [
+        f"{key}: {other.settings.get(key)!r} there, {value!r} now"
+        for key, value in asked.items()
+        if value != usual.get(key) and value != other.settings.get(key)
+    ]
+    if other.type == type_name and not different and other.provisioning_state != "Deleting":
+        return other
+    why = "; ".join(different) if other.type == type_name else f"type {other.type}"
+    raise ComputeTargetException(
+        f"A compute target named {other.name!r} is there already, with other settings ({why or other.provisioning_state}). "
+        f"Change it with aml compute update {other.name}, detach it first, or choose another name.",
+        "name",
+    )

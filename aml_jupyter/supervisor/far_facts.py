@@ -1,0 +1,94 @@
+"""Say what a far machine is and has: what `aml compute attach` and `aml compute test` show."""
+
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any, Dict, List
+
+from .far_room import cores_here, memory_here
+from .faults import fault_point
+
+__all__ = ["facts", "gpu_names"]
+
+PATIENCE = 10.0
+"""Seconds that a program of this machine has to answer."""
+
+
+def facts(base: str) -> Dict[str, Any]:
+    """Return what this machine has; ``problems`` lists what is in the way of runs."""
+    problems: List[str] = []
+    found: Dict[str, Any] = {
+        "host": socket.gethostname(),
+        "system": platform.system(),
+        "release": platform.release(),
+        "machine": platform.machine(),
+        "libc": " ".join(platform.libc_ver()).strip(),
+        "python": sys.executable,
+        "version": "%d.%d.%d" % sys.version_info[:3],
+        "cores": cores_here(),
+        "memory": memory_here(),
+        "gpus": gpu_names(),
+        "docker": _docker(),
+        "base": base,
+        "home": os.path.expanduser("~"),
+        "user": _user(),
+        "clock": time.time(),
+        "disk_free": 0,
+    }
+    try:
+        os.makedirs(base, mode=0o700, exist_ok=True)
+        with tempfile.TemporaryFile(dir=base) as stream:
+            stream.write(b"aml" * 1000)
+            stream.flush()
+        found["disk_free"] = shutil.disk_usage(base).free
+    except OSError as error:
+        problems.append("the base folder %s cannot be written: %s" % (base, error.strerror))
+    if found["disk_free"] and found["disk_free"] < 100 * 2**20:
+        problems.append("only %d MB are free below %s" % (found["disk_free"] // 2**20, base))
+    found["problems"] = problems
+    return found
+
+
+def gpu_names() -> List[str]:
+    """Return the numbers of the GPUs that nvidia-smi lists."""
+    text = _said(["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"])
+    return [line.strip() for line in text.splitlines() if line.strip().isdigit()]
+
+
+def _docker() -> str:
+    """Return the version of the Docker engine that this user can use, or why there is none."""
+    if shutil.which("docker") is None:
+        return ""
+    return _said(["docker", "version", "--format", "{{.Server.Version}}"]).strip()
+
+
+def _said(command: List[str]) -> str:
+    if shutil.which(command[0]) is None:
+        return ""
+    try:
+        with fault_point("far.ask"):
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                timeout=PATIENCE,
+                check=False,
+            )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
+
+
+def _user() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

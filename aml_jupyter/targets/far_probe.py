@@ -1,0 +1,144 @@
+"""Look at a machine that is to be attached: can it be reached, is it the right one, and what has it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aml_jupyter.errors import ComputeTargetException
+from aml_jupyter.targets.far_boot import far_command, greet
+from aml_jupyter.transports.ssh import HostUnreachable, SshConnection
+
+__all__ = ["Probe", "probe_machine"]
+
+OLDEST: Final = (3, 8)
+ANSWER_WITHIN: Final = 60.0
+SKEW: Final = 60.0
+"""Seconds that a clock may be off before it is told."""
+
+_PYTHONS: Final = (
+    "python3",
+    *(f"python3.{minor}" for minor in range(14, 7, -1)),
+    "/usr/bin/python3",
+    "/usr/local/bin/python3",
+    "/opt/conda/bin/python",
+    "$HOME/miniconda3/bin/python",
+    "$HOME/anaconda3/bin/python",
+    "/anaconda/bin/python",
+    "python",
+)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Say what was found: `facts` as `supervisor.far_facts` returns them, and in words what was looked at."""
+
+    facts: dict[str, Any]
+    fingerprint: str
+    rows: tuple[tuple[str, str], ...]
+
+
+def probe_machine(ssh: SshConnection, python: str, base: str) -> Probe:
+    """Connect, find Python, and ask it what the machine has.
+
+    Parameters
+    ----------
+    ssh : SshConnection
+        The way there.
+    python : str
+        The Python there, or '' to look for one.
+    base : str
+        The base folder there; ``~`` is the user's home.
+
+    Raises
+    ------
+    HostUnreachable, HostKeyRefused, LoginRefused
+        When it cannot be reached.
+    ComputeTargetException
+        When runs could not execute there; says what is missing.
+    """
+    begun = time.monotonic()
+    ssh.connect()
+    took = time.monotonic() - begun
+    if "windows" in ssh.server.lower():
+        raise ComputeTargetException(
+            f"{ssh.address} is a Windows machine ({ssh.server}); runs need Linux or another POSIX system there. WSL with an SSH "
+            "server of its own is one.",
+            "address",
+        )
+    path = _find_python(ssh, python)
+    facts = _facts(ssh, path, base)
+    return Probe(facts, str(ssh.fingerprint), tuple(_rows(ssh, took, facts)))
+
+
+def _find_python(ssh: SshConnection, wanted: str) -> str:
+    """Return the absolute path of the Python there."""
+    check = f"import sys; sys.exit(0 if sys.version_info >= {OLDEST} else 9)"
+    if wanted:
+        candidates = shlex.quote(wanted) if not wanted.startswith("~/") else f'"$HOME"/{shlex.quote(wanted[2:])}'
+    else:
+        candidates = " ".join(f'"{each}"' for each in _PYTHONS)
+    script = (
+        f'for p in {candidates}; do q=$(command -v "$p") || continue; '
+        f'"$q" -c "{check}" >/dev/null 2>&1 && echo "aml:$q" && exit 0; echo "old:$q $("$q" -V 2>&1)"; done; uname -s; exit 3'
+    )
+    answer = ssh.run(f"exec sh -c {shlex.quote(script)}")
+    for line in answer.text.splitlines():
+        if line.startswith("aml:/"):
+            return line[len("aml:") :].strip()
+    old = ", ".join(line[len("old:") :] for line in answer.text.splitlines() if line.startswith("old:"))
+    oldest = ".".join(map(str, OLDEST))
+    what = f"no Python at {wanted!r}" if wanted and not old else f"no Python of version {oldest} or later"
+    raise ComputeTargetException(
+        f"{ssh.address} has {what}{f' (found: {old})' if old else ''}. Install one there, or name it: --python PATH.",
+        "python",
+    )
+
+
+def _facts(ssh: SshConnection, python: str, base: str) -> dict[str, Any]:
+    with ssh.stream(far_command(python, base)) as channel:
+        channel.settimeout(ANSWER_WITHIN)
+        try:
+            heard = bytearray(greet(channel, str(ssh.address)))
+            while part := channel.recv(1 << 16):
+                heard += part
+        except OSError as error:
+            raise HostUnreachable(f"{ssh.address} gave no answer in {ANSWER_WITHIN:.0f} s.", "address") from error
+        try:
+            found: dict[str, Any] = json.loads(bytes(heard).decode())
+        except ValueError:
+            complaint = bytearray()
+            while channel.recv_stderr_ready():
+                complaint += channel.recv_stderr(1 << 16)
+            said = " ".join(complaint.decode("utf-8", "replace").split())[-400:]
+            raise ComputeTargetException(
+                f"{ssh.address}: {python} could not say what the machine has: {said}", "python"
+            ) from None
+    found["skew"] = round(float(found["clock"]) - time.time(), 1)
+    if abs(found["skew"]) > SKEW:
+        found["problems"].append(
+            f"its clock is {abs(found['skew']):.0f} s {'ahead of' if found['skew'] > 0 else 'behind'} this machine's: times of "
+            "metrics and logs are the ones of that clock"
+        )
+    return found
+
+
+def _rows(ssh: SshConnection, took: float, facts: dict[str, Any]) -> list[tuple[str, str]]:
+    gigabytes = 1e9
+    docker = facts.get("docker")
+    return [
+        ("reached", f"{ssh.address} in {took:.2f} s, with {ssh.login}"),
+        ("host key", str(ssh.fingerprint)),
+        ("system", f"{facts['system']} {facts['release']}, {facts['machine']}, {facts['libc']}"),
+        ("Python", f"{facts['python']} ({facts['version']})"),
+        ("base folder", f"{facts['base']}, {facts['disk_free'] / gigabytes:.1f} GB free"),
+        ("cores", str(facts["cores"])),
+        ("memory", f"{facts['memory'] / gigabytes:.1f} GB"),
+        ("GPUs", str(len(facts["gpus"])) if facts["gpus"] else "none that nvidia-smi lists"),
+        ("Docker", str(docker) if docker else "no engine that this user can use"),
+        ("clock", "as here" if abs(facts["skew"]) <= 2 else f"{facts['skew']:+.0f} s"),
+        *(("problem", str(problem)) for problem in facts["problems"]),
+    ]

@@ -1,0 +1,277 @@
+"""Send to a far machine what an attempt needs there and is not there yet, and bring back what it made."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from aml_jupyter.errors import ComputeTargetException
+from aml_jupyter.supervisor import protocol
+from aml_jupyter.supervisor.far_frames import BLOCK
+from aml_jupyter.supervisor.faults import fault_point
+from aml_jupyter.targets.far_link import FarLink
+from aml_jupyter.targets.protocol import Handle
+from aml_jupyter.workspace import WorkspaceFolder, read_tree
+from aml_jupyter.workspace.snapshots.store import open_store
+
+__all__ = ["Sender", "fetch", "input_entries"]
+
+MOST_TURNS: Final = 8
+"""How often the far side may say that it still needs something."""
+
+_EVENTS: Final = f"{protocol.CONTROL}/{protocol.EVENTS}/"
+_MIRRORED: Final = tuple(f"{protocol.CONTROL}/{name}" for name in (protocol.LOG, protocol.SUPERVISOR_LOG))
+_KINDS: Final = {"folder": "d", "link": "l"}
+Entries = list[list[Any]]
+
+
+def input_entries(inputs: Path) -> Entries:
+    """Return the files of a run's inputs as entries of a tree."""
+    found: Entries = []
+    for where, folders, names in os.walk(inputs):
+        folders.sort()
+        below = os.path.relpath(where, inputs)
+        if below != ".":
+            found.append([below, "d", "", 0])
+        for name in sorted(names):
+            path = os.path.join(where, name)
+            with open(path, "rb") as stream:
+                digest = (
+                    hashlib.file_digest(stream, "sha256").hexdigest()
+                    if hasattr(hashlib, "file_digest")
+                    else _sha256(stream)
+                )
+            found.append([os.path.normpath(os.path.join(below, name)), "f", digest, os.stat(path).st_size])
+    return found
+
+
+def _sha256(stream: BinaryIO) -> str:
+    found = hashlib.sha256()
+    while data := stream.read(1 << 20):
+        found.update(data)
+    return found.hexdigest()
+
+
+class Sender:
+    """Send snapshots of one workspace over one link.
+
+    Parameters
+    ----------
+    folder : WorkspaceFolder
+        The workspace.
+    link : FarLink
+        The link.
+    """
+
+    def __init__(self, folder: WorkspaceFolder, link: FarLink) -> None:
+        self._folder = folder
+        self._link = link
+
+    def stage(
+        self,
+        handle: Handle,
+        snapshot: str | None,
+        inputs: Path | None,
+        launch: dict[str, Any],
+        files: dict[str, bytes],
+        python: str,
+    ) -> None:
+        """Have the files of an attempt in place over there; only what is missing is sent.
+
+        Raises
+        ------
+        HostUnreachable
+            When the link is cut; what has arrived is not sent again.
+        FarRefusal
+            When there is no room, or no right to write.
+        """
+        given = input_entries(inputs) if inputs is not None else []
+        named: Entries = [[name, len(content)] for name, content in files.items()]
+        content = b"".join(files.values())
+        entries: Entries | None = None
+        for _ in range(MOST_TURNS):
+            answer, _ = self._link.ask(
+                "stage",
+                content,
+                key=[handle.run_id, handle.attempt],
+                snapshot=snapshot,
+                inputs=given,
+                launch=launch,
+                files=named,
+                python=python,
+            )
+            if answer.get("need") is None:
+                return
+            if entries is None and snapshot is not None:
+                entries = self._entries(snapshot)
+            if answer["need"] == "tree":
+                body = json.dumps(entries, separators=(",", ":")).encode()
+                answer, _ = self._link.ask("tree", body, snapshot=snapshot)
+            if answer.get("missing"):
+                self._send(answer["missing"], [*(entries or []), *given], inputs, given)
+        raise ComputeTargetException(
+            f"The files of run {handle.run_id} do not stay in place on {self._link.where}: something removes or damages them "
+            "there. Look at the base folder (aml compute show).",
+            "base_folder",
+        )
+
+    def _entries(self, snapshot: str) -> Entries:
+        return [
+            [
+                entry.path,
+                _KINDS.get(entry.kind, "x" if entry.executable else "f"),
+                entry.target if entry.kind == "link" else entry.hash,
+                entry.size,
+            ]
+            for entry in read_tree(self._folder, snapshot).values()
+        ]
+
+    def _send(self, missing: Sequence[Sequence[Any]], entries: Entries, inputs: Path | None, given: Entries) -> None:
+        """Send blobs, many small ones in one frame; the answer comes once, at the end."""
+        sizes = {str(what): int(size) for _, kind, what, size in entries if kind in ("f", "x")}
+        own = {str(what): inputs / str(name) for name, kind, what, _ in given if kind == "f" and inputs is not None}
+        parts: list[list[Any]] = []
+        data = bytearray()
+        is_first = True
+        for digest, have in missing:
+            size = sizes[digest]
+            offset = have if 0 < have < size else 0
+            for piece in self._pieces(digest, offset, size, own):
+                parts.append([digest, size, offset, len(piece)])
+                data += piece
+                offset += len(piece)
+                if len(data) >= BLOCK:
+                    self._link.send_bulk("blobs", bytes(data), parts=parts, first=is_first)
+                    parts, data, is_first = [], bytearray(), False
+        self._link.ask_last("blobs", bytes(data), parts=parts, first=is_first, last=True)
+
+    def _pieces(self, digest: str, offset: int, size: int, own: dict[str, Path]) -> Iterator[bytes]:
+        """Yield a blob from `offset`; an empty one is one empty piece."""
+        if digest in own:
+            path, start = str(own[digest]), 0
+        else:
+            store = open_store(self._folder)
+            location = store.locate(bytes.fromhex(digest))
+            path, start = os.path.join(store.packs, location.pack), location.offset
+        with open(path, "rb") as stream:
+            stream.seek(start + offset)
+            left = size - offset
+            while left > 0 or size == 0:
+                piece = stream.read(min(left, BLOCK))
+                yield piece
+                left -= len(piece)
+                if not piece:
+                    return
+
+
+class _Fetched:
+    """Take the parts of files as they come, and put each in place when it is whole and as its hash says."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._name = ""
+        self._stream: BinaryIO | None = None
+        self.damaged: list[str] = []
+
+    def take(self, header: dict[str, Any], body: bytes) -> None:
+        name = str(header["name"])
+        if header.get("gone"):
+            return
+        if name != self._name or self._stream is None:
+            self.close()
+            path = partial(self._root, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._stream = open(path, "r+b" if path.exists() else "w+b")  # noqa: SIM115 (`close` does)
+            self._name = name
+        if "sha256" not in header:
+            self._stream.seek(int(header["offset"]))
+            self._stream.write(body)
+            return
+        self._stream.truncate(int(header["size"]))
+        self._stream.seek(0)
+        is_whole = _sha256(self._stream) == header["sha256"]
+        self.close()
+        with fault_point("remote.fetched"):
+            if not is_whole:
+                os.unlink(partial(self._root, name))
+                self.damaged.append(name)
+                return
+            path = self._root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.utime(partial(self._root, name), ns=(int(header["time"]), int(header["time"])))
+            os.replace(partial(self._root, name), path)
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+        self._stream = None
+
+
+def partial(root: Path, name: str) -> Path:
+    """Return where a file lies until all of it is here; a log, which grows where it lies, is in its place already."""
+    if name in _MIRRORED or (name.startswith(_EVENTS) and (root / name).is_file()):
+        return root / name
+    folder, base = os.path.split(name)
+    short = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return root / ".fetching" / f"{short}-{base[-100:]}" if folder else root / ".fetching" / base
+
+
+def fetch(link: FarLink, handle: Handle, root: Path, folders: Sequence[str], skip: Sequence[str] = ()) -> int:
+    """Bring files of an attempt here, and return how many came; those that are as they are there are not sent again.
+
+    Parameters
+    ----------
+    root : Path
+        The attempt's folder here.
+    folders : sequence of str
+        Folders or files below the attempt's folder.
+    skip : sequence of str
+        What the names begin with of files that stay there.
+
+    Raises
+    ------
+    HostUnreachable
+        When the link is cut; it goes on where it was then.
+    OSError
+        When the disk here is full.
+    """
+    key = [handle.run_id, handle.attempt]
+    for _ in range(3):
+        answer, _ = link.ask("list", key=key, folders=list(folders))
+        wanted = []
+        for name, size, changed in answer["files"]:
+            if not _is_inside(str(name)) or str(name).startswith(tuple(skip)) or _is_here(root / name, size, changed):
+                continue
+            have = 0
+            with contextlib.suppress(OSError):
+                have = partial(root, str(name)).stat().st_size
+            wanted.append([name, have if have <= size else 0])
+        if not wanted:
+            break
+        taken = _Fetched(root)
+        try:
+            link.ask("fetch", key=key, files=wanted, part=taken.take)
+        finally:
+            taken.close()
+        if not taken.damaged:
+            break
+    with fault_point("remote.fetched"), contextlib.suppress(OSError):
+        os.rmdir(root / ".fetching")
+    return len(wanted)
+
+
+def _is_inside(name: str) -> bool:
+    return not os.path.isabs(name) and ".." not in name.split("/") and "\0" not in name
+
+
+def _is_here(path: Path, size: int, changed: int) -> bool:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    return found.st_size == size and found.st_mtime_ns == changed

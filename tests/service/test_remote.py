@@ -1,0 +1,249 @@
+"""Runs on another machine: a real SSH server, its own base folder, and a link that is cut, killed and made again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from ssh_server import SshServer, attach_server
+from support import log_of, until
+
+from aml_jupyter.config import ScriptRunConfig
+from aml_jupyter.service import (
+    SubmitRequest,
+    cancel_run,
+    service_status,
+    stop_service,
+    submit,
+    wait_for_run,
+)
+from aml_jupyter.workspace import (
+    RunRecord,
+    WorkspaceFolder,
+    get_metrics,
+    get_run,
+    list_artifacts,
+    list_models,
+    set_secret,
+)
+
+pytestmark = pytest.mark.timeout(300)
+
+
+class Far:
+    """A workspace with the target ``box``, and the machine behind it."""
+
+    def __init__(self, folder: WorkspaceFolder, server: SshServer, project: Path, base: Path) -> None:
+        self.folder = folder
+        self.server = server
+        self.project = project
+        self.base = base
+
+    def submit(self, text: str = "", name: str = "train.py", **request: Any) -> RunRecord:
+        """Submit a script of the project, with `text` as its content."""
+        if text:
+            (self.project / name).write_text(text)
+        config = ScriptRunConfig(source_directory=str(self.project), script=name)
+        config.run_config.target = "box"
+        config.run_config.environment_variables = {"GREETING": "hello"}
+        return submit(self.folder, SubmitRequest(config, "far", **request)).run
+
+    def end(self, run: RunRecord) -> RunRecord:
+        return wait_for_run(self.folder, run.id, timeout=90)
+
+    def status(self, run: RunRecord) -> str:
+        return get_run(self.folder.store.read(), run.id).status
+
+    def sessions(self) -> list[psutil.Process]:
+        """Return the processes of sshd that serve a connection."""
+        return psutil.Process(self.server.pid).children()
+
+    def cut(self) -> None:
+        """End the server's side of every connection, as a router that forgets them does."""
+        for session in self.sessions():
+            session.kill()
+
+    def far_log(self, run: RunRecord) -> Path:
+        return self.base / f"runs/{self.folder.id}/{run.id}/attempts/1/control/user_logs/std_log.txt"
+
+
+@pytest.fixture
+def far(folder: WorkspaceFolder, ssh_server: Callable[..., SshServer], tmp_path: Path) -> Far:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "data.txt").write_text("snapshot\n")
+    server = ssh_server()
+    attach_server(folder, server, "box", tmp_path / "far", max_parallel=2)
+    return Far(folder, server, project, tmp_path / "far")
+
+
+EVERYTHING = """
+import os, sys
+from azureml.core import Run
+run = Run.get_context()
+print(open("data.txt").read(), os.environ["GREETING"], sys.executable, flush=True)
+for number in range(100):
+    run.log("loss", 1 / (number + 1))
+run.tag("kind", "far")
+os.makedirs("outputs/deep", exist_ok=True)
+open("outputs/deep/model.bin", "wb").write(os.urandom(700_000))
+open("elsewhere.txt", "w").write("not an output")
+run.upload_file("logs/uploaded.txt", "elsewhere.txt")
+print("secret", run.get_secret("token")[::-1] == "terc3s")
+model = run.register_model("net", "outputs/deep/model.bin")
+print("model", model.version)
+child = run.submit_child({"source_directory": ".", "script": "child.py"})
+child.wait_for_completion()
+print("child", child.get_status(), child.get_metrics())
+"""
+
+
+def test_a_script_finds_and_leaves_what_it_does_on_this_machine(far: Far) -> None:
+    set_secret(far.folder, "token", "s3cret")
+    (far.project / "child.py").write_text("from azureml.core import Run\nRun.get_context().log('answer', 42)\n")
+    run = far.submit(EVERYTHING)
+    done = far.end(run)
+    log = log_of(far.folder, run.id)
+    assert done.status == "Completed", (done.reason, log)
+    assert log.startswith("snapshot\n hello /"), log
+    assert "secret True\nmodel 1\n" in log and "child Completed {'answer': 42}" in log
+    db = far.folder.store.read()
+    assert len(get_metrics(db, run.id)["loss"]) == 100 and get_run(db, run.id).tags["kind"] == "far"
+    names = {artifact.name for artifact in list_artifacts(db, run.id)}
+    assert {"outputs/deep/model.bin", "logs/uploaded.txt", "user_logs/std_log.txt"} <= names
+    assert [record.name for record in list_models(db)] == ["net"]
+    attempt = far.folder.layout.run(run.id).attempt(1)
+    assert (attempt.work / "outputs/deep/model.bin").stat().st_size == 700_000
+    assert not (attempt.control / "launch.json").exists()  # it has the values of variables
+    until(lambda: not list(far.base.glob("runs/*/*/attempts/*")), message="the removal over there")
+    assert b"s3cret" not in b"".join(path.read_bytes() for path in far.base.rglob("*") if path.is_file())
+    children = [row for row in _runs(far) if row.parent == run.id]
+    assert [child.target for child in children] == ["box"]
+
+
+def _runs(far: Far) -> list[RunRecord]:
+    from aml_jupyter.workspace import find_runs
+
+    return find_runs(far.folder.store.read(), children=True, include_hidden=True)
+
+
+SPEAKER = """
+import os, sys, time
+from azureml.core import Run
+run = Run.get_context()
+open(sys.argv[1] if len(sys.argv) > 1 else os.path.expanduser("~/begun"), "a").write("x")
+number = 0
+while not os.path.exists("/%s"):
+    print("line", number, flush=True)
+    run.log("number", number)
+    number += 1
+    time.sleep(0.02)
+print("end", number, flush=True)
+"""
+
+
+def speaker(far: Far, tmp_path: Path) -> tuple[str, Path]:
+    """Return a script that prints until the file `stop` is there, and that file."""
+    stop = tmp_path / "stop"
+    text = SPEAKER % str(stop).lstrip("/")
+    return text.replace('os.path.expanduser("~/begun")', repr(str(tmp_path / "begun"))), stop
+
+
+def check_speaker(far: Far, run: RunRecord, tmp_path: Path) -> None:
+    """Check that a speaker ran once, and that nothing it said is lost or there twice."""
+    done = far.end(run)
+    lines = log_of(far.folder, run.id).splitlines()
+    assert (done.status, done.attempt) == ("Completed", 1), (done.reason, lines[-3:])
+    assert (tmp_path / "begun").read_text() == "x"
+    count = int(lines[-1].split()[1])
+    assert lines[:-1] == [f"line {number}" for number in range(count)]
+    assert get_metrics(far.folder.store.read(), run.id)["number"] == list(range(count))
+
+
+def test_a_cut_link_loses_and_repeats_nothing(far: Far, tmp_path: Path) -> None:
+    text, stop = speaker(far, tmp_path)
+    run = far.submit(text)
+    for number in range(3):
+        until(lambda n=number: f"line {n * 30 + 10}\n" in log_of(far.folder, run.id), 60, "lines of the log")
+        far.cut()
+    until(lambda: "line 100\n" in log_of(far.folder, run.id), 60, "lines after the last cut")
+    assert far.status(run) == "Running"
+    stop.touch()
+    check_speaker(far, run, tmp_path)
+
+
+def test_a_run_goes_on_while_nobody_is_there(far: Far, tmp_path: Path) -> None:
+    text, stop = speaker(far, tmp_path)
+    run = far.submit(text)
+    until(lambda: "line 10\n" in log_of(far.folder, run.id), 60, "lines of the log")
+    for _ in range(2):
+        os.kill(service_status(far.folder).pid, signal.SIGKILL)
+        wanted = len(log_of(far.folder, run.id)) + 200
+        until(lambda size=wanted: far.far_log(run).stat().st_size > size, 30, "more lines over there")
+        far.submit("pass", "other.py")  # starts a service
+        until(lambda size=wanted: len(log_of(far.folder, run.id)) > size, 60, "lines after the kill")
+    os.kill(service_status(far.folder).pid, signal.SIGKILL)
+    stop.touch()
+    until(lambda: "end" in far.far_log(run).read_text(), 30, "the end over there")
+    far.end(far.submit("pass", "other.py"))
+    check_speaker(far, run, tmp_path)
+
+
+def test_it_is_canceled_when_the_link_stands_again(far: Far, tmp_path: Path) -> None:
+    text, _ = speaker(far, tmp_path)
+    run = far.submit(text, grace_seconds=1)
+    until(lambda: far.status(run) == "Running" and "line 3\n" in log_of(far.folder, run.id), 60, "the run")
+    far.server.stop()
+    cancel_run(far.folder, run.id)
+    here = far.far_log(run).stat().st_size
+    until(lambda: far.far_log(run).stat().st_size > here + 100, 30, "that it goes on")
+    assert far.status(run) == "CancelRequested"
+    far.server.start()
+    assert far.end(run).status == "Canceled"
+    assert log_of(far.folder, run.id).startswith("line 0\nline 1\n")
+
+
+def test_what_waits_for_a_machine_says_so_and_starts_when_it_is_back(far: Far) -> None:
+    far.server.stop()
+    run = far.submit("print('there')")
+    until(lambda: "refuses connections" in get_run(far.folder.store.read(), run.id).reason, 30, "the reason")
+    assert far.status(run) == "Queued"
+    gone = far.submit("pass", "gone.py")
+    cancel_run(far.folder, gone.id)
+    assert far.end(gone).status == "Canceled"
+    far.server.start()
+    assert far.end(run).status == "Completed"
+
+
+def test_a_lost_supervisor_is_seen_from_here(far: Far, tmp_path: Path) -> None:
+    text, _ = speaker(far, tmp_path)
+    run = far.submit(text)
+    until(lambda: far.status(run) == "Running", 60, "the run")
+    attempt = json.loads((far.folder.layout.run(run.id).attempt(1).control / "attempt.json").read_text())
+    os.kill(attempt["supervisor"]["pid"], signal.SIGKILL)
+    done = far.end(run)
+    assert done.status == "Failed" and "supervisor" in done.reason
+    until(lambda: not psutil.pid_exists(attempt["process"]["pid"]), message="the end of its process")
+    assert "line 0\n" in log_of(far.folder, run.id)
+
+
+def test_slots_are_shared_by_workspaces_and_waiting_is_explained(far: Far, tmp_path: Path) -> None:
+    other = WorkspaceFolder.open(tmp_path / "other", create=True)
+    attach_server(other, far.server, "box", far.base, max_parallel=2)
+    text, stop = speaker(far, tmp_path)
+    mine = [far.submit(text, cores=2)]
+    until(lambda: far.status(mine[0]) == "Running", 60, "the first run")
+    theirs = Far(other, far.server, far.project, far.base)
+    waits = theirs.submit("print('mine at last')", "waits.py")
+    until(lambda: "taken by workspace" in get_run(other.store.read(), waits.id).reason, 60, "the reason")
+    assert get_run(other.store.read(), waits.id).status == "Queued"
+    stop.touch()
+    assert theirs.end(waits).status == "Completed" and far.end(mine[0]).status == "Completed"
+    stop_service(other)
+    other.close()
