@@ -113,6 +113,9 @@ def _register(folder: WorkspaceFolder, control: Path, name: str, arguments: Mapp
     fields = {key: arguments[key] for key in keys if arguments.get(key)}
     if not arguments.get("staged"):
         return register_run_model(folder, str(arguments["id"]), name, arguments.get("path"), **fields)
+    if arguments.get("of_run"):
+        run = get_run(folder.store.read(), str(arguments["id"]))
+        fields |= {"run": run.id, "experiment": run.experiment}
     staged = Path(os.path.realpath(control / str(arguments["staged"])))
     if not staged.is_relative_to(os.path.realpath(control)):
         raise UserErrorException(f"staged: {arguments['staged']!r} leads out of the run's folder.", "staged")

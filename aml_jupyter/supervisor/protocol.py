@@ -80,7 +80,8 @@ in those files of the asking attempt that far.
 ``list_files``    ``id`` -> [artifact name]
 ``fetch_file``    ``id, name`` -> ``{"path": absolute, or relative to control/}``; the client copies it from there
 ``get_secrets``   ``names`` -> {name: value, or null where there is none}
-``register_model`` ``name``, ``path`` (file or folder of the run ``id``) or ``staged`` (file or folder below control/),
+``register_model`` ``name``, ``path`` (file or folder of the run ``id``) or ``staged`` (file or folder below control/;
+                  with ``of_run`` it is of the run ``id``, too),
                   ``tags, properties, description, framework, framework_version`` -> MODEL
 ``get_model``     ``name, version`` (null: the newest), ``lend`` (true: put its files where the run can read them) -> MODEL;
                   ``delete_model`` the same, and it is gone then

@@ -11,7 +11,7 @@ from aml_jupyter.views.formats import clock_text, size_text
 from aml_jupyter.views.html import COLOURS, FAINT, LINE, MONOSPACE, Html, colour_of, element, join, table_html, void
 from aml_jupyter.views.logs import coloured_html
 from aml_jupyter.views.metrics import metrics_html
-from aml_jupyter.views.run_text import LISTED, facts_of
+from aml_jupyter.views.run_text import LISTED, description_of, facts_of
 from aml_jupyter.views.runs import state_text
 from aml_jupyter.views.typed_charts import charts_html
 
@@ -62,6 +62,7 @@ def _header(view: RunView, colour: str) -> Html:
         element("div", element("code", run.id), style=FAINT) if named else None,
         element("div", " · ".join(facts_of(view)), style=FAINT),
         element("div", f"python {view.python}", style=FAINT) if view.python else None,
+        element("div", description_of(view)) if description_of(view) else None,
         bar,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aml_jupyter.supervisor import protocol
 from aml_jupyter.views.formats import clock_text, duration_text, size_text
 from aml_jupyter.views.metrics import metrics_text
 from aml_jupyter.views.runs import progress_text, state_text
@@ -13,7 +14,10 @@ from aml_jupyter.views.typed_charts import charts_text
 if TYPE_CHECKING:
     from aml_jupyter.views.run import RunView
 
-__all__ = ["facts_of", "run_text"]
+__all__ = ["description_of", "facts_of", "run_text"]
+
+MLFLOWS_OWN = "mlflow."
+"""What the names of tags begin with in which MLflow keeps its books: JSON has them, people need not read them."""
 
 LISTED = 15
 """How many outputs, children and timeline entries text and HTML name."""
@@ -61,6 +65,11 @@ def run_text(view: RunView, width: int) -> str:
     return "\n".join(parts)
 
 
+def description_of(view: RunView) -> str:
+    """Return what the run is about, as its script or its user said; empty where nobody did."""
+    return str(view.run.tags.get(protocol.DESCRIPTION) or "")
+
+
 def facts_of(view: RunView) -> list[str]:
     """Return what stands under a run's name: experiment, target, node, attempt, elapsed time, progress."""
     run = view.run
@@ -99,8 +108,11 @@ def _header(view: RunView, width: int) -> str:
     lines.append(wrap(", ".join(facts_of(view)), width - 2, "  "))
     if view.python:
         lines.append(wrap(printable(f"python {view.python}"), width - 2, "  "))
-    if run.tags:
-        tags = ", ".join(f"{key}={value}" if value else key for key, value in sorted(run.tags.items()))
+    if about := description_of(view):
+        lines.append(wrap(printable(about), width - 2, "  "))
+    shown = {key: value for key, value in run.tags.items() if not key.startswith(MLFLOWS_OWN)}
+    if shown:
+        tags = ", ".join(f"{key}={value}" if value else key for key, value in sorted(shown.items()))
         lines.append(wrap(printable(f"tags {tags}"), width - 2, "  "))
     return "\n".join(lines)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from real_packages import python_with
 
-from aml_jupyter import Environment, Experiment, Run, ScriptRunConfig, Workspace
+from aml_jupyter import Environment, Experiment, Model, Run, ScriptRunConfig, Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -116,6 +116,56 @@ def test_autologging_and_the_fluent_interface_are_tracked_with_nothing_configure
     assert {child["status"] for child in children} == {"Completed"}
     assert "another" in log and "has no effect" in log
     assert "mlruns" not in log and "mlflow.db" not in log
+
+
+REGISTER = """
+import mlflow
+from sklearn.dummy import DummyClassifier
+
+model = DummyClassifier().fit([[0], [1]], [1, 1])
+with mlflow.start_run() as active:
+    mlflow.sklearn.log_model(model, "model", registered_model_name="digits")
+    mlflow.log_text("weights", "plain/model.txt")
+    open("more.txt", "w").write("more")
+client = mlflow.MlflowClient()
+(newest,) = client.get_latest_versions("digits")
+assert (newest.name, newest.version, newest.run_id) == ("digits", "1", active.info.run_id), newest
+client.set_model_version_tag("digits", "1", "stage", "try")
+client.update_model_version("digits", "1", "first one")
+assert client.get_model_version("digits", "1").tags == {"stage": "try"}
+assert mlflow.sklearn.load_model("models:/digits/1").predict([[5]])[0] == 1
+second = client.create_model_version("digits", "more.txt", tags={"a": 1})
+assert second.version == "2"
+assert [found.version for found in client.search_model_versions("name='digits'")] == ["2", "1"]
+assert client.get_registered_model("digits").latest_versions[0].version == "2"
+client.delete_model_version("digits", "2")
+for refused in (
+    lambda: client.set_registered_model_alias("digits", "best", "1"),
+    lambda: client.rename_registered_model("digits", "letters"),
+    lambda: client.get_model_version("digits", "7"),
+    lambda: client.get_registered_model("letters"),
+    lambda: client.search_model_versions("run_id='x'"),
+    lambda: client.create_model_version("digits", "nosuch.txt"),
+    lambda: client.create_model_version("digits", "s3://bucket/model"),
+):
+    try:
+        refused()
+    except mlflow.exceptions.MlflowException as error:
+        print("refused:", str(error).splitlines()[0])
+    else:
+        raise SystemExit("something that the registry does not have was done")
+"""
+
+
+def test_models_are_registered_in_the_workspace(submit: Callable[..., Run], tmp_path: Path) -> None:
+    run = submit(REGISTER)
+    log = run.get_details_with_logs()["logFiles"]["user_logs/std_log.txt"]
+    assert run.get_status() == "Completed", log
+    assert log.count("refused:") == 7 and "has no such thing" in log
+    (model,) = Model.list(run.workspace)
+    assert (model.id, model.tags, model.description) == ("digits:1", {"stage": "try"}, "first one")
+    assert model.run == run
+    assert (Path(model.download(str(tmp_path / "got"))) / "MLmodel").is_file()
 
 
 def test_a_tracking_uri_of_the_script_s_own_is_respected(submit: Callable[..., Run], tmp_path: Path) -> None:

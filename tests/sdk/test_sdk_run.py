@@ -254,6 +254,10 @@ def test_a_script_and_a_notebook_see_one_description_and_snapshot(
         "Running",
     ]
     assert run.description == "said inside"
+    run.tag("mlflow.log-model.history", "[...]")
+    shown = run._repr_mimebundle_()
+    assert "\n  said inside\n" in shown["text/plain"] and "said inside" in shown["text/html"]
+    assert "mlflow." not in shown["text/plain"]
     run.description = "said outside"
     assert ws.get_run(run.id).description == "said outside"
     run.description = None

@@ -111,6 +111,7 @@ class Model:
         datasets: Any = None,
         model_framework: Optional[str] = None,
         model_framework_version: Optional[str] = None,
+        _run: Optional[str] = None,
         **kwargs: Any,
     ) -> "Model":
         """Register a file or folder of this machine as the next version of the model `model_name`.
@@ -130,6 +131,8 @@ class Model:
             os.makedirs(os.path.dirname(target))
             _copy(model_path, target)
             fields = fields_of(tags, properties, description, model_framework, model_framework_version)
+            if _run is not None:
+                fields.update(id=_run, of_run=True)
             return Model._of(_ask("register_model", name=model_name, staged=staged.replace(os.sep, "/"), **fields))
         finally:
             with fault_point("client.discard"):
