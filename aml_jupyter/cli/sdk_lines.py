@@ -14,6 +14,7 @@ from aml_jupyter.cli.common import current_folder, open_workspace, wants_json
 from aml_jupyter.cli.old_targets import refuse_old_target
 from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_verb
 from aml_jupyter.cli.submit import add_line, load_configuration, submit_line, tell
+from aml_jupyter.cli.sweep_options import add_sweep_options
 
 if TYPE_CHECKING:
     from aml_jupyter.cli.door import Door
@@ -68,13 +69,7 @@ def add_submit_hyperdrive(verbs: Nouns) -> None:
         "Start a sweep as SDK v1's command line did; shows how it goes until the end unless --async is said.",
         "aml run submit-hyperdrive -e digits -c local --hyperdrive-configuration-name hdconfig.yml train.py",
     )
-    parser.add_argument(
-        "--hyperdrive-configuration-name",
-        "--sweep",
-        dest="sweep",
-        metavar="FILE",
-        help="what is sampled: a path, or a file in .azureml, aml_config or the source directory",
-    )
+    add_sweep_options(parser, "--hyperdrive-configuration-name")
     _add_sdk_options(parser)
     add_line(parser)
 

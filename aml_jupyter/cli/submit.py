@@ -292,6 +292,11 @@ def _script_run_config(given: _Given, configuration: RunConfiguration) -> Script
     """Return the configuration with what the line says on top."""
     from aml_jupyter.config import ScriptRunConfig
 
+    if given.command or given.script:  # what the line says needs no remark that it wins
+        configuration.command = given.command or ""
+        configuration.script = given.script
+        if given.command or given.arguments:
+            configuration.arguments = list(given.arguments)
     options: dict[str, Any] = {"source_directory": str(given.source), "run_config": configuration}
     if given.command:
         return ScriptRunConfig(**options, command=given.command)

@@ -12,6 +12,7 @@ from typing import Any
 from aml_jupyter import environments
 from aml_jupyter.cli.common import config_says
 from aml_jupyter.cli.sweep_lines import read_sweep
+from aml_jupyter.cli.sweep_options import SweepLine
 from aml_jupyter.config import RunConfiguration, ScriptRunConfig
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.service import Submission, SubmitRequest, submit
@@ -48,8 +49,8 @@ class CellOptions:
     max_seconds: int | None = None
     grace_seconds: float = 10
     environment: LineEnvironment = field(default_factory=LineEnvironment)
-    sweep: str | None = None
-    """The file that says what is sampled: each child runs the cell with its parameters as variables."""
+    sweep: SweepLine | None = None
+    """What is sampled: each child runs the cell with its parameters as variables."""
 
 
 def submit_cell(
@@ -108,7 +109,7 @@ def submit_cell(
     )
     if options.sweep is None:
         return submit(folder, request)
-    sweep, said = read_sweep(options.sweep, request.config)
+    sweep, said = read_sweep(options.sweep, request.config, by_name=True)
     return submit_sweep(folder, sweep, replace(request, notes=(*notes, *said)))
 
 
@@ -139,6 +140,7 @@ def _run_configuration(options: CellOptions) -> RunConfiguration:
     if options.run_configuration:
         with config_says(lambda text: None):  # it comes with the submission's notes
             run_config = RunConfiguration.load(str(options.source), options.run_configuration)
+        run_config.script, run_config.command = None, ""  # the cell takes their place
     else:
         run_config = RunConfiguration()
     if options.target is not None:

@@ -159,6 +159,7 @@ def _offered(*words: str) -> list[str]:
         (("environment", "show", "AmlJupyter-S"), "AmlJupyter-Sklearn"),
         (("submit", "--environment", "AmlJupyter-S"), "AmlJupyter-Sklearn"),
         (("run", "list", "--target=gp"), "--target=gpu-box"),
+        (("run", "submit-hyperdrive", "--hyper"), "--hyperdrive-configuration-name"),
     ],
 )
 def test_what_may_stand_next(project: Path, line: tuple[str, ...], offered: str) -> None:

@@ -103,6 +103,21 @@ def test_mistakes_are_one_line_and_start_nothing(
     assert not find_runs(folder.store.read())
 
 
+@pytest.mark.usefixtures("tuned")
+def test_a_script_is_tuned_by_a_line_and_a_line_wins_over_the_file(aml: Aml, folder: WorkspaceFolder) -> None:
+    said = ["--metric", "Accuracy", "--goal", "maximize", "--max-runs", "1", "--policy", "median"]
+    outcome = aml("run", "submit-hyperdrive", "--sweep", "penalty=choice(0.25)", *said, "my_train.py")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.splitlines()[-1].endswith("_0  Accuracy = 4  --penalty 0.25")
+    config = find_runs(folder.store.read())[0].definition["sweep"]["config"]
+    assert config["policy_config"]["name"] == "MedianStopping"
+    outcome = aml(
+        "run", "submit-hyperdrive", NAMED, "hdconfig.yml", "--goal", "minimize", "--max-runs", "1", "my_train.py"
+    )
+    config = find_runs(folder.store.read())[0].definition["sweep"]["config"]
+    assert (config["primary_metric_config"]["goal"], config["max_total_jobs"]) == ("minimize", 1)
+
+
 def test_what_is_seldom_meant_is_a_note(aml: Aml, tuned: Path) -> None:
     (tuned / "few.yml").write_text(SWEEP.replace("max_total_runs: 2", "max_total_runs: 1"))
     outcome = aml("run", "submit-hyperdrive", NAMED, "few.yml", "my_train.py")

@@ -57,9 +57,30 @@ def test_a_cell_is_tuned_with_values_sent_and_the_best_ones_brought_back(shell: 
     assert "values_of" not in definition and definition["parameters"]["penalty"] == 0.5
 
 
+def test_a_cell_is_tuned_by_a_line(shell: Any, folder: WorkspaceFolder) -> None:
+    line = "--sweep 'x=choice(1, 2) y=choice(3)' --metric Accuracy --goal minimize --sampling grid --max-runs 5 --wait"
+    shell.run_cell_magic(
+        "aml_submit",
+        f"{line} -o x --name tuned",
+        "from aml_jupyter import Run\nRun.get_context().log('Accuracy', x * y)",
+    )
+    tuned = shell.user_ns["tuned"]
+    assert shell.user_ns["x"] == 1
+    assert tuned.run.hyperdrive_config["max_total_jobs"] == 5
+    assert sorted(values["Accuracy"] for values in tuned.run.get_metrics().values()) == [3, 6]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
+        ("--sweep x=choice(1)", "--metric is missing"),
+        ("--sweep x=choice(1) --metric a", "--goal is missing"),
+        ("--sweep x=choice(1) --metric a --goal up", "goal"),
+        ("--sweep x=choice(1) --metric a --goal maximize --sampling beyesian", "did you mean bayesian"),
+        ("--sweep x=choice(1) --metric a --goal maximize --max-runs 0", "max_total_runs"),
+        ("--sweep x=uniform(0,1) --metric a --goal maximize --sampling grid", "takes choice"),
+        ("--sweep hdconfig.yml --sampling grid", "a file says it itself"),
+        ("--metric a", "--metric goes with --sweep"),
         ("--sweep nosuch.yml", "nosuch.yml"),
         ("--sweep hdconfig.yml -p penalty=3", "penalty is given twice"),
         ("--sweep hdconfig.yml -i penalty", "penalty is given twice"),

@@ -13,6 +13,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, magics_class, no_var_expand
 
 from aml_jupyter.cli.environment_options import add_environment_options
+from aml_jupyter.cli.sweep_options import add_sweep_options, sweep_line
 from aml_jupyter.errors import AmlError, UserErrorException
 
 from .lines import LineParser, split_line
@@ -51,11 +52,7 @@ def submit_parser() -> LineParser:
         default=[],
         help="variable to set, kept with the run",
     )
-    add(
-        "--sweep",
-        metavar="FILE",
-        help="run the cell once for each sample of this HyperDrive configuration (hdconfig.yml): --lr is the variable lr",
-    )
+    add_sweep_options(parser)
     add_environment_options(parser)
     add("--wait", action="store_true", help="wait for the end; -o variables then come into the notebook")
     add("--name", metavar="HANDLE", help="variable that the run's handle is put into")
@@ -173,7 +170,7 @@ def _cell_options(options: Namespace, source: Path, notebook: Path | None) -> An
         max_seconds=options.max_seconds,
         grace_seconds=options.grace_seconds,
         environment=line_environment(options),
-        sweep=options.sweep,
+        sweep=sweep_line(options),
     )
 
 
