@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 SOURCES := $(shell find aml_jupyter etc -type f -not -path '*/__pycache__/*' -not -name '* *' 2>/dev/null)
 
-.PHONY: demo test lab check bench bench-sweep bench-policies format clean help
+.PHONY: demo test lab labextension check bench bench-sweep bench-policies format clean help
 
 help:
 	@echo 'make demo    set up, execute notebooks/quickstart.ipynb, print the runs it made'
 	@echo 'make test    set up, run every test'
 	@echo 'make lab     set up, open JupyterLab in notebooks/'
 	@echo 'make check   ruff, mypy --strict, import floors, file lengths'
+	@echo 'make labextension  bundle the front end anew (needs node 20; the bundles are in the repository)'
 	@echo 'make format  let ruff format the tree'
 	@echo 'make bench   every figure beside its peer'
 	@echo 'make bench-sweep  samplers beside theirs (half an hour; SWEEP_ARGS="--seeds 5 --only Branin" is quick)'
@@ -56,6 +57,15 @@ demo: $(VENV)/.demo
 lab: $(VENV)/.demo
 	cd notebooks && AML_WORKSPACE="$${AML_WORKSPACE:-$(CURDIR)/notebooks/.output/workspace}" ../$(BIN)/jupyter lab \
 		$$([ "$$(id -u)" != 0 ] || echo --allow-root) $(LAB_ARGS)
+
+# The bundles are in the repository, so that who installs the package needs no node.
+labextension/node_modules/.made: labextension/package.json labextension/package-lock.json
+	cd labextension && npm ci --no-progress --loglevel=error
+	@touch $@
+
+labextension: labextension/node_modules/.made
+	rm -rf labextension/lib aml_jupyter/labextension
+	cd labextension && npm run --silent build
 
 # Two tests at a time; JOBS=0 runs them in one process, for a debugger.
 test: $(VENV)/.test

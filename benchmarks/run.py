@@ -1,7 +1,7 @@
 """Print the table of budgets: each figure beside its peer, measured in this run.
 
 ``python benchmarks/run.py [PART ...]`` with parts of: snapshot runs metrics imports service
-environments children remote. Exit code 1 when a budget is over.
+environments children remote view. Exit code 1 when a budget is over.
 Peers marked * cannot be run beside it cheaply; their figures are those measured once on such a machine.
 """
 
@@ -25,6 +25,7 @@ import bench_metrics
 import bench_remote
 import bench_runs
 import bench_snapshot
+import bench_view
 import peers
 from table import Row, print_table
 
@@ -123,6 +124,10 @@ def _remote(folder: WorkspaceFolder, place: Path) -> Iterator[Measure]:
     yield lambda: bench_remote.rows(folder, place)
 
 
+def _view(folder: WorkspaceFolder, place: Path) -> Iterator[Measure]:
+    yield lambda: bench_view.rows(folder, place)
+
+
 PARTS: dict[str, Callable[[WorkspaceFolder, Path], Iterator[Measure]]] = {
     "imports": _imports,
     "snapshot": _snapshot,
@@ -132,6 +137,7 @@ PARTS: dict[str, Callable[[WorkspaceFolder, Path], Iterator[Measure]]] = {
     "environments": _environments,
     "children": _children,
     "remote": _remote,
+    "view": _view,
 }
 
 

@@ -24,11 +24,13 @@ class JupyterProcess:
     root, home : Path
         What it serves, and where its configuration, data and runtime files go.
     application : str
-        ``server`` or ``lab``.
+        ``server``, ``lab`` or ``notebook``.
+    port : int
+        0 takes any that is free.
     """
 
-    def __init__(self, root: Path, home: Path, application: str = "server") -> None:
-        self.root, self.home = root, home
+    def __init__(self, root: Path, home: Path, application: str = "server", port: int = 0) -> None:
+        self.root, self.home, self.application = root, home, application
         settings = home / "config" / "labconfig"
         settings.mkdir(parents=True, exist_ok=True)
         self.log = home / "server.log"
@@ -41,10 +43,11 @@ class JupyterProcess:
             "JUPYTERLAB_WORKSPACES_DIR": str(home / "lab-workspaces"),
             "IPYTHONDIR": str(home / "ipython"),
         }
+        extensions = {"aml_jupyter": True, "jupyterlab": application == "lab", "notebook": application == "notebook"}
         command = [
-            sys.executable, "-m", "jupyter", application, "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0",
+            sys.executable, "-m", "jupyter", application, "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
             f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}", "--ServerApp.allow_unauthenticated_access=False",
-            "--ServerApp.jpserver_extensions={'aml_jupyter': True, 'jupyterlab': %s}" % (application == "lab"),
+            f"--ServerApp.jpserver_extensions={extensions}",
         ]  # fmt: skip
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(

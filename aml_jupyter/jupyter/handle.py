@@ -9,12 +9,12 @@ from aml_jupyter.errors import ActivityFailedException, ExperimentExecutionExcep
 from aml_jupyter.sdk.outputs import load_outputs
 from aml_jupyter.service import cancel_run, wait_for_run
 from aml_jupyter.service.sweeps import KIND as SWEEP
-from aml_jupyter.views import as_text, log_path, run_view
+from aml_jupyter.views import log_path, run_view
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, get_metrics, get_run
 from aml_jupyter.workspace.states import FINAL
 
 from .live import Bundle, LiveOutput, outputs
-from .notebook import server_url
+from .notebook import live_host, server_url
 
 if TYPE_CHECKING:
     from aml_jupyter.sdk import Run
@@ -122,8 +122,10 @@ class RunHandle:
         def send(bundle: Bundle, display_id: str) -> None:
             publish_display_data(bundle, transient={"display_id": display_id}, update=True)
 
-        output = LiveOutput(self._folder, self.id, self._bundle, send)
-        publish_display_data(self._bundle(), transient={"display_id": output.display_id})
+        host = live_host()
+        widget = self._widget() if host == "kernel" else {}
+        output = LiveOutput(self._folder, self.id, lambda: self._bundle() | widget, send, is_live_anyway=host != "none")
+        publish_display_data(output.render(), transient={"display_id": output.display_id})
         if has_front_end():
             outputs.follow(output)
 
@@ -137,8 +139,13 @@ class RunHandle:
         return f"<RunHandle {self.id}: {self.status}>"
 
     def _bundle(self) -> Bundle:
-        view = run_view(self._folder, self.id)
-        return {"text/plain": as_text(view), "text/html": view.as_html(self._files_url())}
+        return run_view(self._folder, self.id).as_bundle(self._files_url())
+
+    def _widget(self) -> Bundle:
+        """Return the part of an output that is live where no server of ours is: what it asks, this kernel answers."""
+        from .widget import run_widget
+
+        return run_widget(self._folder, self.id)
 
     def _files_url(self) -> str | None:
         server = server_url()

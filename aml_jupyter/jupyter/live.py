@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from aml_jupyter.errors import AmlError, WorkspaceException
 from aml_jupyter.views import log_path
@@ -31,8 +32,11 @@ PAGE = 1000
 EVERYTHING = "*"
 """Stands for every run; no id has this character."""
 
-Bundle = dict[str, str]
-"""An output: MIME type -> text."""
+Bundle = dict[str, Any]
+"""An output: MIME type -> text or JSON."""
+
+AT_LEAST_EVERY_IF_LIVE = 60.0
+"""The same where the front end shows the run live by itself, and the output is for who reads the notebook later."""
 
 
 @dataclass(eq=False)
@@ -45,6 +49,9 @@ class LiveOutput:
     send: Callable[[Bundle, str], None]
     """Takes the output and the display id of the one that it replaces."""
     display_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    is_live_anyway: bool = False
+    """The front end shows the run live by itself: only changes of state are sent."""
+    status: str = ""
     waiting: bool = True
     log: str = ""
     log_size: int = -1
@@ -53,12 +60,22 @@ class LiveOutput:
     def refresh(self) -> bool:
         """Send the output as it is now; return whether the run is in a final state."""
         run = get_run(self.folder.store.read(), self.run_id)
+        self.status = run.status
         self.waiting = run.status in WAITING
         self.log = str(log_path(self.folder, run) or "")
         self.log_size = _size(self.log)
         self.sent_at = time.monotonic()
         self.send(self.render(), self.display_id)
         return run.status in FINAL
+
+    def is_due(self, is_named: bool) -> bool:
+        """Tell whether it is time to send the output anew; `is_named`: something has happened to its run."""
+        age = time.monotonic() - self.sent_at
+        if not self.is_live_anyway:
+            return is_named or age >= AT_LEAST_EVERY or _size(self.log) != self.log_size
+        if age >= AT_LEAST_EVERY_IF_LIVE:
+            return True
+        return is_named and get_run(self.folder.store.read(), self.run_id).status != self.status
 
 
 class LiveOutputs:
@@ -116,10 +133,15 @@ class LiveOutputs:
         for output in live:
             subjects = changed.get(output.folder.id, set())
             named = output.run_id in subjects or EVERYTHING in subjects or (output.waiting and bool(subjects))
-            is_old = time.monotonic() - output.sent_at >= AT_LEAST_EVERY
-            if (named or is_old or _size(output.log) != output.log_size) and self._refresh(output):
+            if self._is_due(output, named) and self._refresh(output):
                 with self._lock:
                     self._live.remove(output)
+
+    def _is_due(self, output: LiveOutput, is_named: bool) -> bool:
+        try:
+            return output.is_due(is_named)
+        except (AmlError, sqlite3.Error, OSError):
+            return True  # unreadable for a moment, or gone: the refresh finds out
 
     def _refresh(self, output: LiveOutput) -> bool:
         """Send one output anew; return whether it needs no more looks."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-__all__ = ["notebook_path", "server_url"]
+__all__ = ["live_host", "notebook_path", "server_url"]
 
 RUNNERS = {"papermill", "jupyter-execute", "jupyter-nbconvert", "nbconvert"}
 """Programs that execute the notebook which their command line names, without telling its kernel."""
@@ -71,6 +72,32 @@ def server_url() -> str | None:
     if server is None or "JUPYTERHUB_SERVICE_PREFIX" in os.environ:
         return None
     return str(server["url"]) if _ask(server, "aml/api/health") is not None else None
+
+
+@lru_cache(maxsize=1)
+def live_host() -> Literal["server", "kernel", "none"]:
+    """Tell who can answer a live view in the front end of this kernel.
+
+    ``server``: a Jupyter server of ours, whose pages have the extension, too. ``kernel``: a front end that shows widgets,
+    without such a server: VS Code, Colab, a Jupyter server that lacks the package. ``none``: papermill, nbconvert and the
+    like, where a widget's state would only hide the HTML of the output; and everything else that is not known.
+    """
+    import sys
+
+    if _in_colab_or_code(sys.modules):
+        return "kernel"
+    server = _own_server()
+    if server is None:
+        return "none"
+    return "server" if _ask(server, "aml/api/health") is not None else "kernel"
+
+
+def _in_colab_or_code(modules: Mapping[str, Any]) -> bool:
+    from IPython.core.getipython import get_ipython
+
+    names = getattr(get_ipython(), "user_ns", {})
+    is_code = "VSCODE_PID" in os.environ and "JPY_PARENT_PID" in os.environ
+    return "google.colab" in modules or "__vsc_ipynb_file__" in names or is_code
 
 
 def _ask(server: dict[str, Any], path: str) -> Any:

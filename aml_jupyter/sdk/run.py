@@ -360,11 +360,10 @@ class Run(RunAssets):
     def get_portal_url(self) -> None:
         """Return None: there is no portal; the run shows itself in the notebook, and `aml run show` in a terminal."""
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        from aml_jupyter.views import as_html, as_text, run_view
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from aml_jupyter.views import run_view
 
-        view = run_view(self._folder, self.id)
-        return {"text/plain": as_text(view), "text/html": as_html(view)}
+        return run_view(self._folder, self.id).as_bundle()
 
     def __getattr__(self, name: str) -> Any:
         if name in INSIDE:

@@ -10,13 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from aml_jupyter.views.children import ChildrenView, children_view
     from aml_jupyter.views.compare import RunComparison, run_comparison
     from aml_jupyter.views.compute import compute_rows, compute_view, kinds_rows
     from aml_jupyter.views.events import event_rows
     from aml_jupyter.views.experiments import experiment_rows, experiment_table
     from aml_jupyter.views.metrics import metric_series_view, metrics_view
     from aml_jupyter.views.models import model_rows, model_table, model_view
-    from aml_jupyter.views.run import RunView, log_path, run_view
+    from aml_jupyter.views.parts import RunDetails, SnapshotFiles, run_details, snapshot_files
+    from aml_jupyter.views.run import RUN_TYPE, RunView, brief_run_view, log_path, run_view
     from aml_jupyter.views.runs import RunRow, run_rows
     from aml_jupyter.views.snapshot import difference_view, snapshot_view
     from aml_jupyter.views.view import TableView, View, as_html, as_json, as_text
@@ -29,14 +31,20 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "RUN_TYPE",
+    "ChildrenView",
     "RunComparison",
+    "RunDetails",
     "RunRow",
     "RunView",
+    "SnapshotFiles",
     "TableView",
     "View",
     "as_html",
     "as_json",
     "as_text",
+    "brief_run_view",
+    "children_view",
     "collected_rows",
     "compute_rows",
     "compute_view",
@@ -53,22 +61,26 @@ __all__ = [
     "model_view",
     "report_view",
     "run_comparison",
+    "run_details",
     "run_rows",
     "run_view",
     "service_view",
+    "snapshot_files",
     "snapshot_view",
     "workspace_list_rows",
     "workspace_view",
 ]
 
 _MODULES = {
+    "children": ("ChildrenView", "children_view"),
     "compare": ("RunComparison", "run_comparison"),
     "compute": ("compute_rows", "compute_view", "kinds_rows"),
     "events": ("event_rows",),
     "experiments": ("experiment_rows", "experiment_table"),
     "metrics": ("metric_series_view", "metrics_view"),
     "models": ("model_rows", "model_table", "model_view"),
-    "run": ("RunView", "log_path", "run_view"),
+    "parts": ("RunDetails", "SnapshotFiles", "run_details", "snapshot_files"),
+    "run": ("RUN_TYPE", "RunView", "brief_run_view", "log_path", "run_view"),
     "runs": ("RunRow", "run_rows"),
     "snapshot": ("difference_view", "snapshot_view"),
     "view": ("TableView", "View", "as_html", "as_json", "as_text"),

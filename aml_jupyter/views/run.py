@@ -6,9 +6,9 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aml_jupyter.environments import python_of
 from aml_jupyter.errors import UserErrorException
@@ -24,6 +24,7 @@ from aml_jupyter.views.typed_charts import TypedChart, typed_charts
 from aml_jupyter.workspace import (
     artifact_path,
     attempts,
+    count_children,
     find_runs,
     get_run,
     list_artifacts,
@@ -36,7 +37,11 @@ if TYPE_CHECKING:
     from aml_jupyter.views.sweep import SweepView
     from aml_jupyter.workspace import ArtifactRecord, AttemptRecord, RunRecord, TransitionRecord, WorkspaceFolder
 
-__all__ = ["RunView", "log_path", "run_view"]
+__all__ = ["RUN_TYPE", "RunView", "brief_run_view", "log_path", "run_view"]
+
+
+RUN_TYPE: Final = "application/vnd.aml.run.v1+json"
+"""MIME type of an output that the JupyterLab extension shows live."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class RunView:
     """The typed charts that the run logged and whose files are there."""
     outputs: tuple[ArtifactRecord, ...]
     children: tuple[RunRow, ...]
+    child_count: int = 0
     gpus: tuple[str, ...] = ()
     """The GPUs that the newest attempt has or had."""
     sweep: SweepView | None = None
@@ -108,6 +114,7 @@ class RunView:
                 for artifact in self.outputs
             ],
             "children": [child.run.id for child in self.children],
+            "child_count": self.child_count,
             "sweep": None if self.sweep is None else self.sweep.as_json(),
             "attempts": [_attempt_json(attempt) for attempt in self.attempts],
             "timeline": [
@@ -126,6 +133,20 @@ class RunView:
         """Return the run for a terminal."""
         return run_text(self, width)
 
+    def as_bundle(self, files_url: str | None = None) -> dict[str, Any]:
+        """Return what a notebook keeps of the run: what it is for a front end that asks the server, HTML, and text.
+
+        Parameters
+        ----------
+        files_url : str, optional
+            As for `as_html`.
+        """
+        return {
+            RUN_TYPE: {"version": 1, "workspace": self.workspace, "run_id": self.run.id},
+            "text/html": self.as_html(files_url),
+            "text/plain": self.as_text(),
+        }
+
     def as_html(self, files_url: str | None = None) -> str:
         """Return the run for a notebook.
 
@@ -135,6 +156,36 @@ class RunView:
             Where the run's files are served, with a slash at the end; outputs become links then.
         """
         return run_html(self, files_url)
+
+
+def brief_run_view(folder: WorkspaceFolder, run_id: str) -> RunView:
+    """Return the run `run_id` without what has a page of its own: log, metrics, outputs, children.
+
+    Raises
+    ------
+    UserErrorException
+        When there is no such run.
+    """
+    db = folder.store.read()
+    run = get_run(db, run_id)
+    return RunView(
+        run=run,
+        as_of=time.time(),
+        workspace=folder.id,
+        workspace_root=Path(folder.root),
+        place=place_of(db, run),
+        attempts=tuple(attempts(db, run_id)),
+        timeline=tuple(transitions(db, run_id)),
+        log=None,
+        metrics=(),
+        metric_values={},
+        images=(),
+        charts=(),
+        outputs=(),
+        children=(),
+        child_count=count_children(db, run_id),
+        gpus=_gpus(folder, run),
+    )
 
 
 def run_view(folder: WorkspaceFolder, run_id: str, log_lines: int = 20) -> RunView:
@@ -150,14 +201,8 @@ def run_view(folder: WorkspaceFolder, run_id: str, log_lines: int = 20) -> RunVi
     path = log_path(folder, run)
     metrics = metric_views(db, run_id)
     children = find_runs(db, parent=run_id, include_hidden=True, children=True)
-    return RunView(
-        run=run,
-        as_of=time.time(),
-        workspace=folder.id,
-        workspace_root=Path(folder.root),
-        place=place_of(db, run),
-        attempts=tuple(attempts(db, run_id)),
-        timeline=tuple(transitions(db, run_id)),
+    return replace(
+        brief_run_view(folder, run_id),
         log=read_tail(path, log_lines) if path is not None else None,
         metrics=metrics,
         metric_values=brief_metrics(db, run_id),
@@ -165,7 +210,6 @@ def run_view(folder: WorkspaceFolder, run_id: str, log_lines: int = 20) -> RunVi
         charts=typed_charts(folder, metrics),
         outputs=tuple(list_artifacts(db, run_id)),
         children=tuple(RunRow(child, {}) for child in children),
-        gpus=_gpus(folder, run),
         sweep=_sweep(folder, run),
     )
 

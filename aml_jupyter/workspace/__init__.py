@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         index_files,
         list_artifacts,
     )
+    from .children import children_values, count_children
     from .compute import (
         default_target,
         delete_target,
@@ -175,6 +176,8 @@ __all__ = [
     "check_model_name",
     "check_run_id",
     "check_secret_name",
+    "children_values",
+    "count_children",
     "count_runs",
     "create_experiment",
     "current_lease",
@@ -258,6 +261,7 @@ __all__ = [
 
 _MODULES = {
     "artifacts": "artifact_path index_files list_artifacts",
+    "children": "children_values count_children",
     "compute": "default_target delete_target find_target get_target insert_target list_targets set_default_target "
     "update_target",
     "definitions": "read_definition write_definition",
@@ -281,7 +285,8 @@ _MODULES = {
     "TargetRecord TransitionRecord",
     "registry": "WorkspaceEntry find_workspace list_workspaces runtime_folder user_data_folder workspace_by_name",
     "report": "Report",
-    "runs": "check_run_id count_runs find_run find_runs get_run insert_run new_run_id open_runs place_in_line places_in_line "
+    "runs": "check_run_id count_runs find_run find_runs get_run insert_run new_run_id open_runs place_in_line "
+    "places_in_line "
     "transition update_run",
     "secrets": "check_secret_name delete_secret get_secret set_secret",
     "snapshots": "Snapshot diff_snapshots materialise preview_snapshot read_blob read_tree take_snapshot",

@@ -15,7 +15,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["BUCKET", "CHUNK", "LEVEL_WIDTH", "Points", "append_points", "extent", "read_levels", "read_points"]
+__all__ = [
+    "BUCKET",
+    "CHUNK",
+    "LEVEL_WIDTH",
+    "Points",
+    "append_points",
+    "extent",
+    "read_level_times",
+    "read_levels",
+    "read_points",
+]
 
 CHUNK: Final = 4096
 BUCKET: Final = 64
@@ -103,6 +113,15 @@ def read_levels(db: sqlite3.Connection, metric: int) -> array[float]:
     for (blob,) in db.execute("SELECT levels FROM metric_chunks WHERE metric = ? ORDER BY first", (metric,)):
         levels.extend(_unpack(blob))
     return levels
+
+
+def read_level_times(db: sqlite3.Connection, metric: int) -> array[float]:
+    """Return the time of the last point of each bucket of a whole series, in the order of `read_levels`."""
+    times = array("d")
+    for (blob,) in db.execute("SELECT times FROM metric_chunks WHERE metric = ? ORDER BY first", (metric,)):
+        chunk = _unpack(blob)
+        times.extend(chunk[min(start + BUCKET, len(chunk)) - 1] for start in range(0, len(chunk), BUCKET))
+    return times
 
 
 def extent(values: Sequence[float]) -> tuple[float, float]:

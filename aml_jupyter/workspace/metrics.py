@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
 from aml_jupyter.supervisor.shapes import columns_of, single
 
-from .chunks import BUCKET, LEVEL_WIDTH, Points, extent, read_levels, read_points
+from .chunks import BUCKET, LEVEL_WIDTH, Points, extent, read_level_times, read_levels, read_points
 from .records import MetricRecord
 from .rows import load_runs
 
@@ -29,7 +29,7 @@ class Chart:
 
     `x` is the step where one was logged, else the place in the series, counted from 0. When a point of the chart
     stands for several of the series, it has the last one's `x` and `y`, and the least and the greatest value of all
-    of them.
+    of them. `time` has the points' times (Unix seconds) where they were asked for.
     """
 
     x: list[float]
@@ -37,6 +37,7 @@ class Chart:
     low: list[float]
     high: list[float]
     count: int
+    time: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def _values(db: sqlite3.Connection, metric: _Metric, points: Points, first: int,
     return values
 
 
-def metric_chart(db: sqlite3.Connection, run_id: str, name: str, points: int = 2000) -> Chart:
+def metric_chart(db: sqlite3.Connection, run_id: str, name: str, points: int = 2000, with_times: bool = False) -> Chart:
     """Return a scalar or list metric of the run's current attempt for a chart of about `points` points.
 
     Every extreme of the series is in `low` or `high`, however many points it has.
@@ -148,6 +149,8 @@ def metric_chart(db: sqlite3.Connection, run_id: str, name: str, points: int = 2
         The run and the metric.
     points : int
         How many points the chart may have, at least 1.
+    with_times : bool
+        Read the points' times, too.
     """
     found = _find(db, run_id, name)
     if not found or not found[0].is_series:
@@ -157,28 +160,31 @@ def metric_chart(db: sqlite3.Connection, run_id: str, name: str, points: int = 2
         levels = read_levels(db, metric.id)
         x, y = levels[0::LEVEL_WIDTH].tolist(), levels[1::LEVEL_WIDTH].tolist()
         low, high = levels[2::LEVEL_WIDTH].tolist(), levels[3::LEVEL_WIDTH].tolist()
+        time = read_level_times(db, metric.id).tolist() if with_times else []
     else:
         series = read_points(db, metric.id, 0, metric.count)
         y = low = high = series.values.tolist()
+        time = series.times.tolist() if with_times else []
         x = [float(place) for place in range(len(y))]
         if series.steps is not None:
             x = [place if step != step else step for place, step in zip(x, series.steps, strict=True)]
-    return _thinned(x, y, low, high, points, metric.count)
+    return _thinned(Chart(x, y, list(low), list(high), metric.count, time), points)
 
 
-def _thinned(x: list[float], y: list[float], low: list[float], high: list[float], points: int, count: int) -> Chart:
-    size = len(x)
+def _thinned(chart: Chart, points: int) -> Chart:
+    size = len(chart.x)
     if size <= points:
-        return Chart(x, y, list(low), list(high), count)
+        return chart
     edges = [size * place // points for place in range(points + 1)]
     ends = [edge - 1 for edge in edges[1:]]
     parts = list(pairwise(edges))
     return Chart(
-        [x[end] for end in ends],
-        [y[end] for end in ends],
-        [extent(low[start:end])[0] for start, end in parts],
-        [extent(high[start:end])[1] for start, end in parts],
-        count,
+        [chart.x[end] for end in ends],
+        [chart.y[end] for end in ends],
+        [extent(chart.low[start:end])[0] for start, end in parts],
+        [extent(chart.high[start:end])[1] for start, end in parts],
+        chart.count,
+        [chart.time[end] for end in ends] if chart.time else [],
     )
 
 

@@ -35,7 +35,7 @@ def test_quickstart(page: Any, lab: JupyterProcess, folder: WorkspaceFolder, pro
     table.get_by_text("fast").wait_for()
     fast = cells.nth(3).locator(".jp-OutputArea")
     fast.get_by_text("Completed").first.wait_for()
-    assert fast.locator("svg").count() >= 1
+    fast.locator(".aml-run canvas").first.wait_for()
     panel.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
     _shoot(page, panel, cells)
 

@@ -13,7 +13,7 @@ from IPython.core.error import UsageError
 from wheels import make_wheel
 
 from aml_jupyter.jupyter.handle import RunFailed, RunHandle
-from aml_jupyter.views import progress
+from aml_jupyter.views import RUN_TYPE, progress
 from aml_jupyter.workspace import WorkspaceFolder, find_runs, get_run
 
 
@@ -51,7 +51,8 @@ def test_without_wait_the_handle_comes_back_at_once_and_shows_itself(shell: Any)
     handle = submit(shell, "", "from azureml.core import Run\nRun.get_context().log('score', 7)\n")
     assert isinstance(handle, RunHandle)
     bundle = handle._repr_mimebundle_()
-    assert set(bundle) == {"text/plain", "text/html"}
+    assert set(bundle) == {"text/plain", "text/html", RUN_TYPE}
+    assert bundle[RUN_TYPE] == {"version": 1, "workspace": handle._folder.id, "run_id": handle.id}
     assert "<script" not in bundle["text/html"]
     assert handle.id in bundle["text/plain"]
     assert handle.wait(60) is handle

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
+from .parts import Children, Comparison, Environment, Match, Model, SnapshotFile
 from .things import (
     Chart,
     Experiment,
@@ -22,18 +23,26 @@ from .things import (
 
 __all__ = [
     "ChartAnswer",
+    "ChildrenAnswer",
+    "ComparisonAnswer",
     "DeletedAnswer",
+    "DetailsAnswer",
+    "EnvironmentsAnswer",
     "ExperimentsAnswer",
     "FilesAnswer",
     "HealthAnswer",
     "KindsAnswer",
     "LogAnswer",
+    "MatchesAnswer",
     "MetricsAnswer",
+    "ModelsAnswer",
     "OpenApiAnswer",
+    "PageAnswer",
     "Refusal",
     "RunAnswer",
     "RunsAnswer",
     "ServiceAnswer",
+    "SnapshotAnswer",
     "SubmittedAnswer",
     "TargetAnswer",
     "TargetsAnswer",
@@ -94,6 +103,76 @@ class LogAnswer(Answer):
     size: int
     complete: bool
     """True when no more will come."""
+
+
+class MatchesAnswer(Answer):
+    """Lines of a log in which a text was found."""
+
+    run: str
+    file: str
+    matches: list[Match]
+    next_offset: int
+    """Where the search goes on."""
+    size: int
+    complete: bool
+    """True when the whole log was searched."""
+
+
+class ChildrenAnswer(Answer):
+    """The children of a run."""
+
+    run: str
+    children: Children
+
+
+class DetailsAnswer(Answer):
+    """What a run was told to do."""
+
+    run: str
+    definition: dict[str, Any]
+    """The content of run.json; no secret, and of variables only their names."""
+    environment_lock: str | None
+
+
+class PageAnswer(Answer):
+    """A sweep as a page."""
+
+    run: str
+    html: str
+    """One element without scripts; empty for a run that is no sweep."""
+
+
+class SnapshotAnswer(Answer):
+    """The files of a run's snapshot."""
+
+    run: str
+    snapshot: str | None
+    files: list[SnapshotFile]
+    """The first 2,000."""
+    total: int
+    other: str | None
+    added: list[str]
+    """Since the other run's snapshot."""
+    removed: list[str]
+    changed: list[str]
+
+
+class ComparisonAnswer(Answer):
+    """Runs side by side."""
+
+    comparison: Comparison
+
+
+class ModelsAnswer(Answer):
+    """The registered models, each version."""
+
+    models: list[Model]
+
+
+class EnvironmentsAnswer(Answer):
+    """The environments: the newest version of each registered one, then the curated ones."""
+
+    environments: list[Environment]
 
 
 class MetricsAnswer(Answer):

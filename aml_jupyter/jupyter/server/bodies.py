@@ -12,13 +12,18 @@ from .bounds import Between
 
 __all__ = [
     "CancelBody",
+    "ChildrenQuery",
+    "CompareQuery",
     "CreateTargetBody",
     "DownloadQuery",
     "LogQuery",
+    "MatchesQuery",
     "MetricQuery",
     "NoBody",
     "NoQuery",
+    "RunQuery",
     "RunsQuery",
+    "SnapshotQuery",
     "SubmitBody",
     "TagsBody",
     "UpdateTargetBody",
@@ -50,6 +55,39 @@ class RunsQuery:
     """Only children of this run; without it, children are left out unless `children` is true."""
     children: bool = False
     hidden: bool = False
+
+
+@dataclass(frozen=True)
+class RunQuery:
+    """How much of a run to tell."""
+
+    brief: bool = False
+    """Leave out the end of the log, metrics, outputs and children: each has a page of its own."""
+
+
+@dataclass(frozen=True)
+class ChildrenQuery:
+    """Which children of a run to list."""
+
+    run: str | None = None
+    """Id of one, or of several with commas between them; all if left out."""
+
+
+@dataclass(frozen=True)
+class SnapshotQuery:
+    """Which run to compare a snapshot with."""
+
+    other: str | None = None
+    """Id of a run."""
+
+
+@dataclass(frozen=True)
+class CompareQuery:
+    """Which runs to put side by side."""
+
+    runs: str
+    """Ids with commas between them, 2 to 20."""
+    only_differences: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +142,9 @@ class LogQuery:
     """First byte."""
     limit: Annotated[int, Between(1, 4 * 1024 * 1024)] = 256 * 1024
     """Bytes at the most."""
+    end: Annotated[int, Between(0)] | None = None
+    """Read the stretch that ends at this byte, from the beginning of a line, instead of the one that begins at `offset`; a
+    number beyond the log's size means its end."""
     file: str | None = None
     """Name of a log file of the run; the standard output and error if left out."""
     attempt: Annotated[int, Between(1)] | None = None
@@ -111,10 +152,26 @@ class LogQuery:
 
 
 @dataclass(frozen=True)
+class MatchesQuery:
+    """What to look for in a log, and from where on."""
+
+    text: str
+    """Not empty; upper and lower case are the same."""
+    offset: Annotated[int, Between(0)] = 0
+    """First byte."""
+    limit: Annotated[int, Between(1, 1000)] = 100
+    """Matching lines at the most."""
+    file: str | None = None
+    attempt: Annotated[int, Between(1)] | None = None
+
+
+@dataclass(frozen=True)
 class MetricQuery:
     """Say how finely to draw a metric."""
 
     points: Annotated[int, Between(10, 10_000)] = 2000
+    times: bool = False
+    """Tell the points' times, too."""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,11 @@ from typing import Any
 from .base import Unknown
 from .compute import Compute, ComputeAction, ComputeDetail
 from .events import EventStream
+from .logs import RunLogMatches, RunLogs
 from .overview import Experiments, Health, Kinds, OpenApi, Service, Workspace, Workspaces
-from .run_data import RunFile, RunFiles, RunLogs, RunMetric, RunMetrics
+from .registry import Environments, Models
+from .run_data import RunFile, RunFiles, RunMetric, RunMetrics
+from .run_parts import Compare, RunChildren, RunDetails, RunPage, RunSnapshot
 from .runs import RunCancel, RunDetail, RunResubmit, Runs, RunTags
 
 __all__ = ["ROUTES"]
@@ -29,6 +32,11 @@ ROUTES: list[tuple[str, Any]] = [
     (rf"{_RUN}/resubmit", RunResubmit),
     (rf"{_RUN}/tags", RunTags),
     (rf"{_RUN}/logs", RunLogs),
+    (rf"{_RUN}/logs/matches", RunLogMatches),
+    (rf"{_RUN}/children", RunChildren),
+    (rf"{_RUN}/details", RunDetails),
+    (rf"{_RUN}/page", RunPage),
+    (rf"{_RUN}/snapshot", RunSnapshot),
     (rf"{_RUN}/metrics", RunMetrics),
     (rf"{_RUN}/metrics/(.+)", RunMetric),
     (rf"{_RUN}/files", RunFiles),
@@ -36,8 +44,11 @@ ROUTES: list[tuple[str, Any]] = [
     (rf"{_WORKSPACE}/compute", Compute),
     (_TARGET, ComputeDetail),
     (rf"{_TARGET}/(start|stop|restart)", ComputeAction),
+    (rf"{_WORKSPACE}/compare", Compare),
+    (rf"{_WORKSPACE}/environments", Environments),
     (rf"{_WORKSPACE}/experiments", Experiments),
     (rf"{_WORKSPACE}/kinds", Kinds),
+    (rf"{_WORKSPACE}/models", Models),
     (rf"{_WORKSPACE}/service", Service),
     (rf"{_WORKSPACE}/events", EventStream),
     (rf"{_API}/.*", Unknown),

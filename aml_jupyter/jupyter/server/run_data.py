@@ -1,4 +1,4 @@
-"""Answer for what a run left: its logs, metrics and files."""
+"""Answer for what a run left: its metrics and files; its logs are in `logs`."""
 
 from __future__ import annotations
 
@@ -10,35 +10,21 @@ from urllib.parse import quote
 from tornado.iostream import StreamClosedError
 
 from aml_jupyter.errors import UserErrorException, nearest
-from aml_jupyter.supervisor.plain import open_plain
-from aml_jupyter.views import log_path
 from aml_jupyter.views.formats import iso_time, json_value
 from aml_jupyter.workspace import WorkspaceFolder, artifact_path, list_artifacts, list_metrics, metric_chart
-from aml_jupyter.workspace.states import FINAL
 
-from .answers import ChartAnswer, FilesAnswer, LogAnswer, MetricsAnswer
+from .answers import ChartAnswer, FilesAnswer, MetricsAnswer
 from .base import Handler
-from .bodies import DownloadQuery, LogQuery, MetricQuery
+from .bodies import DownloadQuery, MetricQuery
 from .endpoint import endpoint
 from .errors import NotFound
 from .runs import existing_run
 
-__all__ = ["RunFile", "RunFiles", "RunLogs", "RunMetric", "RunMetrics"]
+__all__ = ["RunFile", "RunFiles", "RunMetric", "RunMetrics", "chart_of", "file_of", "files_of", "metrics_of"]
 
 CHUNK = 256 * 1024
 PASSIVE = {"application/json", "application/pdf", "image/bmp", "image/gif", "image/jpeg", "image/png", "image/webp"}
 """Types that a browser may show; text is shown as plain text, and everything else is a download."""
-
-
-class RunLogs(Handler):
-    """``runs/{id}/logs``: a log, by byte offset."""
-
-    @endpoint(LogAnswer, query=LogQuery)
-    async def get(self, workspace_id: str, run_id: str) -> None:
-        """Read a stretch; ``next_offset`` is the `offset` of the next one, ``complete`` says that no more will come."""
-        query = self.query(LogQuery)
-        folder = await self.folder(workspace_id)
-        self.answer(folder, run=run_id, **await self.call(_read_log, folder, run_id, query))
 
 
 class RunMetrics(Handler):
@@ -48,7 +34,7 @@ class RunMetrics(Handler):
     async def get(self, workspace_id: str, run_id: str) -> None:
         """List the metrics."""
         folder = await self.folder(workspace_id)
-        self.answer(folder, run=run_id, metrics=await self.call(_metrics, folder, run_id))
+        self.answer(folder, run=run_id, metrics=await self.call(metrics_of, folder, run_id))
 
 
 class RunMetric(Handler):
@@ -59,7 +45,7 @@ class RunMetric(Handler):
         """Return the points of the chart; minimum and maximum of each stretch are kept."""
         query = self.query(MetricQuery)
         folder = await self.folder(workspace_id)
-        self.answer(folder, run=run_id, **await self.call(_chart, folder, run_id, metric_name, query.points))
+        self.answer(folder, run=run_id, **await self.call(chart_of, folder, run_id, metric_name, query))
 
 
 class RunFiles(Handler):
@@ -69,7 +55,7 @@ class RunFiles(Handler):
     async def get(self, workspace_id: str, run_id: str) -> None:
         """List outputs, logs and uploaded files."""
         folder = await self.folder(workspace_id)
-        self.answer(folder, run=run_id, files=await self.call(_files, folder, run_id))
+        self.answer(folder, run=run_id, files=await self.call(files_of, folder, run_id))
 
 
 class RunFile(Handler):
@@ -85,7 +71,7 @@ class RunFile(Handler):
         """Send the file's bytes."""
         query = self.query(DownloadQuery)
         folder = await self.folder(workspace_id)
-        found = await self.call(_file, folder, run_id, path)
+        found = await self.call(file_of, folder, run_id, path)
         stream = await self.call(open, found, "rb")
         try:
             await self._send(stream, found, query.download)
@@ -109,41 +95,8 @@ class RunFile(Handler):
         self.finish(set_content_type=shown_as)
 
 
-def _read_log(folder: WorkspaceFolder, run_id: str, query: LogQuery) -> dict[str, Any]:
-    run = existing_run(folder, run_id)
-    if query.attempt is not None and query.attempt > run.attempt:
-        raise UserErrorException(f"attempt={query.attempt}: the run has had {run.attempt}.", "attempt")
-    path = log_path(folder, run, query.attempt) if query.file is None else _file(folder, run_id, query.file)
-    data, size = b"", 0
-    if path is not None and path.is_file():
-        with open_plain(path) as stream:
-            size = stream.seek(0, 2)
-            stream.seek(query.offset)
-            data = _whole_characters(stream.read(query.limit))
-    end = query.offset + len(data)
-    return {
-        "file": query.file or "user_logs/std_log.txt",
-        "attempt": query.attempt or run.attempt,
-        "text": data.decode("utf-8", "replace"),
-        "offset": query.offset,
-        "next_offset": end,
-        "size": size,
-        "complete": run.status in FINAL and end >= size,
-    }
-
-
-def _whole_characters(data: bytes) -> bytes:
-    """Leave out a UTF-8 character that is not all there yet, so that the next stretch begins with it."""
-    for back in range(1, min(4, len(data)) + 1):
-        byte = data[-back]
-        if byte & 0xC0 == 0x80:
-            continue
-        needed = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
-        return data[:-back] if needed > back and len(data) > back else data
-    return data
-
-
-def _metrics(folder: WorkspaceFolder, run_id: str) -> list[dict[str, Any]]:
+def metrics_of(folder: WorkspaceFolder, run_id: str) -> list[dict[str, Any]]:
+    """Return the metrics of a run, summarised."""
     existing_run(folder, run_id)
     return [
         {
@@ -160,16 +113,18 @@ def _metrics(folder: WorkspaceFolder, run_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def _chart(folder: WorkspaceFolder, run_id: str, name: str, points: int) -> dict[str, Any]:
-    known = {metric["name"]: metric for metric in _metrics(folder, run_id)}
+def chart_of(folder: WorkspaceFolder, run_id: str, name: str, query: MetricQuery) -> dict[str, Any]:
+    """Return one metric of a run with its chart."""
+    known = {metric["name"]: metric for metric in metrics_of(folder, run_id)}
     if name not in known:
         raise NotFound(f"The run has no metric '{name}'; {nearest(name, list(known)) or 'it has logged none'}.", "name")
-    chart = metric_chart(folder.store.read(), run_id, name, points)
+    chart = metric_chart(folder.store.read(), run_id, name, query.points, with_times=query.times)
     columns = {axis: [json_value(value) for value in getattr(chart, axis)] for axis in ("x", "y", "low", "high")}
-    return {"metric": known[name], "chart": {**columns, "count": chart.count}}
+    return {"metric": known[name], "chart": {**columns, "count": chart.count, "time": chart.time}}
 
 
-def _files(folder: WorkspaceFolder, run_id: str) -> list[dict[str, Any]]:
+def files_of(folder: WorkspaceFolder, run_id: str) -> list[dict[str, Any]]:
+    """Return the files of a run."""
     existing_run(folder, run_id)
     return [
         {"name": file.name, "size": file.size, "attempt": file.attempt, "modified": iso_time(file.modified)}
@@ -177,7 +132,14 @@ def _files(folder: WorkspaceFolder, run_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def _file(folder: WorkspaceFolder, run_id: str, name: str) -> Path:
+def file_of(folder: WorkspaceFolder, run_id: str, name: str) -> Path:
+    """Return where a file of a run lies.
+
+    Raises
+    ------
+    NotFound
+        When there is no such run or file.
+    """
     existing_run(folder, run_id)
     try:
         path: Path = artifact_path(folder, run_id, name)

@@ -6,18 +6,18 @@ from typing import Any
 
 from aml_jupyter.errors import UserErrorException, nearest
 from aml_jupyter.service import cancel_run, resubmit_run, submit, tag_run
-from aml_jupyter.views import as_json, run_rows, run_view
+from aml_jupyter.views import as_json, brief_run_view, run_rows, run_view
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, get_run
 from aml_jupyter.workspace.states import FINAL, RUN_STATES
 
 from .answers import RunAnswer, RunsAnswer, SubmittedAnswer
 from .base import Handler
-from .bodies import CancelBody, NoBody, RunsQuery, SubmitBody, TagsBody
+from .bodies import CancelBody, NoBody, RunQuery, RunsQuery, SubmitBody, TagsBody
 from .endpoint import endpoint
 from .errors import Conflict, NotFound
 from .submitting import request_of
 
-__all__ = ["RunCancel", "RunDetail", "RunResubmit", "RunTags", "Runs", "existing_run"]
+__all__ = ["RunCancel", "RunDetail", "RunResubmit", "RunTags", "Runs", "existing_run", "page_of"]
 
 
 def existing_run(folder: WorkspaceFolder, run_id: str) -> RunRecord:
@@ -42,7 +42,7 @@ class Runs(Handler):
         """List runs, the newest first, a page at a time; ``next`` is the `before` of the next page."""
         query = self.query(RunsQuery)
         folder = await self.folder(workspace_id)
-        rows, following = await self.call(_page, folder, query)
+        rows, following = await self.call(page_of, folder, query)
         self.answer(folder, runs=rows, next=following)
 
     @endpoint(SubmittedAnswer, 201, body=SubmitBody)
@@ -60,12 +60,13 @@ class Runs(Handler):
 class RunDetail(Handler):
     """``runs/{id}``: one run."""
 
-    @endpoint(RunAnswer)
+    @endpoint(RunAnswer, query=RunQuery)
     async def get(self, workspace_id: str, run_id: str) -> None:
-        """Show everything about the run, with the end of its log."""
+        """Show everything about the run, with the end of its log; ``brief`` leaves out what has a page of its own."""
+        query = self.query(RunQuery)
         folder = await self.folder(workspace_id)
         await self.call(existing_run, folder, run_id)
-        view = await self.call(run_view, folder, run_id)
+        view = await self.call(brief_run_view if query.brief else run_view, folder, run_id)
         self.answer(folder, run=as_json(view))
 
 
@@ -107,7 +108,8 @@ class RunTags(Handler):
         self.answer(folder, run=as_json(await self.call(run_view, folder, run.id)))
 
 
-def _page(folder: WorkspaceFolder, query: RunsQuery) -> tuple[list[dict[str, Any]], int | None]:
+def page_of(folder: WorkspaceFolder, query: RunsQuery) -> tuple[list[dict[str, Any]], int | None]:
+    """Return a page of runs, and the `before` of the next one."""
     states = [state for state in (query.status or "").split(",") if state]
     for state in states:
         if state not in RUN_STATES:

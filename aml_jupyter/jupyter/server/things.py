@@ -1,7 +1,7 @@
 """Define the things that answers of the HTTP API tell of: the JSON of the views (`aml_jupyter.views`), typed.
 
-The tests hold these types against what the views make. Times are ISO 8601 in UTC. A number that JSON has no word for is
-``"NaN"``, ``"Infinity"`` or ``"-Infinity"``.
+What pages show on demand is in `parts`. The tests hold these types against what the views make. Times are ISO 8601 in
+UTC. A number that JSON has no word for is ``"NaN"``, ``"Infinity"`` or ``"-Infinity"``.
 """
 
 from __future__ import annotations
@@ -149,6 +149,8 @@ class WholeRun(Run):
     log_tail: list[str]
     outputs: list[Output]
     children: list[str]
+    """Their ids; left out of a brief answer."""
+    child_count: int
     sweep: Sweep | None
     attempts: list[Attempt]
     timeline: list[Change]
@@ -175,6 +177,8 @@ class Chart(TypedDict):
     low: list[float | str | None]
     high: list[float | str | None]
     count: int
+    time: list[float]
+    """Unix seconds; empty unless it was asked for."""
 
 
 class RunFile(TypedDict):

@@ -1,0 +1,175 @@
+/** The plugins of JupyterLab and Notebook 7. */
+
+import { ILabShell, ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { DocumentWidget } from '@jupyterlab/docregistry';
+import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { ITranslator } from '@jupyterlab/translation';
+import { Widget } from '@lumino/widgets';
+
+import { WorkspacesAnswer } from '../view/api';
+import { ask, jupyterPage, Page, RestSource } from '../view/rest';
+import { setTranslator, t } from '../view/text';
+import { notifyOfEnds } from './notify';
+import { ICON, showComparison, showWide, sidebar } from './panel';
+import { addRunRenderer, OpenRun } from './renderer';
+import { submitFile } from './submit';
+import { RunTabs } from './tabs';
+
+const PANEL = 'aml-jupyter:panel';
+
+function takeTranslator(translator: ITranslator | null): void {
+  if (translator !== null) {
+    const bundle = translator.load('aml_jupyter');
+    setTranslator((text) => bundle.gettext(text));
+  }
+}
+
+/** Return how a run is shown: in a tab of the main area, where there is room for one. */
+function openerOf(app: JupyterFrontEnd, page: Page, shell: ILabShell | null): OpenRun | undefined {
+  if (shell === null) {
+    return undefined;
+  }
+  openers ??= new RunTabs(app, page);
+  const tabs = openers;
+  return (workspace, id) => tabs.open(workspace, id);
+}
+
+let openers: RunTabs | null = null;
+
+const renderer: JupyterFrontEndPlugin<void> = {
+  id: 'aml-jupyter:renderer',
+  description: 'Shows the outputs of submitted runs live.',
+  autoStart: true,
+  requires: [IRenderMimeRegistry],
+  optional: [ITranslator, ILabShell],
+  activate: (
+    app: JupyterFrontEnd,
+    registry: IRenderMimeRegistry,
+    translator: ITranslator | null,
+    shell: ILabShell | null,
+  ) => {
+    const page = jupyterPage();
+    if (page !== null) {
+      takeTranslator(translator);
+      addRunRenderer(registry, page, openerOf(app, page, shell));
+    }
+  },
+};
+
+const panel: JupyterFrontEndPlugin<void> = {
+  id: PANEL,
+  description: 'Shows runs, compute, environments and models, and submits notebooks and files.',
+  autoStart: true,
+  optional: [ITranslator, ILabShell, ILayoutRestorer, ICommandPalette, IFileBrowserFactory, ISettingRegistry],
+  activate: async (
+    app: JupyterFrontEnd,
+    translator: ITranslator | null,
+    shell: ILabShell | null,
+    restorer: ILayoutRestorer | null,
+    palette: ICommandPalette | null,
+    files: IFileBrowserFactory | null,
+    settings: ISettingRegistry | null,
+  ) => {
+    const page = jupyterPage();
+    if (page === null) {
+      return;
+    }
+    takeTranslator(translator);
+    const openRun = openerOf(app, page, shell) ?? ((): void => undefined);
+    const compare = (workspace: string, ids: string[]): void => showComparison(app, page, workspace, ids);
+    const host = { openRun, compare };
+    if (shell !== null) {
+      const side = sidebar(page, { ...host, openWide: () => showWide(app, page, host) });
+      app.shell.add(side, 'left', { rank: 600 });
+      restorer?.add(side, 'aml-panel');
+    }
+    addCommands(app, page, host, palette, files);
+    const options = await settings?.load(PANEL).catch(() => null);
+    const isWanted = (): boolean => options?.get('notifyWhenARunEnds').composite !== false;
+    const workspace = await defaultWorkspace(page).catch(() => null);
+    if (workspace !== null) {
+      notifyOfEnds(
+        RestSource.of(page, workspace),
+        isWanted,
+        shell ? (id) => openRun(workspace, id) : undefined,
+      );
+    }
+  },
+};
+
+async function defaultWorkspace(page: Page): Promise<string> {
+  return (await ask<WorkspacesAnswer>(page, 'GET', 'workspaces')).default;
+}
+
+function addCommands(
+  app: JupyterFrontEnd,
+  page: Page,
+  host: { openRun: OpenRun; compare: (workspace: string, ids: string[]) => void },
+  palette: ICommandPalette | null,
+  files: IFileBrowserFactory | null,
+): void {
+  const category = 'aml';
+  app.commands.addCommand('aml:open-panel', {
+    label: t('Runs and compute'),
+    icon: ICON,
+    execute: () => showWide(app, page, host),
+  });
+  const submit = async (path: string, notebook: unknown): Promise<void> => {
+    const workspace = await defaultWorkspace(page);
+    const id = await submitFile(RestSource.of(page, workspace), path, notebook);
+    if (id !== null) {
+      host.openRun(workspace, id);
+    }
+  };
+  app.commands.addCommand('aml:submit', {
+    label: t('Submit as a run ...'),
+    caption: t('Save this file, and run it on a compute target'),
+    icon: ICON,
+    isEnabled: () => isRunnable(openPath(app.shell.currentWidget)),
+    execute: async () => {
+      const widget = app.shell.currentWidget;
+      if (widget instanceof DocumentWidget && isRunnable(widget.context.path)) {
+        await widget.context.save();
+        const model: unknown = widget.context.model.toJSON();
+        await submit(localPath(widget.context.path), model);
+      }
+    },
+  });
+  if (files !== null) {
+    const selected = (): string[] =>
+      [...(files.tracker.currentWidget?.selectedItems() ?? [])].map((item) => item.path).filter(isRunnable);
+    app.commands.addCommand('aml:submit-selected', {
+      label: t('Submit as a run ...'),
+      icon: ICON,
+      isVisible: () => selected().length === 1,
+      execute: async () => {
+        const [path] = selected();
+        if (path !== undefined) {
+          const isNotebook = path.endsWith('.ipynb');
+          const file = await app.serviceManager.contents.get(path, { content: isNotebook });
+          await submit(localPath(path), file.content);
+        }
+      },
+    });
+  }
+  palette?.addItem({ command: 'aml:open-panel', category });
+  palette?.addItem({ command: 'aml:submit', category });
+}
+
+function openPath(widget: Widget | null): string {
+  return widget instanceof DocumentWidget ? widget.context.path : '';
+}
+
+/** Leave out the name of a drive, such as jupyter-collaboration's. */
+function localPath(path: string): string {
+  return path.replace(/^[A-Za-z]+:/, '');
+}
+
+function isRunnable(path: string): boolean {
+  return /\.(ipynb|py|sh|R)$/.test(path);
+}
+
+export default [renderer, panel];

@@ -1,0 +1,160 @@
+/** Show the runs that a run has started: thousands of rows, each brought up to date by itself. */
+
+import { Children } from './api';
+import { fill, h, select } from './dom';
+import { clockText, durationText, FINAL, numberText, stateKind } from './format';
+import { RunStore } from './store';
+import { Column, VirtualTable } from './table';
+import { t } from './text';
+
+export class ChildrenView {
+  readonly element: HTMLElement;
+  private readonly table: VirtualTable;
+  private readonly summary: HTMLElement;
+  private readonly columnList: HTMLElement;
+  private readonly hidden = new Set<string>();
+  private known = '';
+  private state = '';
+
+  constructor(
+    private readonly store: RunStore,
+    open: (id: string) => void,
+  ) {
+    this.table = new VirtualTable({
+      label: t('child runs'),
+      open: (row) => open(this.store.children!.id[row]),
+      empty: t('no child runs yet'),
+    });
+    const filter = h('input', {
+      type: 'search',
+      class: 'aml-input',
+      placeholder: t('filter'),
+      'aria-label': t('filter child runs'),
+    });
+    filter.addEventListener('input', () => this.setFilter(filter.value));
+    filter.addEventListener('keydown', (event) => event.stopPropagation());
+    this.summary = h('div', { class: 'aml-states' });
+    this.columnList = h('span');
+    this.element = h(
+      'div',
+      { class: 'aml-children' },
+      this.summary,
+      h('div', { class: 'aml-bar' }, filter, this.columnList),
+      this.table.element,
+    );
+    store.on('children', () => this.draw());
+    store.followChildren();
+    this.draw();
+  }
+
+  private setFilter(text: string): void {
+    this.state = text;
+    this.table.setFilter(text);
+  }
+
+  private draw(): void {
+    const children = this.store.children;
+    if (children === null) {
+      return;
+    }
+    const columns = columnsOf(children);
+    const names = columns.map((column) => column.key).join('\n');
+    if (names !== this.known) {
+      this.known = names;
+      this.drawChoice(columns);
+    }
+    columns.forEach((column) => (column.hidden = this.hidden.has(column.key)));
+    this.table.update(children.id.length, columns);
+    if (this.state) {
+      this.table.setFilter(this.state);
+    }
+    this.drawSummary(children);
+  }
+
+  private drawChoice(columns: Column[]): void {
+    const choices = columns.map(
+      (column) => [column.key, (this.hidden.has(column.key) ? '☐ ' : '☑ ') + column.label] as const,
+    );
+    fill(
+      this.columnList,
+      select(t('choose columns'), [['', t('columns ...')], ...choices], '', (key) => {
+        if (this.hidden.has(key)) {
+          this.hidden.delete(key);
+        } else {
+          this.hidden.add(key);
+        }
+        this.known = '';
+        this.draw();
+      }),
+    );
+  }
+
+  private drawSummary(children: Children): void {
+    const counts = new Map<string, number>();
+    children.status.forEach((status) => counts.set(status, (counts.get(status) ?? 0) + 1));
+    const bar = h('div', { class: 'aml-state-bar', 'aria-hidden': 'true' });
+    for (const [status, count] of counts) {
+      const part = h('span', { class: `aml-fill-${stateKind(status)}`, title: `${status} ${count}` });
+      part.style.flexGrow = String(count);
+      bar.append(part);
+    }
+    const said = [...counts].map(([status, count]) => `${count} ${status}`).join(', ');
+    fill(this.summary, bar, h('span', { class: 'aml-faint' }, said));
+  }
+}
+
+function columnsOf(children: Children): Column[] {
+  const now = Date.now() / 1000;
+  const took = (row: number): number | null => {
+    const started = children.started[row];
+    const end = children.ended[row] ?? (FINAL.has(children.status[row]) ? null : now);
+    return started !== null && end !== null ? end - started : null;
+  };
+  const numbered = (kind: 'parameters' | 'metrics', mark: string): Column[] =>
+    Object.entries(children[kind]).map(([name, values]): Column => {
+      const isPrimary = kind === 'metrics' && name === children.metric;
+      return {
+        key: `${mark}${name}`,
+        label: isPrimary ? `★ ${name}` : name,
+        value: (row) => values[row],
+        show: (row) => numberText(values[row], 5),
+        right: true,
+        width: 92,
+      };
+    });
+  return [
+    { key: 'number', label: '#', value: (row) => row + 1, right: true, width: 44 },
+    { key: 'name', label: t('name'), value: (row) => children.name[row] || children.id[row], width: 150 },
+    {
+      key: 'status',
+      label: t('status'),
+      value: (row) => children.status[row],
+      show: (row) =>
+        h(
+          'span',
+          { class: `aml-${stateKind(children.status[row])}`, title: children.reason[row] },
+          children.status[row],
+        ),
+      width: 92,
+    },
+    ...numbered('metrics', 'm '),
+    ...numbered('parameters', 'p '),
+    {
+      key: 'took',
+      label: t('took'),
+      value: took,
+      show: (row) => (took(row) === null ? '' : durationText(took(row)!)),
+      right: true,
+      width: 80,
+    },
+    {
+      key: 'started',
+      label: t('started'),
+      value: (row) => children.started[row],
+      show: (row) => clockText(children.started[row]),
+      width: 70,
+    },
+    { key: 'target', label: t('target'), value: (row) => children.target[row], width: 80 },
+    { key: 'id', label: t('run id'), value: (row) => children.id[row], width: 150 },
+  ];
+}

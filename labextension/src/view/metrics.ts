@@ -1,0 +1,331 @@
+/** Show what runs logged: lines that one can lay over each other, tables, images and SDK v1's typed charts. */
+
+import { Chart, ChartAnswer, Metric } from './api';
+import { LineChart, numbers, Series, smoothed } from './chart';
+import { fill, h, say, select, tick } from './dom';
+import { numberText } from './format';
+import { Coalescer, pathOf } from './source';
+import { RunStore } from './store';
+import { Column, VirtualTable } from './table';
+import { t } from './text';
+import { typedChart } from './typed';
+
+const POINTS = 1500;
+const SMALL_POINTS = 400;
+
+type Axis = 'step' | 'time' | 'elapsed';
+
+interface Settings {
+  axis: Axis;
+  isLog: boolean;
+  smoothing: number;
+  isTogether: boolean;
+}
+
+/** A run whose metrics are shown, and the name that its lines have where there are several. */
+export interface Shown {
+  store: RunStore;
+  label: string;
+}
+
+export class MetricsView {
+  readonly element: HTMLElement;
+  private readonly charts: HTMLElement;
+  private readonly others: HTMLElement;
+  private readonly drawn = new Map<string, { box: HTMLElement; said: HTMLElement; chart: LineChart }>();
+  private readonly held = new Map<string, Chart>();
+  private readonly settings: Settings = { axis: 'step', isLog: false, smoothing: 0, isTogether: false };
+  private readonly soon = new Coalescer(() => void this.refresh(), 150);
+  private readonly typed = new Map<string, HTMLElement>();
+  private isClosed = false;
+  private isRunning = false;
+
+  constructor(
+    private readonly runs: Shown[],
+    private readonly isSmall = false,
+  ) {
+    this.charts = h('div', { class: `aml-charts${isSmall ? ' aml-charts-small' : ''}` });
+    this.others = h('div', { class: 'aml-others' });
+    this.element = h('div', { class: 'aml-metrics' }, !isSmall && this.bar(), this.charts, this.others);
+    runs.forEach(({ store }) => {
+      store.on('metrics', () => this.soon.ask());
+    });
+    this.soon.ask();
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.soon.stop();
+    this.drawn.forEach(({ chart }) => chart.close());
+  }
+
+  private bar(): HTMLElement {
+    const smooth = h('input', {
+      type: 'range',
+      min: 0,
+      max: 0.99,
+      step: 0.01,
+      value: 0,
+      'aria-label': t('smoothing'),
+      title: t('smoothing'),
+    });
+    smooth.addEventListener('input', () => this.change({ smoothing: Number(smooth.value) }));
+    const axes = [
+      ['step', t('by step')],
+      ['time', t('by time of day')],
+      ['elapsed', t('by seconds since the first')],
+    ] as const;
+    return h(
+      'div',
+      { class: 'aml-bar' },
+      select(t('horizontal axis'), axes, 'step', (axis) => this.change({ axis: axis as Axis })),
+      tick(t('log axis'), false, (isLog) => this.change({ isLog })),
+      tick(t('in one chart'), false, (isTogether) => this.change({ isTogether })),
+      h('label', { class: 'aml-tick' }, t('smoothing'), smooth),
+    );
+  }
+
+  private change(settings: Partial<Settings>): void {
+    const isOther = settings.axis !== undefined && settings.axis !== this.settings.axis;
+    Object.assign(this.settings, settings);
+    if (isOther) {
+      this.held.clear();
+    }
+    this.soon.ask();
+  }
+
+  private async refresh(): Promise<void> {
+    if (this.isClosed || this.isRunning) {
+      return;
+    }
+    this.isRunning = true;
+    try {
+      await this.fetch();
+      if (!this.isClosed) {
+        this.draw();
+      }
+    } catch {
+      this.runs[0].store.ask('metrics'); // the store says what is wrong, and asks again
+    } finally {
+      this.isRunning = false;
+    }
+    if (
+      !this.isClosed &&
+      this.runs.some(({ store }) => store.metrics.some((metric) => this.isStale(store, metric)))
+    ) {
+      this.soon.ask();
+    }
+  }
+
+  private isStale(store: RunStore, metric: Metric): boolean {
+    return isSeries(metric) && this.held.get(keyOf(store, metric))?.count !== metric.count;
+  }
+
+  private async fetch(): Promise<void> {
+    const wanted = this.runs.flatMap(({ store }) =>
+      store.metrics.filter((metric) => this.isStale(store, metric)).map((metric) => ({ store, metric })),
+    );
+    await Promise.all(
+      wanted.map(async ({ store, metric }) => {
+        const path = `${pathOf('runs', store.id)}/metrics/${encodeURIComponent(metric.name)}`;
+        const points = this.isSmall ? SMALL_POINTS : POINTS;
+        const times = this.settings.axis !== 'step';
+        const answer = await store.source.get<ChartAnswer>(path, { points, times: times || null });
+        this.held.set(keyOf(store, metric), { ...answer.chart, count: metric.count });
+      }),
+    );
+  }
+
+  private draw(): void {
+    const names = [
+      ...new Set(
+        this.runs.flatMap(({ store }) => store.metrics.filter(isSeries).map((metric) => metric.name)),
+      ),
+    ];
+    const groups = this.settings.isTogether
+      ? names.length
+        ? [{ title: t('metrics'), names }]
+        : []
+      : names.map((name) => ({ title: name, names: [name] }));
+    const keep = new Set(groups.map((group) => group.title));
+    for (const [title, { box, chart }] of this.drawn) {
+      if (!keep.has(title)) {
+        chart.close();
+        box.remove();
+        this.drawn.delete(title);
+      }
+    }
+    groups.forEach((group) => this.drawGroup(group.title, group.names));
+    fill(this.others, ...this.otherParts());
+  }
+
+  private drawGroup(title: string, names: string[]): void {
+    const known = this.drawn.get(title) ?? this.newBox(title);
+    const series = names.flatMap((name) => this.seriesOf(name));
+    const height = this.isSmall ? 120 : this.settings.isTogether ? 320 : 190;
+    const width = known.chart.element.clientWidth || (this.isSmall ? 240 : 340);
+    say(known.said, names.length === 1 && this.runs.length === 1 ? this.lastOf(names[0]) : '');
+    known.chart.draw(series, {
+      label: title,
+      height,
+      width,
+      isLog: this.settings.isLog,
+      isTime: this.settings.axis === 'time',
+      isLegendShown: !this.isSmall,
+      xLabel: this.isSmall ? undefined : this.settings.axis === 'elapsed' ? t('seconds') : undefined,
+    });
+  }
+
+  private newBox(title: string): { box: HTMLElement; said: HTMLElement; chart: LineChart } {
+    const said = h('span', { class: 'aml-faint' });
+    const chart = new LineChart();
+    const caption = h('div', { class: 'aml-caption' }, h('b', {}, title), ' ', said);
+    const box = h(
+      'div',
+      { class: `aml-chart-box${this.settings.isTogether ? ' aml-wide' : ''}` },
+      caption,
+      chart.element,
+    );
+    const made = { box, said, chart };
+    this.drawn.set(title, made);
+    this.charts.append(box);
+    return made;
+  }
+
+  private seriesOf(name: string): Series[] {
+    return this.runs.flatMap(({ store, label }) => {
+      const metric = store.metrics.find((each) => each.name === name);
+      const chart = metric && this.held.get(keyOf(store, metric));
+      if (!chart) {
+        return [];
+      }
+      const x = numbers(this.settings.axis === 'step' ? chart.x : chart.time);
+      const first = x.find((value) => value !== null) ?? 0;
+      const isThinned = chart.count > chart.x.length && this.settings.smoothing === 0;
+      return [
+        {
+          label: this.runs.length === 1 ? name : this.settings.isTogether ? `${label} ${name}` : label,
+          x: this.settings.axis === 'elapsed' ? x.map((value) => (value === null ? null : value - first)) : x,
+          y: smoothed(numbers(chart.y), this.settings.smoothing),
+          low: isThinned ? numbers(chart.low) : undefined,
+          high: isThinned ? numbers(chart.high) : undefined,
+        },
+      ];
+    });
+  }
+
+  private lastOf(name: string): string {
+    const metric = this.runs[0].store.metrics.find((each) => each.name === name);
+    if (!metric) {
+      return '';
+    }
+    const bounds = `${numberText(metric.minimum, 4)} – ${numberText(metric.maximum, 4)}`;
+    return `${numberText(metric.last)} (${metric.count.toLocaleString()}, ${bounds})`;
+  }
+
+  private otherParts(): HTMLElement[] {
+    const parts: HTMLElement[] = [];
+    const single = this.runs.flatMap(({ store, label }) =>
+      store.metrics
+        .filter((metric) => !isSeries(metric) && ['scalar', 'list'].includes(metric.kind))
+        .map((metric) => ({ label, metric })),
+    );
+    if (single.length) {
+      parts.push(
+        h(
+          'table',
+          { class: 'aml-facts' },
+          ...single.map(({ label, metric }) =>
+            h(
+              'tr',
+              {},
+              h('th', { scope: 'row' }, this.runs.length > 1 ? `${label} ${metric.name}` : metric.name),
+              h('td', {}, numberText(metric.count && metric.value === null ? metric.last : metric.value)),
+            ),
+          ),
+        ),
+      );
+    }
+    for (const { store, label } of this.runs) {
+      for (const metric of store.metrics) {
+        const made = this.otherPart(store, metric);
+        if (made) {
+          const title = this.runs.length > 1 ? `${label}: ${metric.name}` : metric.name;
+          parts.push(
+            h('div', { class: 'aml-part' }, h('div', { class: 'aml-caption' }, h('b', {}, title)), made),
+          );
+        }
+      }
+    }
+    return parts;
+  }
+
+  private otherPart(store: RunStore, metric: Metric): HTMLElement | null {
+    if (!['row', 'table', 'image', 'chart'].includes(metric.kind)) {
+      return null;
+    }
+    const key = `${store.id}\n${metric.name}\n${metric.count}`;
+    const known = this.typed.get(key);
+    if (known) {
+      return known;
+    }
+    const made =
+      metric.kind === 'image'
+        ? imageOf(store, metric)
+        : metric.kind === 'chart'
+          ? typedChart(store, metric)
+          : tableOf(metric);
+    this.typed.set(key, made);
+    return made;
+  }
+}
+
+function keyOf(store: RunStore, metric: Metric): string {
+  return `${store.id}\n${metric.name}`;
+}
+
+/** Tell whether a metric is a line: several numbers. */
+export function isSeries(metric: Metric): boolean {
+  return ['scalar', 'list'].includes(metric.kind) && metric.count > 1 && metric.minimum !== null;
+}
+
+/** Return the names of the files that an image or a chart stands for. */
+export function filesOf(store: RunStore, metric: Metric): string[] {
+  const values = Array.isArray(metric.value) ? metric.value : [metric.value];
+  return values
+    .filter((value) => typeof value === 'string')
+    .map((value) => value.split(`/dcid.${store.id}/`)[1] ?? value);
+}
+
+function imageOf(store: RunStore, metric: Metric): HTMLElement {
+  const names = filesOf(store, metric);
+  const shown = names.slice(-4).map((name) => {
+    const url = store.source.fileUrl(store.id, name);
+    const image = url ? h('img', { class: 'aml-image', src: url, alt: name, loading: 'lazy' }) : null;
+    return h('figure', { class: 'aml-figure' }, image, h('figcaption', { class: 'aml-faint' }, name));
+  });
+  return h('div', { class: 'aml-bar' }, ...shown);
+}
+
+function tableOf(metric: Metric): HTMLElement {
+  const columns =
+    metric.value && typeof metric.value === 'object' ? (metric.value as Record<string, unknown>) : {};
+  const lists = Object.entries(columns).map(([name, value]): [string, unknown[]] => [
+    name,
+    Array.isArray(value) ? value : [value],
+  ]);
+  const count = lists.reduce((most, [, values]) => Math.max(most, values.length), 0);
+  const table = new VirtualTable({ label: metric.name, height: 240 });
+  table.update(
+    count,
+    lists.map(([name, values]): Column => ({
+      key: name,
+      label: name,
+      value: (row) => values[row],
+      show: (row) => numberText(values[row]),
+      right: typeof values[0] === 'number',
+      width: 110,
+    })),
+  );
+  return table.element;
+}

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+
+import { CommSource, WidgetModel } from '../src/view/comm';
+import { News, Refused } from '../src/view/source';
+
+/** The front end's side of a widget, as anywidget gives it to a view. */
+function model(): WidgetModel & { sent: Record<string, unknown>[]; tell: (content: unknown) => void } {
+  const listeners = new Set<(content: unknown) => void>();
+  const sent: Record<string, unknown>[] = [];
+  return {
+    sent,
+    tell: (content) => listeners.forEach((listener) => listener(content)),
+    get: () => '',
+    send: (content) => sent.push(content as Record<string, unknown>),
+    on: (_, listener) => listeners.add(listener),
+    off: (_, listener) => listeners.delete(listener),
+  };
+}
+
+describe('a kernel that answers', () => {
+  it('is asked by number, and its refusals are raised', async () => {
+    const kernel = model();
+    const source = new CommSource(kernel);
+    const good = source.get('runs/r', { brief: true });
+    const bad = source.send('POST', 'runs/r/cancel');
+    expect(kernel.sent.map((each) => [each.method, each.path])).toEqual([
+      ['GET', 'runs/r'],
+      ['POST', 'runs/r/cancel'],
+    ]);
+    kernel.tell({ type: 'answer', id: 1, status: 409, body: { message: 'it has ended', field: 'run' } });
+    kernel.tell({ type: 'answer', id: 0, status: 200, body: { run: 1 } });
+    expect(await good).toEqual({ run: 1 });
+    await expect(bad).rejects.toThrow(Refused);
+  });
+
+  it('answers unasked while it is busy: what waits for that is served, and what is asked next', async () => {
+    const kernel = model();
+    const source = new CommSource(kernel);
+    const heard: News[] = [];
+    source.listen((news) => heard.push(news));
+    const waits = source.get('runs/r/logs', { offset: 5, limit: 9 });
+    kernel.tell({ type: 'answer', key: 'runs/r/logs?limit=9&offset=5', status: 200, body: { text: 'more' } });
+    expect(await waits).toEqual({ text: 'more' });
+    kernel.tell({ type: 'answer', key: 'runs/r?brief=true', status: 200, body: { run: 2 } });
+    expect(await source.get('runs/r', { brief: true })).toEqual({ run: 2 });
+    expect(kernel.sent).toHaveLength(1);
+    kernel.tell({ type: 'answer', key: 'runs/r?brief=true', status: 200, body: { run: 3 } });
+    kernel.tell({ type: 'events', events: [] });
+    void source.get('runs/r', { brief: true });
+    expect(kernel.sent).toHaveLength(2);
+    expect(heard).toEqual([[]]);
+  });
+});
