@@ -96,7 +96,7 @@ def conda_row(tmp: Path) -> Row:
 
 def _rattler_alone(channel: Path, specs: list[str], tmp: Path) -> float:
     program = (
-        "import asyncio, rattler, sys\n"
+        "import asyncio, os, rattler, sys\n"
         "async def main():\n"
         "    specs = [rattler.MatchSpec(text, strict=False) for text in sys.argv[5:]]\n"
         "    virtual = [each.into_generic() for each in rattler.VirtualPackage.detect()]\n"
@@ -104,6 +104,7 @@ def _rattler_alone(channel: Path, specs: list[str], tmp: Path) -> float:
         "        platforms=[sys.argv[2], 'noarch'], virtual_packages=virtual)\n"
         "    await rattler.install(records, sys.argv[3], cache_dir=sys.argv[4], show_progress=False)\n"
         "asyncio.run(main())\n"
+        "os._exit(0)\n"  # its threads crash, now and then, an interpreter that is taken down in order
     )
     prefix = tmp / "rattler-alone"
     shutil.rmtree(prefix, ignore_errors=True)

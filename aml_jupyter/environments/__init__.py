@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from aml_jupyter.environments.cache import Built, Entry, EnvironmentCache, Hold
 from aml_jupyter.environments.choose import choose_recipe, is_template
+from aml_jupyter.environments.choose_conda import check_packages
 from aml_jupyter.environments.choose_container import choose_container, is_in_container
 from aml_jupyter.environments.choose_image import context_archive, names_image
 from aml_jupyter.environments.curated import CURATED, curated_environment, is_curated_name
@@ -38,6 +39,7 @@ __all__ = [
     "around",
     "begin_build",
     "check",
+    "check_packages",
     "choose_container",
     "choose_recipe",
     "context_archive",

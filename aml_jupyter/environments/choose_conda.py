@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aml_jupyter.config import CondaDependencies
     from aml_jupyter.environments.requirement_lines import Requirements
 
-__all__ = ["conda_origins", "conda_platform", "conda_recipe"]
+__all__ = ["check_packages", "conda_origins", "conda_platform", "conda_recipe"]
 
 FIELD: Final = "environment.python.conda_dependencies"
 _MAIN: Final = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
@@ -103,6 +103,20 @@ def conda_origins(dependencies: CondaDependencies) -> dict[str, str]:
     """Return the file and line that ask for each conda package, where they are known."""
     places = {entry: dependencies.place_of(entry) for entry in dependencies.conda_packages}
     return {package_name(entry.split("::")[-1]).lower(): place for entry, place in places.items() if place}
+
+
+def check_packages(dependencies: CondaDependencies) -> None:
+    """Refuse conda packages that no installer can read; looks at their syntax alone, and not where py-rattler is missing.
+
+    Raises
+    ------
+    ConfigurationError
+        Names the file and line, where they are known, and the package.
+    """
+    from aml_jupyter.environments.choose import has_conda
+
+    if has_conda():
+        _check_specs(list(dependencies.conda_packages), dependencies)
 
 
 def _check_specs(wanted: Sequence[str], dependencies: CondaDependencies) -> None:

@@ -16,7 +16,7 @@ from aml_jupyter.supervisor.faults import fault_point, fault_variables
 
 __all__ = ["start_builder", "stop_builder"]
 
-_PROGRAM: Final = "import sys; from aml_jupyter.environments.builders.process import main; sys.exit(main(sys.argv[1:]))"
+_PROGRAM: Final = "import sys; from aml_jupyter.environments.builders.process import main; main(sys.argv[1:])"
 
 
 def start_builder(

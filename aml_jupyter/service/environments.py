@@ -58,7 +58,7 @@ def register_environment(folder: WorkspaceFolder, environment: Environment) -> t
     Raises
     ------
     UserErrorException
-        When it is a reference, or its name or version cannot be used.
+        When it is a reference, its name or version cannot be used, or a conda package of it cannot be read.
     """
     if not isinstance(environment, Environment) or environment.is_reference:
         raise UserErrorException(
@@ -66,6 +66,8 @@ def register_environment(folder: WorkspaceFolder, environment: Environment) -> t
             "environment",
         )
     name = check_environment_name(environment.name)
+    if environment.python.conda_dependencies is not None and not environment.python.user_managed_dependencies:
+        environments.check_packages(environment.python.conda_dependencies)
     record = save_environment(folder, name, plain(environment), environment.version)
     password = environment.docker.base_image_registry.password
     if password:

@@ -194,6 +194,10 @@ def test_settings_of_pip_and_certificates_reach_a_step_as_secrets(
         ("FROM {image}\n\nFROOM x\n", ["line 3", "FROOM"]),
         ("FROM {image}\n# a comment\nRUN echo well && \\\n    echo done\nRUN exit 7\n", ["line 5", "RUN exit 7", "7"]),
         ("FROM {image}\nCOPY missing.txt /x\n", ["line 2", "missing.txt"]),
+        (
+            "FROM {image}\nRUN echo one word && no-such-command\n",
+            ["line 2", "last words: one word /", "no-such-command: not found"],
+        ),
     ],
 )
 def test_a_dockerfile_that_fails_names_the_line(

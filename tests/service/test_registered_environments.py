@@ -150,3 +150,13 @@ def test_an_untracked_run_leaves_no_environment_behind(
     asked.config.run_config.tracked_run = False
     wait_for_run(folder, submit(folder, asked).run.id, timeout=60)
     assert list_environments(folder.store.read()) == []
+
+
+def test_a_conda_package_that_nothing_can_read_is_refused_with_its_line(
+    folder: WorkspaceFolder, tmp_path: Path
+) -> None:
+    (tmp_path / "conda.yml").write_text("name: mine\ndependencies:\n  - python=3.11\n  - numpy=>3\n")
+    wrong = Environment.from_conda_specification("mine", tmp_path / "conda.yml")
+    with pytest.raises(UserErrorException, match=r"conda\.yml, line 4: 'numpy=>3' is no package spec"):
+        register_environment(folder, wrong)
+    assert list_environments(folder.store.read()) == []

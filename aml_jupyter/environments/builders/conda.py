@@ -98,7 +98,7 @@ async def _solve(asked: dict[str, Any], cache: Path) -> list[Any]:
         nearest = await _nearest_python(asked, gateway, platforms)
         raise BuildError(_one_line(f"{error}{nearest}")) from error
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in ("rattler", "builtins"):
+        if not _is_of_rattler(error):
             raise
         channels = ", ".join(without_credentials(asked["channels"]))
         raise BuildError(_one_line(f"a channel cannot be used ({channels}): {_chain(error)}")) from error
@@ -171,7 +171,7 @@ def _link(records: Sequence[Any], prefix: Path, cache: Path, progress: Progress,
             )
         )
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in ("rattler", "builtins"):
+        if not _is_of_rattler(error):
             raise
         shutil.rmtree(prefix, ignore_errors=True)
         raise BuildError(_one_line(f"the packages could not be downloaded and linked: {_chain(error)}")) from error
@@ -240,6 +240,11 @@ def _records(lock: str, asked: dict[str, Any]) -> list[Any]:
         environment = rattler.LockFile.from_path(path).environment("default")
         found = environment.conda_repodata_records() if environment is not None else {}
         return list(found.get(asked["platform"], []))
+
+
+def _is_of_rattler(error: BaseException) -> bool:
+    """Say whether py-rattler raised an error: its own classes say that they are of a module called ``exceptions``."""
+    return type(error).__module__.partition(".")[0] in ("rattler", "exceptions", "builtins")
 
 
 def _chain(error: BaseException) -> str:

@@ -123,11 +123,14 @@ class _Steps:
         self._step = 0
         self._vertices: dict[str, str] = {}
         self._broken = ""
+        self._vertex = ""
         self._said: list[str] = []
 
     def hear(self, said: str) -> None:
         """Take one line of the builder's output."""
-        said = said.rstrip()
+        said = re.sub(
+            r"\x1b\[[0-9;]*m", "", said
+        ).rstrip()  # the engine colours what a step writes to its standard error
         if not said:
             return
         print(said, flush=True)
@@ -141,7 +144,8 @@ class _Steps:
             self._vertices[kit.group(1)] = kit.group(4)
             self._tell(*kit.groups()[1:])
         elif error := re.match(r"#(\d+) ERROR", said):
-            self._broken = self._vertices.get(error.group(1), self._broken)
+            self._vertex = error.group(1)
+            self._broken = self._vertices.get(self._vertex, self._broken)
 
     def _tell(self, number: str, of: str, what: str) -> None:
         self._progress("image", f"step {number} of {of}: {what[:120]}")
@@ -154,9 +158,16 @@ class _Steps:
             return BuildError(f"{self._name}, line {parse.group(1)}: {parse.group(2)}")
         line = self._blamed(why)
         where = f"{self._name}, line {line}: {self._texts[line - 1].strip()[:120]}: " if line else f"{self._name}: "
-        said = [text for text in self._said if not text.startswith(("Step ", " --->", "Removing intermediate"))][-3:]
+        said = self._last_words()
         end = "; its last words: " + " / ".join(said) if said and said[-1] not in why else ""
         return BuildError(f"{where}{why}{end}"[:2000])
+
+    def _last_words(self) -> list[str]:
+        """Return the last lines that the failed step itself has printed."""
+        if self._vertex:
+            found = (re.match(rf"#{self._vertex} \d+\.\d+ (.*)", text) for text in self._said)
+            return [match.group(1) for match in found if match is not None][-3:]
+        return [text for text in self._said if not text.startswith(("Step ", " --->", "Removing intermediate"))][-3:]
 
     def _blamed(self, why: str) -> int | None:
         """Return the line of the step that failed."""

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 from aml_jupyter.environments.builders import Builder, BuildError, Progress
 from aml_jupyter.environments.cache import Built, Entry, EnvironmentCache
@@ -31,19 +31,22 @@ _BUILDERS: Final = {
 }
 
 
-def main(arguments: list[str]) -> int:
-    """Build the entry whose folder is the first argument; the second one is the descriptor of its held lock.
+def main(arguments: list[str]) -> NoReturn:
+    """Build the entry whose folder is the first argument, and end the process; the second one is the descriptor of its held lock.
 
     A third one, ``anew``, means that its lock is made again.
     """
     path = Path(arguments[0])
     entry = EnvironmentCache(path.parent.parent).entry(path.name)
     os.set_inheritable(int(arguments[1]), False)
+    code = 0
     try:
         build(entry, anew=arguments[2:] == ["anew"])
     except BuildError:
-        return 1
-    return 0
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # threads of py-rattler's that are still there crash an interpreter that is taken down in order
 
 
 def build(entry: Entry, anew: bool = False) -> Built:
@@ -67,7 +70,9 @@ def build(entry: Entry, anew: bool = False) -> Built:
         entry.forget("failure.json")
         return _build(entry, anew, begin)
     except BaseException as error:
-        message = str(error) if isinstance(error, BuildError) else f"{type(error).__name__}: {error}"
+        message = (
+            str(error) if isinstance(error, BuildError) else f"{type(error).__name__}: {' '.join(str(error).split())}"
+        )
         message += _origins(message, (entry.recipe() or {}).get("origins") or {})
         if not isinstance(error, BuildError):
             traceback.print_exc(file=sys.stdout)
@@ -108,7 +113,9 @@ def _build(entry: Entry, anew: bool, begin: float) -> Built:
                     entry.forget("lock.json")
                 raise
         elif resolved is None:
-            print("Another environment was resolved to the same packages; it is used.", flush=True)
+            before = (entry.resolved() or {}).get("lock_key") if anew else None
+            whose = "It was" if before == lock_key else "Another environment was"
+            print(f"{whose} resolved to the same packages; what is there is used.", flush=True)
     if anew:
         entry.write("lock.json", locked)
     print(
@@ -157,4 +164,4 @@ def _make(
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])
