@@ -8,6 +8,7 @@ failed or without a finite value, the worst value seen, and noisier.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -27,6 +28,9 @@ MOST_POINTS = 200
 MOST_FITTED = 100
 _DOUBTFUL = 10.0
 """How much noisier than a completed child a stopped or a failed one is taken."""
+_MUCH_NOISE = 0.05
+_LITTLE_NOISE = 0.003
+"""Variances of noise, of a whole variance of 1."""
 _MOST_ENUMERATED = 2000
 _TOO_NEAR = 0.005
 """Two children that run at once lie further apart."""
@@ -113,7 +117,7 @@ class BayesianSampler:
         waiting = [point for point in map(self.space.position, pending) if point is not None]
         waiting_points = np.array(waiting).reshape(-1, len(self.space))
         dice = np.random.default_rng([self.seed, index, 1])
-        posterior = self._posterior(results, known, waiting_points)
+        posterior = self._posterior(results, known, waiting_points, index)
         others = self._untried(seen)
         for point in best_point(posterior, self.space, known.points, index, dice, others):
             if len(waiting) and float(np.abs(waiting_points - point).max(axis=1).min()) < _TOO_NEAR:
@@ -156,7 +160,7 @@ class BayesianSampler:
             values.append(value)
         return _Results(np.array(points).reshape(-1, len(self.space)), np.array(values), np.array(weights))
 
-    def _posterior(self, results: _Results, known: _Results, waiting: Floats) -> Any:
+    def _posterior(self, results: _Results, known: _Results, waiting: Floats, index: int) -> Any:
         """Return the process; its hyperparameters are those of the last round number of results, so they are fitted seldom."""
         from aml_jupyter.hyperdrive.gaussian_process import Posterior
         from aml_jupyter.hyperdrive.warping import bent
@@ -164,7 +168,8 @@ class BayesianSampler:
         count = len(results)
         step = 1 if count <= 24 else 4 if count <= 48 else 8 if count <= 200 else 32
         fitted = results.first(count - count % step).chosen(MOST_FITTED)
-        quantile, hyperparameters = self._fitted(fitted)
+        quantile, plain, without_noise = self._fitted(fitted)
+        hyperparameters = without_noise if index % 2 else plain  # where they differ, each is believed every other time
         targets = bent(known.values, quantile).targets
         return Posterior(known.points, targets, known.noise_weights, self._is_category, waiting, hyperparameters)
 
@@ -190,8 +195,21 @@ class BayesianSampler:
                 best = min(best, (found.loss - each.log_derivative, quantile, found), key=lambda entry: entry[0])
             if len(self._fits) > 8:
                 self._fits.pop(next(iter(self._fits)))
-            self._fits[key] = best[1:]
+            self._fits[key] = (*best[1:], self._without_noise(results, best[1], best[2]))
         return self._fits[key]
+
+    def _without_noise(self, results: _Results, quantile: float, found: Any) -> Any:
+        """Return other hyperparameters where the ones `found` take much for noise, else the same.
+
+        With few results in many dimensions, noise and a rough function look alike, and what is taken for noise is not followed.
+        """
+        from aml_jupyter.hyperdrive.gaussian_process import fit
+        from aml_jupyter.hyperdrive.warping import bent
+
+        if found.noise < math.log(_MUCH_NOISE):
+            return found
+        targets = bent(results.values, quantile).targets
+        return fit(results.points, targets, results.noise_weights, self._is_category, most_noise=_LITTLE_NOISE)
 
     def _unseen_start(self, seen: set[str], index: int) -> dict[str, Any]:
         """Return the Sobol point of a child; another one where its parameters were tried before."""

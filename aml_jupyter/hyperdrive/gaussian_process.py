@@ -98,6 +98,7 @@ def fit(
     is_category: Any,
     start: Hyperparameters | None = None,
     iterations: int = 20,
+    most_noise: float = 0.5,
 ) -> Hyperparameters:
     """Return the hyperparameters of the highest posterior near `start`.
 
@@ -115,6 +116,8 @@ def fit(
         Where the search begins.
     iterations : int
         How many steps it has at the most; 0 only judges `start`.
+    most_noise : float
+        The greatest noise variance that may explain the results, of a whole variance of 1.
     """
     size = points.shape[1]
     pairs = _Pairs(points, is_category)
@@ -125,7 +128,7 @@ def fit(
         loss = _loss(begin, pairs, targets, noise_weights)[0]
         return Hyperparameters(begin[:size], float(begin[size]), float(begin[size + 1]), loss)
     low = np.array([math.log(0.02)] * size + [math.log(0.05), math.log(1e-8)])
-    high = np.array([math.log(30.0)] * size + [math.log(20.0), math.log(0.5)])
+    high = np.array([math.log(30.0)] * size + [math.log(20.0), math.log(most_noise)])
     found = minimize(
         _loss,
         np.clip(begin, low, high),

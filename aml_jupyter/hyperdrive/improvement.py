@@ -19,6 +19,8 @@ _EVERYWHERE = 300
 _NEARBY = 150
 _STARTS = (2, 4)
 """How many climbs begin near the best results, and how many anywhere."""
+_FEW = 6
+"""In more dimensions than this most of the cube is far from every result: every other child is sought near the best ones."""
 _STEPS = 15
 _APART = 0.1
 _MOST_FLIPS = 12
@@ -52,6 +54,8 @@ def best_point(
         yield from untried[np.argsort(-value, kind="stable")]
         return
     everywhere, nearby = _candidates(posterior, space, points, dice)
+    if len(space) > _FEW and index % 2:
+        everywhere = everywhere[:0]
     candidates = np.vstack([everywhere, nearby])
     value = log_expected_improvement(*posterior.predict(candidates), best)
     order = np.argsort(-value, kind="stable")
