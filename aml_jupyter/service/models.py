@@ -26,7 +26,7 @@ from aml_jupyter.workspace import (
 from aml_jupyter.workspace.outcome import watched_folders
 from aml_jupyter.workspace.states import FINAL
 
-__all__ = ["answer_model", "register_run_model"]
+__all__ = ["answer_model", "index_running", "register_run_model"]
 
 _LISTED = 20
 
@@ -59,10 +59,15 @@ def register_run_model(
     return register_model(folder, name, files, root, run=run_id, experiment=experiment, **fields)
 
 
-def _files_of_run(folder: WorkspaceFolder, run_id: str, path: str) -> tuple[dict[str, Path], str]:
+def index_running(folder: WorkspaceFolder, run_id: str) -> None:
+    """Bring the list of files of a run that has not ended up to now: what MLflow and the script itself have written."""
     run = get_run(folder.store.read(), run_id)
     if run.status not in FINAL and run.attempt and not run.in_process:
         index_files(folder, run_id, run.attempt, watch=watched_folders(run.definition))
+
+
+def _files_of_run(folder: WorkspaceFolder, run_id: str, path: str) -> tuple[dict[str, Path], str]:
+    index_running(folder, run_id)
     wanted = "/".join(part for part in path.replace("\\", "/").split("/") if part not in ("", "."))
     root = wanted.rpartition("/")[2]
     names = [artifact.name for artifact in list_artifacts(folder.store.read(), run_id)]

@@ -18,7 +18,7 @@ from aml_jupyter.service.actions import cancel_run, tag_run
 from aml_jupyter.service.active import ActiveRun
 from aml_jupyter.service.asked import environments_for, log_files, secrets_for
 from aml_jupyter.service.ingestion import ingest_all
-from aml_jupyter.service.models import answer_model
+from aml_jupyter.service.models import answer_model, index_running
 from aml_jupyter.service.submission import SubmitRequest, submit
 from aml_jupyter.supervisor import durable, protocol
 from aml_jupyter.supervisor.faults import fault_point
@@ -148,6 +148,9 @@ def _perform(folder: WorkspaceFolder, active: ActiveRun, request: dict[str, Any]
         return get_metrics(db, subject, arguments.get("name"), recursive=bool(arguments.get("recursive")))
     if operation == "get_children":
         return [as_run(run) for run in _children(folder, subject, arguments)]
+    if operation in ("list_files", "fetch_file"):
+        index_running(folder, subject)
+        db = folder.store.read()
     if operation == "list_files":
         return [artifact.name for artifact in list_artifacts(db, subject)]
     if operation == "fetch_file":

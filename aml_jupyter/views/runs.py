@@ -87,7 +87,9 @@ def run_rows(folder: WorkspaceFolder, with_metrics: bool = True, **filters: Any)
         )
         for run in found
     )
-    return TableView(rows, COLUMNS, "no runs; submit one with: aml submit SCRIPT.py")
+    is_filtered = any(filters.get(name) for name in ("experiment", "status", "target", "parent", "tags", "before_seq"))
+    empty = "no such runs" if is_filtered else "no runs; submit one with: aml submit SCRIPT.py"
+    return TableView(rows, COLUMNS, empty)
 
 
 def _logged_parameters(run: RunRecord) -> dict[str, str]:

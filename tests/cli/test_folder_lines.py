@@ -139,6 +139,7 @@ def test_what_azures_command_line_had_everywhere_is_put_up_with(
     shown = aml("run", "show", "-r", "last", "-e", "digits", "-o", "json", *named)
     assert shown.json["experiment"] == "digits"
     assert "Completed" in aml("run", "list", "--minimal", "-o", "table").out
+    assert aml("run", "list", "--status", "Failed").out == "no such runs\n"
     refused = aml("run", "cancel", "-r", "last", "-e", "letters")
     assert refused.code == 2 and "belongs to experiment 'digits', not to 'letters'" in refused.err
     assert "no workspace called 'nosuch'" in aml("run", "list", "-w", "nosuch").err

@@ -16,21 +16,59 @@ from aml_jupyter.config import CondaDependencies, Environment, RunConfiguration
 from aml_jupyter.config.compute_files import TYPES, ComputeFile, read_compute_file
 from aml_jupyter.config.json_schema import run_configuration_schema
 from aml_jupyter.config.reading import Place
+from aml_jupyter.config.sweeps import read_hdconfig
+from aml_jupyter.config.sweeps.line import is_space, read_policy_line, read_space_line
 from aml_jupyter.config.workbench import read_spark_file
 from aml_jupyter.errors import AmlError
 
 FILES = sorted(path for path in (Path(__file__).parent / "files").rglob("*") if path.is_file())
-TEXTS = [path.read_text() for path in FILES]
+SWEEP = """sampling:
+  type: random
+  parameter_space:
+  - {name: --lr, expression: loguniform, values: [-6, -1]}
+  - {name: --batch, expression: choice, values: [16, 32]}
+policy: {type: BanditPolicy, evaluation_interval: 1, slack_factor: 0.2}
+primary_metric_name: accuracy
+primary_metric_goal: Maximize
+max_total_runs: 8
+max_concurrent_runs: 2
+max_duration_minutes: 100
+"""
+TEXTS = [SWEEP, *(path.read_text() for path in FILES)]
 SCHEMA = run_configuration_schema()
 KEYS = sorted(
     {
         *SCHEMA["properties"],
         *(key for part in SCHEMA["$defs"].values() for key in part.get("properties", {})),
         *(field.key for field in ComputeFile._fields),
-        "name", "channels", "dependencies", "pip", "variables", "prefix", "configuration",
+        "name", "channels", "dependencies", "pip", "variables", "prefix", "configuration", "sampling", "type", "parameter_space",
+        "expression", "values", "policy", "slack_factor", "evaluation_interval", "primary_metric_name", "primary_metric_goal",
+        "max_total_runs", "max_concurrent_runs", "max_duration_minutes", "seed", "rule", "properties",
     }
 )  # fmt: skip
-WORDS = ["local", "docker", "Python", "PySpark", "$file", "a.py", "", "true", "~", "../x", "a/b", "\0", "é", *TYPES]
+WORDS = [
+    "local",
+    "docker",
+    "Python",
+    "PySpark",
+    "$file",
+    "a.py",
+    "",
+    "true",
+    "~",
+    "../x",
+    "a/b",
+    "\0",
+    "é",
+    "random",
+    "grid",
+    "choice",
+    "uniform",
+    "BanditPolicy",
+    "median",
+    "maximize",
+    *TYPES,
+]
 
 
 def _spark(path: Path) -> None:
@@ -42,6 +80,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "x.compute": read_compute_file,
     "conda.yml": CondaDependencies,
     "spark.yml": _spark,
+    "hdconfig.yml": read_hdconfig,
     "environment.yml": lambda path: Environment.from_conda_specification("e", path),
 }
 
@@ -126,6 +165,31 @@ def test_any_change_of_a_real_file_gives_a_value_or_one_error(tmp_path: Path, te
 @ANY
 def test_any_bytes_give_a_value_or_one_error(tmp_path: Path, data: bytes) -> None:
     _read(tmp_path, data)
+
+
+_line = st.lists(
+    st.sampled_from(
+        ["lr", "--x", "=", "(", ")", "[", "]", ",", " ", "'", '"', "choice", "uniform", "loguniform", "-6", "1e999"]
+    )
+    | st.sampled_from(
+        ["bandit", "slack_factor", "median", "None", "{", "}", ":", "\\", "\n", "#", "*", "f'{x}'", "lambda: 1"]
+    )
+    | st.text(max_size=3),
+    max_size=14,
+).map("".join)
+
+
+@given(_line)
+@example("lr=choice(" + "[" * 3000 + "]" * 3000 + ")")
+@example("lr=choice(" + "9" * 6000 + ")")
+@example("x=uniform(0, 1e400)")
+@settings(max_examples=300, deadline=2000)
+def test_any_line_is_a_sweep_or_one_error(text: str) -> None:
+    for reader in (read_space_line, read_policy_line, is_space):
+        try:
+            reader(text)  # type: ignore[operator]
+        except AmlError as error:
+            assert str(error) and "Traceback" not in str(error)
 
 
 @given(_edited())

@@ -79,3 +79,25 @@ def test_a_script_uses_the_registry(folder: WorkspaceFolder, submit_script: Subm
     assert (record.description, record.framework, record.run) == ("from here", "PyTorch", None)
     assert (model_folder(folder.layout, "digits", 2) / "net" / "deep" / "b.txt").is_file()
     assert list((folder.layout.run(run.id).attempt(1).control / "partial").iterdir()) == []
+
+
+LISTING = """
+from azureml.core import Run
+run = Run.get_context()
+before = run.get_file_names()
+open("outputs/model.txt", "w").write("weights")
+run.upload_file("kept.txt", "outputs/model.txt")
+print(before, run.get_file_names())
+run.download_file("outputs/model.txt", "copy.txt")
+print(open("copy.txt").read())
+"""
+
+
+def test_a_script_sees_its_files_as_soon_as_they_are_there(folder: WorkspaceFolder, submit_script: Submit) -> None:
+    run = submit_script(LISTING)
+    assert wait_for_run(folder, run.id, timeout=60).status == "Completed", log_of(folder, run.id)
+    listed, copied = log_of(folder, run.id).splitlines()
+    before, after = listed.split("] [")
+    assert "outputs/model.txt" not in before
+    assert "'kept.txt'" in after and "'outputs/model.txt'" in after
+    assert copied == "weights"
