@@ -15,7 +15,7 @@ from aml_jupyter.config.reading import Place
 from aml_jupyter.config.sweeps import RandomParameterSampling, find_hdconfig, read_hdconfig, variable_names
 from aml_jupyter.config.sweeps.line import is_space, read_policy_line, read_space_line
 from aml_jupyter.config.sweeps.sampling import sampling_class
-from aml_jupyter.errors import UserErrorException
+from aml_jupyter.errors import UserErrorException, nearest
 from aml_jupyter.views.formats import number_text
 
 if TYPE_CHECKING:
@@ -115,7 +115,13 @@ def tell_best(folder: WorkspaceFolder, run_id: str, door: Door) -> None:
     metric = run.hyperdrive_config["primary_metric_config"]["name"]
     best = run.get_children_sorted_by_primary_metric(top=1, discard_no_metric=True)
     if not best:
-        door.remark(f"no child has logged {metric}")
+        logged = sorted({name for values in run.get_metrics().values() for name in values})
+        said = (
+            f"they have logged {', '.join(logged[:5])}; {nearest(metric, logged)}"
+            if logged
+            else "they have logged nothing"
+        )
+        door.remark(f"no child has logged {metric!r}: {said}")
         return
     parameters = json.loads(best[0]["hyperparameters"])
     listed = "  ".join(f"{name} {value}" for name, value in parameters.items())

@@ -30,7 +30,7 @@ def sobol_points(seed: int, first: int, count: int, size: int) -> Floats:
     try:
         from scipy.stats import qmc
     except ImportError as error:
-        raise scipy_missing("Sobol sampling") from error
+        raise scipy_missing("Sobol sampling (Bayesian sampling begins with it)") from error
     generator: Any = np.random.default_rng(seed)
     try:
         engine = qmc.Sobol(size, scramble=True, rng=generator)

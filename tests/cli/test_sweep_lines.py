@@ -118,6 +118,13 @@ def test_a_script_is_tuned_by_a_line_and_a_line_wins_over_the_file(aml: Aml, fol
     assert (config["primary_metric_config"]["goal"], config["max_total_jobs"]) == ("minimize", 1)
 
 
+@pytest.mark.usefixtures("tuned")
+def test_a_metric_of_another_name_is_named(aml: Aml, folder: WorkspaceFolder) -> None:
+    outcome = aml("run", "submit-hyperdrive", NAMED, "hdconfig.yml", "--metric", "accuracy", "my_train.py")
+    assert outcome.code == 0
+    assert "no child has logged 'accuracy': they have logged Accuracy; did you mean Accuracy?" in outcome.err
+
+
 def test_what_is_seldom_meant_is_a_note(aml: Aml, tuned: Path) -> None:
     (tuned / "few.yml").write_text(SWEEP.replace("max_total_runs: 2", "max_total_runs: 1"))
     outcome = aml("run", "submit-hyperdrive", NAMED, "few.yml", "my_train.py")

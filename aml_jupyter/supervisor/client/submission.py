@@ -25,6 +25,8 @@ _FIELDS = (
     "max_run_duration_seconds",
 )
 
+_NOT_FROM_INSIDE = ("HyperDriveConfig", "Pipeline", "Estimator", "AutoMLConfig")
+
 
 def new_run_id(experiment: str) -> str:
     """Return a run id in SDK v1's form; the experiment's part is cut to 40 ASCII characters."""
@@ -42,6 +44,12 @@ def config_fields(config: Any) -> Dict[str, Any]:
     UserErrorException
         When it names neither script nor command, or holds what is unknown or cannot be sent.
     """
+    kind = type(config).__name__
+    if kind in _NOT_FROM_INSIDE:
+        raise UserErrorException(
+            "submit_child: a %s cannot be submitted from inside a run; submit it outside, with Experiment.submit. "
+            "A ScriptRunConfig can be submitted here" % kind
+        )
     given = dict(config) if isinstance(config, dict) else {name: getattr(config, name, None) for name in _FIELDS}
     refuse_unknown("submit_child", given, _FIELDS)
     fields = {str(name): _plain(value) for name, value in given.items() if value is not None}

@@ -270,6 +270,8 @@ def test_a_configuration_becomes_fields() -> None:
     }
     with pytest.raises(UserErrorException, match="neither script nor command"):
         config_fields({"arguments": []})
+    with pytest.raises(UserErrorException, match="a HyperDriveConfig cannot be submitted from inside a run"):
+        config_fields(type("HyperDriveConfig", (), {})())
     with pytest.raises(UserErrorException, match="cannot be sent"):
         config_fields({"script": "a", "environment": {"x": object()}})
     assert new_run_id("größe " + "x" * 50).startswith("gre" + "x" * 37 + "_")
