@@ -115,7 +115,9 @@ def rows(folder: WorkspaceFolder, tmp: Path) -> list[Row]:
     return [
         weight,
         Row(f"table of {CHILDREN:,} children, first paint", f"{paint:.0f} ms", "<= 200 ms", PEER, paint <= 200),
-        Row("one update of it", f"{weigh} B, {update:.0f} ms", "< 1,000 B", PEER, weigh < 1_000),
+        Row(
+            "one update of it", f"{weigh} B, {update:.1f} ms", "< 1 kB, <= 16 ms", PEER, weigh < 1_000 and update <= 16
+        ),
         Row("metric of 1,000,000 points, drawn", f"{read + draw:.0f} ms", "<= 300 ms", "-", read + draw <= 300),
     ]
 
@@ -146,16 +148,26 @@ def _in_browser(chromium: str, tmp: Path, answers: dict[str, Any]) -> tuple[floa
             paint = page.evaluate(
                 f"window.busy(() => {tab.format('children')}, () => document.querySelectorAll('.aml-row').length > 10)"
             )
+            work = page.context.new_cdp_session(page)
+            work.send("Performance.enable")
+            before = _script_of(work)
             event = {"seq": 1, "time": 0, "kind": "run.state", "subject": "parent_7", "data": {"status": "Completed"}}
-            update = page.evaluate(
+            page.evaluate(
                 "event => window.busy(() => window.tell({type: 'events', events: [event]}), "
                 "() => document.querySelector('.aml-row .aml-good'))",
                 event,
             )
+            update = _script_of(work) - before
             browser.close()
             return float(paint), float(update), float(draw)
     finally:
         server.shutdown()
+
+
+def _script_of(work: Any) -> float:
+    """Return the milliseconds that the page has spent in scripts, styles and layout so far."""
+    found = {metric["name"]: metric["value"] for metric in work.send("Performance.getMetrics")["metrics"]}
+    return 1000 * float(found["ScriptDuration"] + found["LayoutDuration"] + found["RecalcStyleDuration"])
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):

@@ -12,7 +12,7 @@ from support import until
 
 from aml_jupyter.workspace import WorkspaceFolder, find_runs, get_run
 
-SCRIPT = """%%aml_submit -e digits --name job
+SCRIPT = """%%aml_submit -e digits --name job --display-name "<img src=x onerror=window.hacked=2>" --tag "<b>=<i>"
 import math, os, sys, time
 from aml_jupyter import Run
 run = Run.get_context()
@@ -21,6 +21,9 @@ run.log_confusion_matrix("matrix", {"schema_type": "confusion_matrix", "schema_v
     "data": {"class_labels": ["cat", "dog"], "matrix": [[8, 2], [1, 9]]}})
 print("\\x1b[31mred line\\x1b[0m <img src=x onerror=window.hacked=1>")
 open("outputs/model.txt", "w").write("weights")
+open("outputs/<img src=x onerror=window.hacked=3>.svg", "w").write("<svg onload='parent.hacked=4'/>")
+run.log("<img src=x onerror=window.hacked=5>", "<script>window.hacked=6</script>")
+run.log_table("<b>table</b>", {"<i>a</i>": ["<img src=x onerror=window.hacked=7>"]})
 for step in range(10_000):
     run.log("loss", 1 / (step + 1) + 0.02 * math.sin(step))
     run.log("accuracy", 1 - 1 / (step + 2))
@@ -49,7 +52,7 @@ def test_a_run_moves_in_a_busy_kernel_is_canceled_there_and_is_live_again_after_
     save(page, project / "train.ipynb", run.id)
 
     view.get_by_role("tab", name="metrics").click()
-    view.get_by_text("8").first.wait_for()
+    view.get_by_text("<img src=x onerror=window.hacked=7>").wait_for()
     shoot(page, "run-metrics")
 
     view.get_by_role("button", name="cancel", exact=True).click()
@@ -61,6 +64,8 @@ def test_a_run_moves_in_a_busy_kernel_is_canceled_there_and_is_live_again_after_
     ended.get_by_role("button", name="show model.txt").click()
     ended.locator(".aml-preview").get_by_text("weights").wait_for()
     shoot(page, "run-outputs")
+    ended.get_by_role("button", name="show <img src=x onerror=window.hacked=3>.svg").click()
+    ended.locator(".aml-preview").get_by_text("<svg onload='parent.hacked=4'/>").wait_for()
     assert "[*]" in busy.locator(".jp-InputPrompt").inner_text(), "the run ended only when the kernel was free again"
 
     sessions = page.request.get(f"{lab.url}api/sessions").json()

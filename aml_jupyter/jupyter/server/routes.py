@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .base import Unknown
-from .compute import Compute, ComputeAction, ComputeDetail
+from .compute import AttachedCompute, Compute, ComputeAction, ComputeDetail
 from .events import EventStream
 from .logs import RunLogMatches, RunLogs
 from .overview import Experiments, Health, Kinds, OpenApi, Service, Workspace, Workspaces
@@ -41,9 +41,10 @@ ROUTES: list[tuple[str, Any]] = [
     (rf"{_RUN}/metrics/(.+)", RunMetric),
     (rf"{_RUN}/files", RunFiles),
     (rf"{_RUN}/files/(.+)", RunFile),
+    (rf"{_WORKSPACE}/attached", AttachedCompute),
     (rf"{_WORKSPACE}/compute", Compute),
     (_TARGET, ComputeDetail),
-    (rf"{_TARGET}/(start|stop|restart)", ComputeAction),
+    (rf"{_TARGET}/(start|stop|restart|test)", ComputeAction),
     (rf"{_WORKSPACE}/compare", Compare),
     (rf"{_WORKSPACE}/environments", Environments),
     (rf"{_WORKSPACE}/experiments", Experiments),

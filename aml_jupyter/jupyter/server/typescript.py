@@ -26,7 +26,7 @@ _PLAIN = {"string": "string", "integer": "number", "number": "number", "boolean"
 def declarations() -> str:
     """Return the text of the file."""
     schemas = Schemas()
-    for name in (*answers.__all__, "SubmitBody", "CreateTargetBody", "UpdateTargetBody"):
+    for name in (*answers.__all__, "SubmitBody", "AttachTargetBody", "CreateTargetBody", "UpdateTargetBody"):
         if name != "OpenApiAnswer":
             schemas.of(getattr(answers, name, None) or getattr(bodies, name))
     return "\n".join([HEAD, *(_interface(name, schema) for name, schema in sorted(schemas.named.items()))])

@@ -6,7 +6,7 @@ import { stateKind } from '../view/format';
 import { Coalescer, News, pathOf, Source } from '../view/source';
 import { t } from '../view/text';
 import { factsOf, messageOf, tableOfKinds } from './compute_facts';
-import { TargetForm } from './form';
+import { isAttachable, TargetForm } from './form';
 
 const SURE = 5000;
 
@@ -143,7 +143,7 @@ export class ComputePanel {
 
   private drawList(): void {
     const kinds = this.kinds.filter((kind) => kind.built && groupOf(kind) === this.group);
-    const creatable = kinds.filter((kind) => kind.verbs.includes('create'));
+    const creatable = kinds.filter((kind) => ['create', 'attach'].some((verb) => kind.verbs.includes(verb)));
     const shown = this.targets.filter((target) => kinds.some((kind) => kind.type === target.type));
     const isFormOpen = this.place.hasChildNodes();
     if (shown.length === 0) {
@@ -156,7 +156,11 @@ export class ComputePanel {
             { class: 'aml-empty' },
             h('p', {}, about),
             creatable.length > 0 &&
-              button(t('Create'), () => this.showForm(creatable), { class: 'aml-button aml-main' }),
+              button(
+                creatable.every(isAttachable) ? t('Attach') : t('Create'),
+                () => this.showForm(creatable),
+                { class: 'aml-button aml-main' },
+              ),
           ),
       );
       return;
@@ -186,7 +190,8 @@ export class ComputePanel {
         if (target) {
           await this.source.send('PATCH', pathOf('compute', target.name), { settings: filled.settings });
         } else {
-          await this.source.send('POST', 'compute', filled);
+          const isAttached = isAttachable(kinds.find((kind) => kind.type === filled.type)!);
+          await this.source.send('POST', isAttached ? 'attached' : 'compute', filled);
         }
         close();
         await this.read();
@@ -248,6 +253,7 @@ export class ComputePanel {
       act('start', t('start'), ['Stopped', 'Stopping'].includes(state)),
       act('stop', t('stop'), ['Running', 'Succeeded', 'Starting'].includes(state)),
       act('restart', t('restart'), state === 'Running'),
+      act('test', t('test'), state !== 'Deleting'),
       !target.default && !isGoing && button(t('make default'), () => this.change(target, { default: true })),
       verbs.includes('update') &&
         !isGoing &&

@@ -10,7 +10,9 @@ import { labelOf } from './form';
 export function factsOf(target: WholeTarget, kind: Kind | undefined): HTMLElement {
   const machine = target.machine as Record<string, unknown> | null;
   const usual = kind?.settings ?? {};
-  const settings = Object.entries(target.settings).filter(([name, value]) => value !== usual[name]);
+  const settings = Object.entries(target.settings).filter(
+    ([name, value]) => name in usual && value !== usual[name],
+  );
   const rows: [string, Child][] = [
     [t('kind'), kind?.title ?? target.type],
     [t('slots'), target.slots === null ? null : slots(target.slots, target.free_slots ?? 0)],

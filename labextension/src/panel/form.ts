@@ -35,6 +35,8 @@ export interface Filled {
   type: string;
   settings: Record<string, unknown>;
   description: string;
+  password?: string;
+  passphrase?: string;
 }
 
 interface FieldInput {
@@ -60,6 +62,8 @@ export class TargetForm {
   private readonly problem = h('div', { class: 'aml-problem', role: 'alert' });
   private readonly submit: HTMLButtonElement;
   private inputs = new Map<string, FieldInput>();
+  private readonly password = secretInput('aml-password');
+  private readonly passphrase = secretInput('aml-passphrase');
 
   constructor(private readonly options: FormOptions) {
     const { target, kinds } = options;
@@ -79,11 +83,7 @@ export class TargetForm {
       value: target?.description ?? '',
       id: 'aml-target-description',
     });
-    this.submit = h(
-      'button',
-      { type: 'submit', class: 'aml-button aml-main' },
-      target ? t('save') : t('create'),
-    );
+    this.submit = h('button', { type: 'submit', class: 'aml-button aml-main' });
     this.element = h('form', { class: 'aml-form', novalidate: true });
     this.element.addEventListener('keydown', (event) => event.stopPropagation());
     this.element.addEventListener('submit', (event) => {
@@ -106,6 +106,8 @@ export class TargetForm {
       this.check();
     });
     type.disabled = target !== undefined;
+    const isAttached = isAttachable(this.kind);
+    say(this.submit, target ? t('save') : isAttached ? t('attach') : t('create'));
     const hint = (text: string): HTMLElement => h('div', { class: 'aml-hint' }, text);
     this.inputs = new Map(
       Object.entries(this.kind.settings).map(([name, usual]) => [name, this.field(name, usual)]),
@@ -120,6 +122,7 @@ export class TargetForm {
         h('label', { for: `aml-${name}` }, wordsOf(name)),
         input.element,
       ]),
+      ...(isAttached && !target ? this.secrets(hint) : []),
       !target && h('label', { for: 'aml-target-description' }, t('description')),
       !target && this.description,
       h(
@@ -130,6 +133,15 @@ export class TargetForm {
         this.problem,
       ),
     );
+  }
+
+  private secrets(hint: (text: string) => HTMLElement): HTMLElement[] {
+    return [
+      h('label', { for: this.password.id }, t('password')),
+      h('div', {}, this.password, hint(t('kept among the secrets of the workspace; a key is safer'))),
+      h('label', { for: this.passphrase.id }, t('passphrase of the key')),
+      this.passphrase,
+    ];
   }
 
   private field(name: string, usual: unknown): FieldInput {
@@ -177,6 +189,8 @@ export class TargetForm {
         type: this.kind.type,
         settings,
         description: this.description.value,
+        ...(this.password.value ? { password: this.password.value } : {}),
+        ...(this.passphrase.value ? { passphrase: this.passphrase.value } : {}),
       });
     } catch (error) {
       const field = error instanceof Refused && error.field ? `${error.field}: ` : '';
@@ -184,6 +198,15 @@ export class TargetForm {
       this.submit.disabled = false;
     }
   }
+}
+
+/** Tell whether targets of a kind are there already and are attached, rather than made. */
+export function isAttachable(kind: Kind): boolean {
+  return kind.verbs.includes('attach') && !kind.verbs.includes('create');
+}
+
+function secretInput(id: string): HTMLInputElement {
+  return h('input', { class: 'aml-input', type: 'password', id, autocomplete: 'new-password' });
 }
 
 /** Return a kind's title with what it is limited to. */

@@ -2,6 +2,20 @@
 // labextension/src/view/api.ts` from the types that the server itself is written in; do not edit.
 // Longer than 400 lines: it is made.
 
+/** Describe a machine to attach. */
+export interface AttachTargetBody {
+  name: string;
+  type?: string;
+  /** `address`, `username`, `ssh_key`, `fingerprint` and so on: see the kind's settings. */
+  settings?: Record<string, unknown>;
+  /** Kept among the workspace's secrets, and nowhere else. */
+  password?: string | null;
+  /** Of the key; kept like a password. */
+  passphrase?: string | null;
+  description?: string;
+  tags?: Record<string, string>;
+}
+
 /** One start of a run. */
 export interface Attempt {
   number: number;

@@ -17,7 +17,7 @@ def _urls() -> list[str]:
     found = []
     for pattern, _ in ROUTES:
         url = pattern.replace("([^/]+)", "default").replace("(.+)", "x").replace(".*", "x")
-        url = url.replace("(cancel|resubmit|tags)", "cancel").replace("(start|stop|restart)", "stop")
+        url = url.replace("(cancel|resubmit|tags)", "cancel").replace("(start|stop|restart|test)", "stop")
         assert "(" not in url
         found.append(url)
     return found

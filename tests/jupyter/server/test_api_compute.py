@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,3 +63,22 @@ async def test_the_rest_of_the_workspace_is_shown(api: Any, folder: WorkspaceFol
     assert answer["details"]["name"] == folder.name
     code, answer = await api("health")
     assert (code, answer["status"]) == (200, "ok")
+
+
+async def test_a_machine_is_attached_tested_and_detached(api: Any, ssh_server: Any, tmp_path: Path) -> None:
+    server = ssh_server()
+    settings = {"address": server.address, "ssh_key": str(server.key), "base_folder": str(tmp_path / "base")}
+    body = {"name": "far-box", "settings": settings}
+    code, refused = await api("workspaces/default/attached", "POST", body)
+    assert 400 <= code < 600 and server.fingerprint in refused["message"], "nobody vouches for the host's key"
+    body["settings"]["fingerprint"] = server.fingerprint
+    code, made = await api("workspaces/default/attached", "POST", body)
+    assert (code, made["target"]["provisioning_state"], made["target"]["attached"]) == (201, "Succeeded", True)
+    code, tested = await api(f"{COMPUTE}/far-box/test", "POST")
+    assert (code, tested["target"]["problems"]) == (202, [])
+    code, _ = await api(f"{COMPUTE}/local/test", "POST")
+    assert code == 400
+    code, changed = await api(f"{COMPUTE}/far-box", "PATCH", {"settings": {"max_parallel": 1}})
+    assert (code, changed["target"]["settings"]["max_parallel"]) == (200, 1)
+    code, _ = await api(f"{COMPUTE}/far-box", "DELETE")
+    assert code == 202
