@@ -11,7 +11,18 @@ from aml_jupyter.hyperdrive.controller import step, trial_of
 from aml_jupyter.hyperdrive.curves import Curve
 from aml_jupyter.hyperdrive.policies import is_due, reason_to_stop, silence_reason
 from aml_jupyter.hyperdrive.replay import Replay, Stop, replay
-from aml_jupyter.hyperdrive.rows import Action, Child, Chosen, FinishSweep, Judged, Say, StartChild, StopChild, Sweep
+from aml_jupyter.hyperdrive.rows import (
+    Action,
+    Child,
+    Chosen,
+    FinishSweep,
+    Judged,
+    ReleaseChild,
+    Say,
+    StartChild,
+    StopChild,
+    Sweep,
+)
 from aml_jupyter.hyperdrive.sampler import Sampler
 from aml_jupyter.hyperdrive.trial import Trial
 
@@ -23,6 +34,7 @@ __all__ = [
     "Curve",
     "FinishSweep",
     "Judged",
+    "ReleaseChild",
     "Replay",
     "Sampler",
     "Say",

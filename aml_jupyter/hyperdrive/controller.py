@@ -7,14 +7,25 @@ same again. A child's number and parameters are one action, so that none is lost
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aml_jupyter.config.sweeps.policies import EarlyTerminationPolicy, policy_from_dict
 from aml_jupyter.errors import nearest
 from aml_jupyter.hyperdrive.curves import Curve
 from aml_jupyter.hyperdrive.policies import reason_to_stop, silence_reason
-from aml_jupyter.hyperdrive.rows import Action, Child, FinishSweep, Judged, Say, StartChild, StopChild, Sweep
+from aml_jupyter.hyperdrive.rows import (
+    Action,
+    Child,
+    Chosen,
+    FinishSweep,
+    Judged,
+    ReleaseChild,
+    Say,
+    StartChild,
+    StopChild,
+    Sweep,
+)
 from aml_jupyter.hyperdrive.sampler import Sampler
 from aml_jupyter.hyperdrive.trial import Trial, parameters_key
 
@@ -133,33 +144,52 @@ def _remarks(sweep: Sweep) -> Iterator[Action]:
 
 
 def _starts(sweep: Sweep, sampler: Sampler) -> Iterator[Action]:
-    """Yield the children that there is room for: the chosen ones first."""
+    """Yield the children that there is room for, spare ones and chosen ones first, and the spare ones to be made."""
+    concurrent = int(sweep.definition["max_concurrent_jobs"])
+    spares = [child for child in sweep.children if child.is_spare]
+    room = concurrent - sum(not child.is_final and not child.is_spare for child in sweep.children)
+    released = spares[: max(room, 0)]
+    for child in released:
+        yield ReleaseChild(child.number)
+    left = sweep.total - len(sweep.children)
+    room = min(room - len(released), left)
+    waiting = sweep.chosen[sum(child.is_by_hand for child in sweep.children) :]
+    number = len(sweep.children)
+    for chosen in waiting[: max(room, 0)]:
+        yield StartChild(number, chosen.parameters, chosen)
+        number += 1
+    room -= number - len(sweep.children)
+    ahead = 0
+    if not sampler.looks_at_results and room <= 0 and not waiting:
+        ahead = min(min(sweep.spares, concurrent) - len(spares) + len(released), left)
+    for parameters in _samples(sweep, sampler, waiting, max(room, ahead)):
+        yield StartChild(number, parameters, is_spare=room <= 0)
+        number += 1
+
+
+def _samples(sweep: Sweep, sampler: Sampler, chosen: Sequence[Chosen], count: int) -> Iterator[dict[str, Any]]:
+    """Yield the parameters of the next children, at most `count`; fewer where the space has no more."""
+    if count <= 0:
+        return
     goal = _goal(sweep)
-    running = [child for child in sweep.children if not child.is_final]
     ended = sorted(
         (child for child in sweep.children if child.is_final), key=lambda child: (child.ended or 0.0, child.number)
     )
-    room = min(int(sweep.definition["max_concurrent_jobs"]) - len(running), sweep.total - len(sweep.children))
-    if room <= 0:
-        return
-    number = len(sweep.children)
-    waiting = sweep.chosen[sum(child.is_by_hand for child in sweep.children) :][:room]
-    for chosen in waiting:
-        yield StartChild(number, chosen.parameters, chosen)
-        number += 1
     history = [*sweep.prior, *(trial_of(child, goal) for child in ended)]
-    pending = [*(child.parameters for child in running), *(chosen.parameters for chosen in waiting)]
+    pending = [
+        *(child.parameters for child in sweep.children if not child.is_final),
+        *(each.parameters for each in chosen),
+    ]
     index = sum(not child.is_by_hand for child in sweep.children)
     tried = None if sweep.may_repeat else {parameters_key(trial.parameters) for trial in history}
     if tried is not None:
         index += len(sweep.prior)
-    for _ in range(room - len(waiting)):
+    for _ in range(count):
         parameters, index = _sampled(sampler, history, pending, index, tried)
         if parameters is None:
             return
         pending.append(parameters)
-        yield StartChild(number, parameters)
-        number += 1
+        yield parameters
 
 
 def _sampled(

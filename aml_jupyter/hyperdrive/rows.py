@@ -8,7 +8,18 @@ from typing import Any
 
 from aml_jupyter.hyperdrive.trial import Trial
 
-__all__ = ["Action", "Child", "Chosen", "FinishSweep", "Judged", "Say", "StartChild", "StopChild", "Sweep"]
+__all__ = [
+    "Action",
+    "Child",
+    "Chosen",
+    "FinishSweep",
+    "Judged",
+    "ReleaseChild",
+    "Say",
+    "StartChild",
+    "StopChild",
+    "Sweep",
+]
 
 FINAL = ("Completed", "Failed", "Canceled")
 
@@ -62,6 +73,11 @@ class Child:
         """Say whether its run has ended."""
         return self.status in FINAL
 
+    @property
+    def is_spare(self) -> bool:
+        """Say whether it was made ahead, and waits for another one's end."""
+        return self.status == "NotStarted"
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -103,6 +119,8 @@ class Sweep:
         Children that are not sampled, in the order in which they are started: before all others.
     may_repeat : bool
         A grid starts from its first combination whatever `prior` has; otherwise what was tried is left out.
+    spares : int
+        How many children are made ahead where results do not matter for their parameters, so that the next one can start at once.
     """
 
     definition: Mapping[str, Any]
@@ -114,6 +132,7 @@ class Sweep:
     said: Sequence[str] = field(default=())
     chosen: Sequence[Chosen] = ()
     may_repeat: bool = True
+    spares: int = 0
 
     @property
     def total(self) -> int:
@@ -124,11 +143,19 @@ class Sweep:
 
 @dataclass(frozen=True)
 class StartChild:
-    """Create a child with these parameters, which were `chosen` where they were not sampled."""
+    """Create a child with these parameters, which were `chosen` where they were not sampled; a spare one waits."""
 
     number: int
     parameters: Mapping[str, Any]
     chosen: Chosen | None = None
+    is_spare: bool = False
+
+
+@dataclass(frozen=True)
+class ReleaseChild:
+    """Queue a spare child."""
+
+    number: int
 
 
 @dataclass(frozen=True)
@@ -162,4 +189,4 @@ class FinishSweep:
     reason: str
 
 
-Action = StartChild | StopChild | Judged | Say | FinishSweep
+Action = StartChild | ReleaseChild | StopChild | Judged | Say | FinishSweep

@@ -162,7 +162,8 @@ def _write_one(service: Reconciler, active: ActiveRun, ending: Future[Ending], t
     else:
         again = _write_end(service.folder, active, ending.result(), tx)
     service.active.pop(active.run.id, None)
-    service.queue_may_move = service.queue_may_move or again
+    released = not again and service.sweeps.release_next(tx, active.run.parent)
+    service.queue_may_move = service.queue_may_move or again or released
 
 
 def _give_up(service: Reconciler, active: ActiveRun, failure: Exception, tx: sqlite3.Connection) -> None:

@@ -196,26 +196,41 @@ def _wake_on_failure(service: Reconciler, future: Future[None]) -> None:
 
 def stage_ahead(service: Reconciler) -> None:
     """Put the files of who is next in place while all slots are taken, so that a freed slot is used at once."""
-    if not service.queue_may_move or service.wakeup.is_woken:
+    if service.wakeup.is_woken:
+        return
+    for run in service.sweeps.made_ahead():
+        if (
+            not service.backend(run.target).is_remote
+            and preparing.recipe_key(run) is None
+            and not _stage_one(service, run)
+        ):
+            return
+    if not service.queue_may_move:
         return
     for record in service.targets:
         for run in service.next_up.get(record.name, ())[:AHEAD] if not _closed(record) else ():
-            handle = Handle(run.target, run.id, run.attempt + 1)
             if service.backend(record.name).is_remote:
                 break  # the loop does not wait for a link
             if preparing.recipe_key(run) is not None:
                 preparing.build_ahead(service, run)  # its files are staged when it is known which Python it gets
-                continue
-            if handle in service.staged or service.start_seconds.get(run.snapshot, QUICK) >= QUICK:
-                continue
-            try:
-                _stage(service, run, service.backend(run.target), handle)
-            except (AmlError, OSError) as error:
-                log.info("run %s could not be staged ahead: %s", run.id, error)
+            elif not _stage_one(service, run):
                 return
-            if len(service.staged) > 1000:  # most are of runs that were canceled; the others are staged again
-                service.staged.clear()
-            service.staged.add(handle)
+
+
+def _stage_one(service: Reconciler, run: RunRecord) -> bool:
+    """Stage a run that is next, unless that takes long; tell whether others can be staged, too."""
+    handle = Handle(run.target, run.id, run.attempt + 1)
+    if handle in service.staged or service.start_seconds.get(run.snapshot, QUICK) >= QUICK:
+        return True
+    try:
+        _stage(service, run, service.backend(run.target), handle)
+    except (AmlError, OSError) as error:
+        log.info("run %s could not be staged ahead: %s", run.id, error)
+        return False
+    if len(service.staged) > 1000:  # most are of runs that were canceled; the others are staged again
+        service.staged.clear()
+    service.staged.add(handle)
+    return True
 
 
 def _stage(service: Reconciler, run: RunRecord, backend: Target, handle: Handle) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -19,11 +21,13 @@ from typing import Any
 from aml_jupyter.config.sweeps import HyperDriveConfig
 from aml_jupyter.errors import AmlError, UserErrorException
 from aml_jupyter.hyperdrive import (
+    Action,
     Changed,
     Child,
     Chosen,
     FinishSweep,
     Judged,
+    ReleaseChild,
     Sampler,
     Say,
     StartChild,
@@ -63,7 +67,7 @@ from aml_jupyter.workspace import (
     update_run,
     write_definition,
 )
-from aml_jupyter.workspace.queue import children_besides, open_in_process_runs, runs_of_ended_sweeps
+from aml_jupyter.workspace.queue import children_besides, open_in_process_runs, runs_of_ended_sweeps, spare_child
 from aml_jupyter.workspace.states import FINAL
 
 __all__ = ["BY_HAND", "CHOSEN", "HYPERPARAMETERS", "KIND", "Sweeps", "submit_sweep"]
@@ -71,6 +75,9 @@ __all__ = ["BY_HAND", "CHOSEN", "HYPERPARAMETERS", "KIND", "Sweeps", "submit_swe
 KIND = "hyperdrive"
 LOOK_ANYWAY = 2.0
 """Seconds after which a sweep is looked at though nothing has happened: durations and silence are judged by the clock."""
+
+SPARES = 2
+"""How many children are made ahead."""
 
 PAUSE_WITHOUT_SWEEPS = 0.25
 """Seconds between two looks while there is no sweep, so that a busy queue pays nothing for them."""
@@ -170,6 +177,8 @@ class Sweeps:
         self._ended: dict[str, dict[str, Child]] = {}
         self._values: dict[str, dict[int, tuple[list[float], float | None]]] = {}
         self._judged: dict[str, int] = {}
+        self.limits: dict[str, int] = {}
+        self._made_ahead: deque[RunRecord] = deque()
         self._prior: dict[str, list[Trial]] = {}
 
     def look(self) -> None:
@@ -195,6 +204,8 @@ class Sweeps:
                 self._stop({run.id: "the sweep has ended" for run in leftover})
             found = [run for run in open_in_process_runs(db) if run.kind == KIND]
             self.any_open = bool(found)
+            for ended in self.limits.keys() - {run.id for run in found}:
+                self.limits.pop(ended, None)
             for run in found:
                 self._one(run)
         except Exception:
@@ -215,12 +226,14 @@ class Sweeps:
             said=(run.reason,),
             chosen=(*self._resumed_children(run), *changed.added),
             may_repeat=not changed.has_other_space and not told.get("continues"),
+            spares=SPARES,
         )
         try:
             actions = step(sweep, self._sampler(run.id, changed, metric["goal"], int(told["seed"])), time.time())
         except AmlError as error:
             actions = [FinishSweep("Failed", str(error))]
-        starts = [action for action in actions if isinstance(action, StartChild)]
+        self._set_limit(run.id, sweep, actions)
+        starts = [action for action in actions if isinstance(action, (StartChild, ReleaseChild))]
         if starts:
             self._start(run, starts)
         self._stop({f"{run.id}_{action.number}": action.reason for action in actions if isinstance(action, StopChild)})
@@ -311,19 +324,49 @@ class Sweeps:
             ]
         return self._prior[run.id]
 
-    def _start(self, run: RunRecord, starts: list[StartChild]) -> None:
-        """Write the folders of new children, then their rows in one transaction."""
-        template = read_definition(self.folder.layout, run.id)
-        made = [child_definition(self.folder, template, start) for start in starts]
+    def _set_limit(self, sweep: str, rows: Sweep, actions: Sequence[Action]) -> None:
+        """Let ends release spare children while all goes its usual way."""
+        is_usual = not rows.is_paused and not any(isinstance(each, (StopChild, FinishSweep)) for each in actions)
+        if is_usual and sum(child.is_by_hand for child in rows.children) == len(rows.chosen):
+            self.limits[sweep] = int(rows.definition["max_concurrent_jobs"])
+        else:
+            self.limits.pop(sweep, None)
+
+    def release_next(self, tx: sqlite3.Connection, sweep: str | None) -> bool:
+        """Queue a spare child of a sweep in the transaction that writes another one's end; tell whether there was one."""
+        limit = self.limits.get(sweep or "")
+        spare = None if sweep is None or limit is None else spare_child(tx, sweep, limit)
+        if spare is not None:
+            transition(tx, spare, "Queued", "")
+        return spare is not None
+
+    def made_ahead(self) -> Iterator[RunRecord]:
+        """Yield each spare child once, for its files to be put in place; one that was not committed does no harm there."""
+        while self._made_ahead:
+            yield self._made_ahead.popleft()
+
+    def _start(self, run: RunRecord, starts: Sequence[StartChild | ReleaseChild]) -> None:
+        """Write the folders of new children, then their rows, and what is queued, in one transaction."""
+        new = [start for start in starts if isinstance(start, StartChild)]
+        template = read_definition(self.folder.layout, run.id) if new else {}
+        made = [child_definition(self.folder, template, start) for start in new]
         for definition in made:
             self.folder.layout.run(definition["id"]).path.mkdir(parents=True, exist_ok=True)
             write_definition(self.folder.layout, definition)
-        durable.sync_folder(str(self.folder.layout.runs))
+        if made:
+            durable.sync_folder(str(self.folder.layout.runs))
         with self.folder.store.transaction(epoch=self.epoch) as tx:
             if get_run(tx, run.id).status in FINAL:
                 return
-            for definition in made:
-                insert_run(tx, definition)
+            for start in starts:
+                if isinstance(start, ReleaseChild):
+                    spare = get_run(tx, f"{run.id}_{start.number}")
+                    if spare.status == "NotStarted":  # an end may have released it meanwhile
+                        transition(tx, spare.id, "Queued", "")
+            for start, definition in zip(new, made, strict=True):
+                child = insert_run(tx, definition, status="NotStarted" if start.is_spare else "Queued")
+                if start.is_spare:
+                    self._made_ahead.append(child)
                 add_properties(tx, definition["id"], definition["properties"])
 
     def _stop(self, reasons: Mapping[str, str]) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "open_in_process_runs",
     "queued_targets",
     "runs_of_ended_sweeps",
+    "spare_child",
 ]
 
 _BATCH: Final = 500
@@ -53,6 +54,19 @@ def children_besides(db: sqlite3.Connection, parent: str, known: Container[str])
         batch = wanted[first : first + _BATCH]
         found += load_runs(db, f"WHERE r.id IN ({', '.join('?' * len(batch))}) ORDER BY r.seq", batch)
     return found
+
+
+def spare_child(db: sqlite3.Connection, parent: str, limit: int) -> str | None:
+    """Return the oldest child that waits for another one's end, where fewer than `limit` children are under way; else None."""
+    row = db.execute(
+        "SELECT id FROM runs WHERE parent = ? AND status = 'NotStarted' ORDER BY seq LIMIT 1", (parent,)
+    ).fetchone()
+    if row is None:
+        return None
+    (count,) = db.execute(
+        f"SELECT count(*) FROM runs AS r WHERE r.parent = ? AND {OPEN} AND r.status != 'NotStarted'", (parent,)
+    ).fetchone()
+    return str(row[0]) if count < limit else None
 
 
 def queued_targets(db: sqlite3.Connection) -> list[str]:

@@ -26,6 +26,7 @@ from aml_jupyter.hyperdrive import (
     Chosen,
     FinishSweep,
     Judged,
+    ReleaseChild,
     Sampler,
     Say,
     StartChild,
@@ -277,3 +278,29 @@ def test_a_sweep_that_goes_on_draws_no_point_of_the_earlier_one_again() -> None:
     prior = [Trial(parameters, 1.0) for parameters in whole[:2]]
     after = [start.parameters for start in decide(definition, prior=prior, may_repeat=False)]
     assert after[:2] == whole[2:]
+
+
+def test_spare_children_are_made_ahead_and_released_first() -> None:
+    definition = configure(max_total_runs=6)
+    plain = [start.parameters for start in decide(configure(max_total_runs=6, max_concurrent_runs=6))]
+    first = decide(definition, spares=2)
+    assert [(start.number, start.is_spare) for start in first] == [(0, False), (1, False)]
+    running = [Child(number, plain[number], "Running") for number in range(2)]
+    ahead = decide(definition, *running, spares=2)
+    assert [(start.number, start.is_spare, start.parameters) for start in ahead] == [
+        (2, True, plain[2]),
+        (3, True, plain[3]),
+    ]
+    spare = [Child(number, plain[number], "NotStarted") for number in (2, 3)]
+    assert decide(definition, *running, *spare, spares=2) == []
+    assert decide(definition, *running, *spare, spares=2, is_paused=True) == []
+    release, more = decide(definition, ended(0), running[1], *spare, spares=2)
+    assert (release, more.number, more.is_spare) == (ReleaseChild(2), 4, True)
+    last = [ended(number) for number in range(4)]
+    rest = [Child(4, plain[4], "Running"), Child(5, plain[5], "NotStarted")]
+    assert decide(definition, *last, *rest, spares=2) == [ReleaseChild(5)]
+    assert decide(definition, *running, *spare, spares=2, chosen=(Chosen({"x": 7.0}),)) == []
+    learned = configure(hyperparameter_sampling=BayesianParameterSampling(SPACE))
+    assert decide(learned, *running, spares=2) == []
+    ending = decide(definition, running[0], spare[0], is_cancel_requested=True, spares=2)
+    assert [stop.number for stop in ending] == [0, 2]
