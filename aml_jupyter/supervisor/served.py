@@ -72,18 +72,21 @@ _UNBUILT = "it is not built yet in aml-jupyter"
 _MODULES = {
     "azureml.automl": _UNBUILT,
     "azureml.contrib": _UNBUILT,
+    "azureml.core.authentication": _INSTALL,
     "azureml.core.compute": _INSTALL,
     "azureml.core.compute_target": _INSTALL,
     "azureml.core.conda_dependencies": _INSTALL,
+    "azureml.core.container_registry": _INSTALL,
     "azureml.core.dataset": _UNBUILT,
     "azureml.core.datastore": _UNBUILT,
     "azureml.core.runconfig": _INSTALL,
+    "azureml.core.script_run": _INSTALL,
     "azureml.core.script_run_config": _INSTALL,
     "azureml.core.webservice": _UNBUILT,
     "azureml.data": _UNBUILT,
     "azureml.dataprep": _UNBUILT,
     "azureml.pipeline": _UNBUILT,
-    "azureml.train": _UNBUILT,
+    "azureml.train": "only azureml.train.hyperdrive is built; install aml-jupyter in the run's environment for it",
 }
 _CLASSES = {
     "azureml.core.%s" % name: reason

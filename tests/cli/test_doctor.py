@@ -91,6 +91,9 @@ def test_a_folder_where_all_is_covered(aml: Aml, project: Path) -> None:
     (project / "train.py").write_text("from azureml.core import Run\nRun.get_context().log('a', 1)\n")
     done = aml("doctor")
     assert done.code == 0 and done.out.startswith("3 of 3 uses in 1 files work")
+    (project / "conda_dependencies.yml").write_text("dependencies:\n- python=3.6.2\n- pip:\n  - azureml-defaults\n")
+    done = aml("doctor")
+    assert done.code == 0 and "differs: azureml-defaults" in done.out  # nothing has to be changed for it
     assert aml("doctor", project / "nowhere").code == 2
 
 

@@ -92,7 +92,8 @@ def test_what_is_missing_says_so(attempt: Attempt, bare: str) -> None:
         """
         import importlib.util
         for line in ("from azureml.core import Dataset", "import azureml.train.hyperdrive", "from azureml.core import Nope",
-                     "from azureml.core import ScriptRunConfig", "import azureml.nope", "import aml_jupyter.sdk"):
+                     "from azureml.core import ScriptRunConfig", "import azureml.nope", "import aml_jupyter.sdk",
+                     "from azureml.core.authentication import MsiAuthentication"):
             try:
                 exec(line)
             except ImportError as error:
@@ -111,13 +112,16 @@ def test_what_is_missing_says_so(attempt: Attempt, bare: str) -> None:
     assert lines[0] == (
         "azureml.core.Dataset cannot be imported inside this run: it is not built yet in aml-jupyter. " + there
     )
-    assert lines[1].startswith("azureml.train cannot be imported inside this run: it is not built yet")
+    assert lines[1].startswith(
+        "azureml.train cannot be imported inside this run: only azureml.train.hyperdrive is built; install aml-jupyter"
+    )
     assert lines[2].startswith("cannot import name 'Nope' from 'azureml.core'")
     assert "install aml-jupyter in the run's environment" in lines[3]
     assert lines[4] == "No module named 'azureml.nope'"
     assert "aml-jupyter is not installed in the run's environment" in lines[5]
-    assert lines[6] == "False True"
-    assert lines[7].startswith("azureml.core.Datastore cannot be imported inside this run")
+    assert "azureml.core.authentication" in lines[6] and "install aml-jupyter" in lines[6]
+    assert lines[7] == "False True"
+    assert lines[8].startswith("azureml.core.Datastore cannot be imported inside this run")
 
 
 def test_the_installed_one_answers_for_what_ours_lacks(attempt: Attempt, bare: str, site_packages: Path) -> None:
