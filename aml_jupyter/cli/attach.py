@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aml_jupyter.transports.ssh_login import Credentials
     from aml_jupyter.workspace import WorkspaceFolder
 
-__all__ = ["add_attach", "add_way", "change_way", "way_of"]
+__all__ = ["add_attach", "add_clean", "add_way", "change_way", "show_ssh", "way_of"]
 
 _WAY: Final = {
     "address": "HOST[:PORT], USER@HOST, or a name of ~/.ssh/config",
@@ -60,6 +60,41 @@ def add_attach(verbs: Nouns) -> None:
     test = add_verb(verbs, "test", _test, "Look at an attached machine again.", "aml compute test box")
     test.add_argument("word", nargs="?", metavar="NAME", help="name of the compute target")
     test.add_argument("-n", "--name", metavar="NAME", help="name of the target, as an option")
+
+
+def add_clean(verbs: Nouns) -> None:
+    """Add `aml compute clean`."""
+    clean = add_verb(
+        verbs,
+        "clean",
+        _clean,
+        "Remove from an attached machine what nothing has used for a while: sent content, built environments.",
+        "aml compute clean box --dry-run",
+    )
+    clean.add_argument("word", nargs="?", metavar="NAME", help="name of the compute target")
+    clean.add_argument("-n", "--name", metavar="NAME", help="name of the target, as an option")
+    clean.add_argument("--unused-days", type=float, default=30.0, metavar="N", help="days without use (30)")
+    clean.add_argument("--dry-run", action="store_true", help="remove nothing, and say what would be")
+
+
+def _clean(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.service.remote import clean_target
+    from aml_jupyter.views.formats import size_text
+
+    name = arguments.name or arguments.word
+    if name is None:
+        arguments.parser.error("the target's name is missing")
+    if not 0 <= arguments.unused_days < 1e6:
+        raise UserErrorException(
+            f"--unused-days is {arguments.unused_days}; a number of at least 0 was expected.", "days"
+        )
+    found = clean_target(open_workspace(arguments), str(name), arguments.unused_days, arguments.dry_run)
+    if wants_json(arguments):
+        return emit_json(door, found)
+    verb = "would be removed" if arguments.dry_run else "removed"
+    for what, (count, size) in found.items():
+        door.write(f"{what:<12} {count} {verb}, {size_text(size)}\n")
+    return 0
 
 
 def add_way(parser: Parser) -> None:
@@ -157,6 +192,29 @@ def _attach(arguments: Arguments, door: Door) -> int:
         arguments.description,
     )
     return _tell(arguments, door, found)
+
+
+def show_ssh(folder: WorkspaceFolder, name: str, door: Door) -> int:
+    """Write the lines of ssh and scp that reach a machine as we do."""
+    import shlex
+
+    from aml_jupyter.targets.far_host import address_of
+    from aml_jupyter.workspace import get_target
+
+    record = get_target(folder.store.read(), name)
+    if record.type not in ("remote", "remotedocker"):
+        raise ComputeTargetException(
+            f"{record.name!r} is of type {record.type!r}, which is not reached over SSH.", "name"
+        )
+    address = address_of(record.settings)
+    key = ["-i", str(record.settings["ssh_key"])] if record.settings.get("ssh_key") else []
+    host = f"[{address.name}]" if ":" in address.name else address.name
+    base = f"{address.user}@{host}:{record.settings['base_folder']}"
+    for program, option, where in (("ssh", "-p", f"{address.user}@{address.name}"), ("scp", "-P", f"{base}/FILE")):
+        port = [] if address.port == 22 else [option, str(address.port)]
+        line = shlex.join([program, *key, *port, *(["-r"] if program == "scp" else []), where])
+        door.write(line + (" .\n" if program == "scp" else "\n"))
+    return 0
 
 
 def _with_port(address: str, port: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from aml_jupyter.cli.attach import add_attach, add_way, change_way, way_of
+from aml_jupyter.cli.attach import add_attach, add_clean, add_way, change_way, show_ssh, way_of
 from aml_jupyter.cli.common import emit, emit_json, open_workspace, pairs, wants_json
 from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_noun, add_verb
 from aml_jupyter.errors import UserErrorException
@@ -26,7 +26,9 @@ def add_verbs(nouns: Nouns) -> None:
     )
     add_verb(verbs, "kinds", _kinds, "List the types of compute targets and what each can do.", "aml compute kinds")
     add_verb(verbs, "list", _list, "List the workspace's compute targets.", "aml compute list")
-    _add_name(add_verb(verbs, "show", _show, "Show one compute target.", "aml compute show gpu-box"))
+    show = add_verb(verbs, "show", _show, "Show one compute target.", "aml compute show gpu-box")
+    show.add_argument("--ssh", action="store_true", help="the lines that log in to a remote machine, and copy from it")
+    _add_name(show)
     create = add_verb(
         verbs,
         "create",
@@ -40,6 +42,7 @@ def add_verbs(nouns: Nouns) -> None:
     _add_settings(create)
     _add_name(create, "with -n NAME, the type: aml compute create computeinstance -n gpu-box")
     add_attach(verbs)
+    add_clean(verbs)
     default = add_verb(
         verbs,
         "default",
@@ -55,7 +58,14 @@ def add_verbs(nouns: Nouns) -> None:
         ("delete", "Delete a created target; its queued runs are canceled, its running ones asked to end."),
         ("detach", "Forget an attached target."),
     ):
-        _add_name(add_verb(verbs, name, _changer(name), what, f"aml compute {name} gpu-box"))
+        parser = add_verb(verbs, name, _changer(name), what, f"aml compute {name} gpu-box")
+        if name == "detach":
+            parser.add_argument(
+                "--force",
+                action="store_true",
+                help="a machine that cannot be reached any more: its runs are canceled here",
+            )
+        _add_name(parser)
     instance = add_noun(verbs, "computeinstance", "start, stop and restart a compute instance, as SDK v1's lines did")
     for name in ("start", "stop", "restart"):
         line = f"aml computetarget computeinstance {name} -n gpu-box"
@@ -137,7 +147,10 @@ def _list(arguments: Arguments, door: Door) -> int:
 def _show(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.views import compute_view
 
-    return emit(arguments, door, compute_view(open_workspace(arguments), _name_of(arguments)))
+    folder = open_workspace(arguments)
+    if arguments.ssh:
+        return show_ssh(folder, _name_of(arguments), door)
+    return emit(arguments, door, compute_view(folder, _name_of(arguments)))
 
 
 def _create(arguments: Arguments, door: Door) -> int:
@@ -199,6 +212,10 @@ def _changer(verb: str) -> Callable[[Arguments, Door], int]:
             "detach": service.detach_target,
         }
         folder = open_workspace(arguments)
+        if verb == "detach" and arguments.force:
+            from aml_jupyter.service.remote import detach_unreachable
+
+            doing["detach"] = detach_unreachable
         record = doing[verb](folder, _name_of(arguments))
         is_gone = record.name not in {entry.name for entry in list_targets(folder.store.read())}
         state = "Deleted" if is_gone else record.provisioning_state

@@ -12,6 +12,7 @@ from aml_jupyter.environments.choose import choose_recipe, is_template
 from aml_jupyter.environments.choose_conda import check_packages
 from aml_jupyter.environments.choose_container import choose_container, is_in_container
 from aml_jupyter.environments.choose_image import context_archive, names_image
+from aml_jupyter.environments.choose_there import choose_there
 from aml_jupyter.environments.curated import CURATED, curated_environment, is_curated_name
 from aml_jupyter.environments.following import Build, begin_build, keep_sources
 from aml_jupyter.environments.recipe import Recipe
@@ -42,6 +43,7 @@ __all__ = [
     "check_packages",
     "choose_container",
     "choose_recipe",
+    "choose_there",
     "context_archive",
     "curated_environment",
     "is_curated_name",

@@ -72,7 +72,7 @@ def resolve(definition: Mapping[str, Any]) -> ResolvedEnvironment:
     return ResolvedEnvironment(found.path, variables, kind, (f"Python: {python_of(definition)}",))
 
 
-def resolve_there(definition: Mapping[str, Any], python: str) -> ResolvedEnvironment:
+def resolve_there(definition: Mapping[str, Any], python: str, environments: str = "") -> ResolvedEnvironment:
     """Return the Python and the declared variables of a run on another machine; the others are that machine's own.
 
     Parameters
@@ -81,6 +81,8 @@ def resolve_there(definition: Mapping[str, Any], python: str) -> ResolvedEnviron
         The run's ``run.json``.
     python : str
         The target's Python, which runs what names no other one.
+    environments : str
+        The folder over there in which environments are built.
 
     Raises
     ------
@@ -90,8 +92,12 @@ def resolve_there(definition: Mapping[str, Any], python: str) -> ResolvedEnviron
     environment = _mapping(_mapping(definition.get("run_config")).get("environment"))
     written = named_interpreter(_mapping(environment.get("python")))
     variables = declared_variables(_mapping(definition.get("environment_variables")))
-    recorded = str(_mapping(definition.get("there")).get("python") or python)
-    return ResolvedEnvironment(written or recorded, variables, USER_MANAGED, ())
+    there = _mapping(definition.get("there"))
+    if there.get("environment"):
+        recipe = there["environment"]
+        built = f"{environments}/{recipe['key']}/env/bin/python"
+        return ResolvedEnvironment(built, {**recipe["asked"]["variables"], **variables}, "venv", ())
+    return ResolvedEnvironment(written or str(there.get("python") or python), variables, USER_MANAGED, ())
 
 
 def _resolve_built(definition: Mapping[str, Any], submitter: Mapping[str, Any]) -> ResolvedEnvironment:
@@ -144,6 +150,8 @@ def python_of(definition: Mapping[str, Any]) -> str:
     if written is not None:
         return f"{written} (user-managed)"
     there = _mapping(definition.get("there"))
+    if there.get("environment"):
+        return f"{there['environment'].get('title')} (built on {definition.get('target')})"
     if there:
         return f"{there.get('python')} {there.get('version')} (of {definition.get('target')})"
     known = f"{submitter.get('python', '')} {submitter.get('version', '')}".strip()

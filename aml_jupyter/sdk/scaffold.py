@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aml_jupyter.config import CondaDependencies, RunConfiguration
+from aml_jupyter.config.compute_files import ENDING as COMPUTE_ENDING
 from aml_jupyter.config.conda_dependencies import FILE_NAME
 from aml_jupyter.config.run_config_files import ENDING, config_folder
 from aml_jupyter.errors import UserErrorException
-from aml_jupyter.workspace import check_experiment_name, list_targets
+from aml_jupyter.workspace import TargetRecord, check_experiment_name, list_targets
 from aml_jupyter.workspace.locate import CONFIG_NAMES as NAMES
 from aml_jupyter.workspace.project import read_config, remembered_experiment
 
@@ -73,7 +74,12 @@ def attach_folder(workspace: Workspace, path: str | Path, experiment: str | None
 
     packages = place / FILE_NAME
     write(packages, lambda: CondaDependencies().save(packages))
-    targets = {record.name: record.type for record in list_targets(workspace.folder.store.read())}
+    records = list_targets(workspace.folder.store.read())
+    targets = {record.name: record.type for record in records}
+    for record in records:
+        if record.type == "remote":
+            compute = place / f"{record.name}{COMPUTE_ENDING}"
+            write(compute, partial(_save_compute, compute, record))
     for name, kind in {"local": "local", "docker": "docker", **targets}.items():
         file = place / f"{name}{ENDING}"
         plain = place / name
@@ -112,12 +118,27 @@ def _check_owner(workspace: Workspace, place: Path, experiment: str | None, note
         )
 
 
+def _save_compute(file: Path, record: TargetRecord) -> None:
+    """Write where a machine is as files of 2017 said it, without a password."""
+    import json
+
+    said = {
+        "type": record.type,
+        "address": record.settings.get("address"),
+        "username": record.settings.get("username"),
+        "pythonLocation": record.settings.get("python"),
+        "userManagedEnvironment": True,
+    }
+    lines = [f"{name}: {json.dumps(value)}\n" for name, value in said.items() if value]
+    file.write_text("".join(lines), encoding="utf-8")
+
+
 def _save(project: Path, file: Path, name: str, kind: str) -> None:
     """Write the run configuration of one target."""
     configuration = RunConfiguration(script="train.py")
     configuration.target = "local" if name in ("local", "docker") else name
     configuration.framework = "PySpark" if kind == "hdinsight" else "Python"
-    configuration.environment.docker.enabled = kind not in ("local", "computeinstance")
+    configuration.environment.docker.enabled = kind not in ("local", "computeinstance", "remote")
     python = configuration.environment.python
     python.conda_dependencies_file = str(file.parent / FILE_NAME)
     python._conda_dependencies_file = str((file.parent / FILE_NAME).relative_to(project))  # the folder may move

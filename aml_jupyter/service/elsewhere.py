@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from aml_jupyter.environments import Recipe
 from aml_jupyter.errors import ConfigurationError
 from aml_jupyter.workspace import TargetRecord
 
 if TYPE_CHECKING:
     from aml_jupyter.service.submission import SubmitRequest
 
-__all__ = ["is_elsewhere", "refuse_build_there", "there_of"]
+__all__ = ["is_elsewhere", "there_of"]
 
 
 def is_elsewhere(target: TargetRecord) -> bool:
@@ -46,6 +45,8 @@ def there_of(
         "host": str(found.get("host") or target.settings["address"]),
         "python": str(target.settings["python"]),
         "version": str(found.get("version") or ""),
+        "system": str(found.get("system") or ""),
+        "machine": str(found.get("machine") or ""),
     }
     cell = request.cell or {}
     here = ".".join(str(submitter.get("version") or "").split(".")[:2])
@@ -62,20 +63,3 @@ def there_of(
             "inputs",
         )
     return there
-
-
-def refuse_build_there(target: TargetRecord, recipe: Recipe) -> None:
-    """Refuse packages that would have to be installed on another machine.
-
-    Raises
-    ------
-    ConfigurationError
-        When `target` is one.
-    """
-    if is_elsewhere(target):
-        raise ConfigurationError(
-            f"The run asks for an environment ({recipe.title}), and environments are not built on remote machines yet. Make it "
-            f"on {target.name} yourself and name its Python: environment.python.user_managed_dependencies = True and "
-            "environment.python.interpreter_path, or aml compute update --python PATH.",
-            "environment",
-        )

@@ -44,7 +44,7 @@ def build_launch(
         When ``run.json`` is gone.
     """
     definition = read_definition(folder.layout, run.id)  # the database has no values of variables
-    resolved = resolve(definition) if not paths.python else resolve_there(definition, paths.python)
+    resolved = resolve(definition) if not paths.python else resolve_there(definition, paths.python, paths.environments)
     command, control_files = _command(folder, definition, resolved.interpreter, paths)
     options = spark_options(definition.get("run_config") or {})
     environment = {
@@ -68,6 +68,7 @@ def build_launch(
         control_files=control_files,
         container=_container(definition, resolved),
         python=resolved.interpreter if paths.python else "",
+        recipe=(definition.get("there") or {}).get("environment"),
         inputs_here=str(inputs_of(folder, definition)),
     )
 

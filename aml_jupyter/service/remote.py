@@ -10,23 +10,27 @@ from typing import Any, Final
 
 from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.service.client import ensure_service
-from aml_jupyter.service.compute import checked_settings, note_target, update_row
+from aml_jupyter.service.compute import checked_settings, detach_target, note_target, update_row
+from aml_jupyter.supervisor import last_word, protocol
 from aml_jupyter.targets import check_name, kind_of, target_secret
 from aml_jupyter.targets.far_host import connection_to, credentials_of
-from aml_jupyter.targets.far_probe import Probe, probe_machine
+from aml_jupyter.targets.far_probe import Probe, clean_machine, probe_machine
+from aml_jupyter.transports.ssh import HostUnreachable
 from aml_jupyter.transports.ssh_address import find_address
-from aml_jupyter.transports.ssh_host_keys import Confirm
-from aml_jupyter.transports.ssh_login import Credentials
+from aml_jupyter.transports.ssh_host_keys import Confirm, HostKeyRefused
+from aml_jupyter.transports.ssh_login import Credentials, LoginRefused
 from aml_jupyter.workspace import (
     TargetRecord,
     WorkspaceFolder,
+    find_runs,
     get_target,
     insert_target,
     list_targets,
     set_secret,
 )
+from aml_jupyter.workspace.states import ACTIVE
 
-__all__ = ["Attached", "attach_target", "change_target", "look_again"]
+__all__ = ["Attached", "attach_target", "change_target", "clean_target", "detach_unreachable", "look_again"]
 
 BASE_FOLDER: Final = "~/.aml-jupyter"
 
@@ -123,7 +127,11 @@ def look_again(folder: WorkspaceFolder, name: str, confirm: Confirm | None = Non
         probe = probe_machine(ssh, str(settings["python"]), str(settings["base_folder"]))
     with folder.store.transaction() as tx:
         standing = get_target(tx, record.name)
-        record = update_row(tx, record.name, settings={**standing.settings, "found": _from_probe(probe)["found"]})
+        record = update_row(
+            tx,
+            record.name,
+            settings={**standing.settings, "found": _from_probe(probe)["found"], "login": str(time.time())},
+        )
         note_target(folder, record)
     return Attached(record, probe.rows, tuple(probe.facts["problems"]))
 
@@ -163,6 +171,63 @@ def change_target(
         note_target(folder, record)
     ensure_service(folder)
     return Attached(record, probe.rows, tuple(probe.facts["problems"]))
+
+
+def clean_target(
+    folder: WorkspaceFolder, name: str, unused_days: float = 30.0, dry_run: bool = False
+) -> dict[str, Any]:
+    """Give disk space of an attached machine back: content and environments that nothing has used for so many days.
+
+    Returns
+    -------
+    dict
+        ``content`` and ``environments``, each [count, bytes].
+
+    Raises
+    ------
+    ComputeTargetException
+        When it is no machine that is reached over SSH, or cannot be reached.
+    """
+    record = get_target(folder.store.read(), name)
+    if record.type not in ("remote", "remotedocker"):
+        raise ComputeTargetException(
+            f"{record.name!r} is of type {record.type!r}; aml gc collects what lies on this machine.", "name"
+        )
+    with connection_to(record.settings, credentials_of(folder, record.name)) as ssh:
+        settings = record.settings
+        return clean_machine(ssh, str(settings["python"]), str(settings["base_folder"]), unused_days, dry_run)
+
+
+def detach_unreachable(folder: WorkspaceFolder, name: str) -> TargetRecord:
+    """Forget a machine that cannot be reached any more: its runs are canceled here, whatever goes on over there.
+
+    Raises
+    ------
+    ComputeTargetException
+        When it is no machine that is reached over SSH, or it answers: then it is detached in the usual way.
+    """
+    record = get_target(folder.store.read(), name)
+    if record.type not in ("remote", "remotedocker"):
+        raise ComputeTargetException(
+            f"{record.name!r} is of type {record.type!r}; --force is for a machine that cannot be reached any more.",
+            "name",
+        )
+    try:
+        with connection_to(record.settings, credentials_of(folder, record.name)) as ssh:
+            ssh.connect()
+        raise ComputeTargetException(
+            f"{record.name!r} answers: detach it without --force, and its runs are ended over there, too.", "name"
+        )
+    except (HostUnreachable, HostKeyRefused, LoginRefused):
+        pass
+    if record.provisioning_state != "Deleting":
+        record = detach_target(folder, record.name)
+    for run in find_runs(folder.store.read(), target=record.name, status=ACTIVE, include_hidden=True, children=True):
+        control = str(folder.layout.run(run.id).attempt(run.attempt).control)
+        message = f"{record.name} was detached while it could not be reached; what runs there may go on"
+        last_word.abandon(control, protocol.attempt_token(folder.id, run.id, run.attempt), message)
+    ensure_service(folder)
+    return record
 
 
 def _keep(folder: WorkspaceFolder, name: str, credentials: Credentials | None) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 from aml_jupyter import environments
 from aml_jupyter.config import RunConfiguration, ScriptRunConfig, refuse_unbuilt, source_folder
 from aml_jupyter.errors import ComputeTargetException, ConfigurationError, UserErrorException
-from aml_jupyter.service.elsewhere import refuse_build_there, there_of
+from aml_jupyter.service.elsewhere import there_of
 from aml_jupyter.service.environments import autosave, requirement_folders, with_environment
 from aml_jupyter.service.launch import is_spark, needs_of
 from aml_jupyter.service.queueing import Submission, queue, queue_again, target_for_runs
@@ -118,13 +118,17 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     source = source_folder(config.source_directory).resolve()
     script = config.check(also=request.overlay)
     folders, engine = requirement_folders(source), None if container is None else container["engine"]
-    recipe = environments.choose_recipe(run_config.environment, submitter, folders, engine)
+    recipe = None
+    if there is None:
+        recipe = environments.choose_recipe(run_config.environment, submitter, folders, engine)
     if recipe is not None:
-        refuse_build_there(target, recipe)
         _refuse_unprepared(run_config, recipe)
     definition = _definition(folder, request, target, submitter, source, script)
     if there is not None:
-        definition["there"] = there
+        built = environments.choose_there(
+            run_config.environment, there, target.name, [*folders, definition["submitter"]["cwd"]]
+        )
+        definition["there"] = there if built is None else {**there, "environment": built.as_dict()}
     if recipe is not None:
         definition["environment"] = recipe.as_dict()
     if container is not None:

@@ -7,8 +7,8 @@ from typing import List
 __all__ = ["main"]
 
 USAGE = (
-    "usage: supervise <control> [slot descriptor ...] | nurse <socket> | far <base> [workspace] | "
-    "cell|notebook|spark <control>"
+    "usage: supervise <control> [slot descriptor ...] | nurse <socket> | far <base> [workspace target] | "
+    "far <base> --clean <days> dry|really | far-build <folder> | cell|notebook|spark <control>"
 )
 
 
@@ -27,11 +27,17 @@ def main(arguments: List[str]) -> int:
         from .warm_parent import serve
 
         return serve(place)
+    if verb == "far-build":
+        from .far_build import build
+
+        return build(place)
     if verb == "far":
-        from .far import probe
+        from .far import probe, report_clean
         from .far import serve as serve_far
 
-        return serve_far(place, arguments[2]) if len(arguments) > 2 else probe(place)
+        if arguments[2:3] == ["--clean"]:
+            return report_clean(place, float(arguments[3]), arguments[4] == "dry")
+        return serve_far(place, arguments[2], arguments[3]) if len(arguments) > 3 else probe(place)
     if verb == "cell":
         from .runners.cell import run_cell
 

@@ -1,9 +1,10 @@
-"""Serve one workspace on a far machine: ``python -I -S <archive> far <base folder> <workspace id>``, over its input and output.
+"""Serve one workspace on a far machine: ``python -I -S <archive> far <base> <workspace id> <target>``, over its input and output.
 
 At the other end of the SSH channel is the workspace's service. It asks (place files, start, cancel, collect: see `FarActs`),
 and is told what is new about the attempts that it watches. This process starts nothing by itself and decides nothing: that
 it ends, with the link or by a signal, harms no run, since supervisors live on and the next one of its kind goes on from
-their files. There is one for each workspace; a new one ends the one before, whose link may be dead without its knowing.
+their files. There is one for each target of a workspace; a new one ends the one before, whose link may be dead without
+its knowing.
 """
 
 import fcntl
@@ -14,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from . import identity
 from .far_acts import FarActs
@@ -23,7 +24,7 @@ from .far_place import Places, runtime_folder
 from .far_room import cores_here, memory_here
 from .faults import fault_point
 
-__all__ = ["probe", "serve"]
+__all__ = ["probe", "report_clean", "serve"]
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at what is watched; word of a supervisor makes it sooner."""
@@ -38,13 +39,13 @@ PATIENCE = 10.0
 """Seconds that the one before has to leave."""
 
 
-def serve(base: str, workspace: str) -> int:
+def serve(base: str, workspace: str, target: str) -> int:
     """Serve until the link ends; return the exit code."""
     try:
-        places = Places(base, workspace)
+        places = Places(base, workspace, target)
         os.makedirs(places.runs, mode=0o700, exist_ok=True)
         runtime = runtime_folder()
-        short = hashlib.sha256(("%s %s" % (base, workspace)).encode("utf-8")).hexdigest()[:12]
+        short = hashlib.sha256(("%s %s" % (base, places.who)).encode("utf-8")).hexdigest()[:12]
         lock = _alone(os.path.join(runtime, "far-%s.lock" % short))
         door_path = os.path.join(runtime, "far-%s.sock" % short)
         door = _listen(door_path)
@@ -111,7 +112,8 @@ class _FarSide:
         self._door = door
         self._acts = FarActs(places, runtime, door_path)
         self._frames = Frames()
-        self._streams: List[Tuple[Any, Iterator[Frame]]] = []
+        self._streams: List[Tuple[Any, Iterator[Optional[Frame]]]] = []
+        self._streams_pause = 0.0
         self._heard = time.monotonic()
         self._looked = float("-inf")
         os.set_blocking(1, False)
@@ -120,7 +122,9 @@ class _FarSide:
         """Answer and tell, until the link ends or has been silent for too long."""
         self._say(self._hello())
         while time.monotonic() - self._heard < SILENCE:
-            pause = 0.0 if self._streams else max(0.0, self._looked + LOOK_EVERY - time.monotonic())
+            pause = max(0.0, self._looked + LOOK_EVERY - time.monotonic())
+            if self._streams:
+                pause = min(pause, self._streams_pause)
             ready = select.select([0, self._door.fileno()], [], [], pause)[0]
             if self._door.fileno() in ready:
                 self._hear_supervisors()
@@ -177,19 +181,25 @@ class _FarSide:
             self._looked = float("-inf")
 
     def _go_on(self) -> None:
-        """Send the next part of each answer that has many."""
+        """Send the next part of each answer that has many; one that has none at the moment is asked again a little later."""
+        self._streams_pause = 0.1
         for entry in list(self._streams):
             number, stream = entry
             try:
-                following = next(stream, None)
-            except OSError as error:
-                self._streams.remove(entry)
-                self._say({"id": number, "error": str(error), "kind": "system", "errno": error.errno or 0})
-                continue
-            if following is None:
+                following = next(stream)
+            except StopIteration:
                 self._streams.remove(entry)
                 self._say({"id": number})
                 continue
+            except (OSError, ValueError) as error:
+                self._streams.remove(entry)
+                self._say(
+                    {"id": number, "error": str(error), "kind": "system", "errno": getattr(error, "errno", 0) or 0}
+                )
+                continue
+            if following is None:
+                continue
+            self._streams_pause = 0.0
             header, body = following
             header.update(id=number, more=True)
             self._say(header, body)
@@ -232,4 +242,14 @@ def probe(base: str) -> int:
     from .far_facts import facts
 
     sys.stdout.write(json.dumps(facts(base)) + "\n")
+    return 0
+
+
+def report_clean(base: str, unused_days: float, dry_run: bool) -> int:
+    """Give disk space back and write how much, as JSON, for `aml compute clean`; return 0."""
+    import json
+
+    from .far_clean import clean
+
+    sys.stdout.write(json.dumps(clean(base, unused_days, dry_run)) + "\n")
     return 0

@@ -7,6 +7,7 @@
                null, ``tree`` (send it), or ``blobs`` and ``missing`` [[sha256, bytes that are here]]
 ``tree``       ``snapshot``, the body its entries
 ``blobs``      ``parts`` [[sha256, size, offset, length]] with the body; answered only where ``last`` is true
+``environment`` ``recipe``, ``have`` (bytes of its log) -> many: parts of the log, ``ready`` or ``failed``
 ``start``      ``key``, ``needs`` -> ``why``: null when a supervisor has it, or what is waited for
 ``watch``      ``key``, ``have`` {file: bytes} : news of it is told from then on; ``unwatch`` ends that
 ``put``        ``key``, ``name``, ``once``, the body: a file of the attempt
@@ -32,6 +33,7 @@ from . import identity, last_word, nurse
 from .bundle import Bundle
 from .control_files import read_attempt, read_result
 from .durable import write_json
+from .far_build import follow
 from .far_content import FarContent, write_file
 from .far_facts import facts
 from .far_files import fetched, listed
@@ -44,7 +46,7 @@ from .protocol import ATTEMPT, LAUNCH, WORK, started_path
 
 __all__ = ["FarActs"]
 
-Answer = Union[Tuple[Dict[str, Any], bytes], Iterator[Frame], None]
+Answer = Union[Tuple[Dict[str, Any], bytes], Iterator[Optional[Frame]], None]
 
 
 class FarActs:
@@ -64,7 +66,7 @@ class FarActs:
         self._places = places
         self._runtime = runtime
         self._wake = wake
-        self._content = FarContent(places.base, places.workspace)
+        self._content = FarContent(places.base, places.who)
         self._failed: Optional[Dict[str, Any]] = None
         self.room = FarRoom(runtime)
         self.watched: Dict[Key, Watched] = {}
@@ -72,7 +74,7 @@ class FarActs:
             name: getattr(self, "_" + name)
             for name in (
                 "ask_room", "free_room", "stage", "tree", "blobs", "start", "watch", "unwatch", "put", "forbid", "bury",
-                "list", "fetch", "remove", "attempts", "facts", "room_now", "ping",
+                "list", "fetch", "remove", "attempts", "facts", "room_now", "environment", "ping",
             )
         }  # fmt: skip
 
@@ -149,6 +151,9 @@ class FarActs:
             _put_first(launch["environment"], python)
         write_json(os.path.join(control, LAUNCH), launch, point="far.launch", sync=False, mode=0o600)
         return {"need": None}
+
+    def _environment(self, header: Dict[str, Any], body: bytes) -> Iterator[Optional[Frame]]:
+        return follow(self._places.base, str(header["recipe"]["key"]), header["recipe"], int(header["have"]))
 
     def _tree(self, header: Dict[str, Any], body: bytes) -> Dict[str, Any]:
         self._content.keep_tree(str(header["snapshot"]), body)

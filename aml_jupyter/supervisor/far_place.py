@@ -26,10 +26,14 @@ class Places:
         The base folder, absolute.
     workspace : str
         The id of the workspace.
+    target : str
+        The name of the target.
     """
 
-    def __init__(self, base: str, workspace: str) -> None:
+    def __init__(self, base: str, workspace: str, target: str = "") -> None:
         self.base = base
+        self.who = checked(workspace + target)
+        """The name of whoever acts here: no two processes have the same."""
         self.workspace = checked(workspace)
         self.runs = os.path.join(base, "runs", self.workspace)
 

@@ -8,7 +8,7 @@ from . import identity, protocol
 from .control_files import DAMAGED, read_attempt, read_result
 from .durable import link_json, write_json
 
-__all__ = ["StillThere", "bury", "forbid"]
+__all__ = ["StillThere", "abandon", "bury", "forbid"]
 
 
 class StillThere(Exception):
@@ -33,6 +33,20 @@ def forbid(control: str, reason: str) -> bool:
     return "refused" in standing
 
 
+def abandon(control: str, token: str, message: str) -> None:
+    """Write the result of an attempt of which nobody will hear any more, unless there is one.
+
+    Raises
+    ------
+    OSError
+        When the control folder cannot be written.
+    """
+    os.makedirs(control, exist_ok=True)
+    written = _result(control, token, "canceled", message)
+    written["abandoned"] = True
+    link_json(os.path.join(control, protocol.RESULT), written, point="remote.abandon")
+
+
 def bury(control: str, token: str, reason: str, message: str) -> Dict[str, Any]:
     """End what a lost supervisor left behind, write the result that it could not write, and return the one that stands.
 
@@ -47,8 +61,20 @@ def bury(control: str, token: str, reason: str, message: str) -> Dict[str, Any]:
     if left:
         raise StillThere("Processes %s of run %s could not be ended." % (left, token.split("/")[1]))
     path = os.path.join(control, protocol.RESULT)
+    written = _result(control, token, reason, message)
+    os.makedirs(control, exist_ok=True)  # the script may have removed it
+    if read_result(control) is DAMAGED:
+        if os.path.isdir(path):
+            raise StillThere("%s is a folder; remove it, and the run can end." % path)
+        write_json(path, written, point="target.bury")
+    else:
+        link_json(path, written, point="target.bury")
+    return read_result(control) or written
+
+
+def _result(control: str, token: str, reason: str, message: str) -> Dict[str, Any]:
     attempt = read_attempt(control) or {}
-    written = {
+    return {
         "format": protocol.FORMAT,
         "token": token,
         "exit_code": None,
@@ -61,11 +87,3 @@ def bury(control: str, token: str, reason: str, message: str) -> Dict[str, Any]:
         "cpu_time": None,
         "leftovers": 0,
     }
-    os.makedirs(control, exist_ok=True)  # the script may have removed it
-    if read_result(control) is DAMAGED:
-        if os.path.isdir(path):
-            raise StillThere("%s is a folder; remove it, and the run can end." % path)
-        write_json(path, written, point="target.bury")
-    else:
-        link_json(path, written, point="target.bury")
-    return read_result(control) or written

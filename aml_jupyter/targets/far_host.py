@@ -26,6 +26,8 @@ class FarHost:
     """Hold the link to one machine, and what was heard over it."""
 
     way: tuple[Any, ...]
+    modified: float
+    """When the target was changed that this is the way to: an older row changes nothing."""
     link: FarLink
     mirror: Mirror
 
@@ -58,15 +60,15 @@ def host_of(folder: WorkspaceFolder, record: TargetRecord) -> FarHost:
     key = (str(folder.root), record.name)
     with _one:
         host = _hosts.get(key)
-        if host is not None and host.way == way:
+        if host is not None and (host.way == way or record.modified <= host.modified):
             return host
         mirror = Mirror(str(folder.layout.runs)) if host is None else host.mirror
         if host is not None:
             host.link.close()
         ssh = connection_to(settings, credentials_of(folder, record.name))
-        link = FarLink(ssh, str(settings["python"]), str(settings["base_folder"]), folder.id, mirror)
+        link = FarLink(ssh, str(settings["python"]), str(settings["base_folder"]), folder.id, record.name, mirror)
         mirror.link = link
-        _hosts[key] = FarHost(way, link, mirror)
+        _hosts[key] = FarHost(way, record.modified, link, mirror)
         return _hosts[key]
 
 

@@ -11,25 +11,24 @@ import contextlib
 import itertools
 import logging
 import os
-import queue
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.supervisor.far_frames import Frames, GarbledFrame, pack
 from aml_jupyter.targets.far_boot import far_command, greet
+from aml_jupyter.targets.far_line import Answer, Asked, Line, Listener
 from aml_jupyter.targets.far_refusal import FarRefusal
 from aml_jupyter.targets.news import tell_news
-from aml_jupyter.transports.ssh import HostUnreachable, SshConnection
+from aml_jupyter.transports.ssh import LONGEST_PAUSE, HostUnreachable, SshConnection
 
 if TYPE_CHECKING:
     import paramiko
 
-__all__ = ["FarLink", "Listener"]
+__all__ = ["FarLink"]
 
 PING_EVERY: Final = 5.0
 DEAD_AFTER: Final = 20.0
@@ -43,47 +42,7 @@ UP_WITHIN: Final = 20.0
 
 ANSWER_WITHIN: Final = 120.0
 
-_BULK: Final = 8
-"""Big frames that wait to be written; who sends more waits."""
-
-Answer = tuple[dict[str, Any], bytes]
 log = logging.getLogger("aml_jupyter.service")
-
-
-class Listener:
-    """Be told what happens on a link, in its thread."""
-
-    def linked(self, hello: dict[str, Any]) -> None:
-        """Hear that the link stands."""
-
-    def cut(self) -> None:
-        """Hear that it does not any more."""
-
-    def heard(self, header: dict[str, Any], body: bytes) -> None:
-        """Hear news."""
-
-    def tick(self) -> None:
-        """Hear, about once a second, that the link still stands."""
-
-
-@dataclass
-class _Asked:
-    """Remember who waits for an answer."""
-
-    future: Future[Answer]
-    part: Callable[[dict[str, Any], bytes], None] | None = None
-
-
-@dataclass
-class _Line:
-    """Hold what belongs to one making of the link."""
-
-    channel: paramiko.Channel
-    outbox: queue.PriorityQueue[tuple[int, int, bytes]] = field(default_factory=queue.PriorityQueue)
-    asked: dict[int, _Asked] = field(default_factory=dict)
-    bulk: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(_BULK))
-    heard: float = field(default_factory=time.monotonic)
-    is_cut: bool = False
 
 
 class FarLink:
@@ -97,20 +56,22 @@ class FarLink:
         The Python there that the far side runs on.
     base : str
         The base folder there.
-    workspace : str
-        The id of the workspace.
+    workspace, name : str
+        The id of the workspace, and the name of the target: there is one far side for each.
     listener : Listener
         Who hears the news.
     """
 
-    def __init__(self, ssh: SshConnection, python: str, base: str, workspace: str, listener: Listener) -> None:
+    def __init__(
+        self, ssh: SshConnection, python: str, base: str, workspace: str, name: str, listener: Listener
+    ) -> None:
         self.ssh = ssh
         self.where = str(ssh.address)
         self._dead_after = float(os.environ.get("AML_SSH_SILENCE") or DEAD_AFTER)
-        self._command = far_command(python, base, workspace)
+        self._command = far_command(python, base, workspace, name)
         self._listener = listener
         self._lock = threading.Lock()
-        self._line: _Line | None = None
+        self._line: Line | None = None
         self._up = threading.Event()
         self._needed = threading.Event()
         self._needed_at = 0.0
@@ -118,6 +79,8 @@ class FarLink:
         self._numbers = itertools.count(1)
         self._closed = False
         self._refused: ComputeTargetException | None = None
+        self._failures = 0
+        """How often in turn the machine answered, and the far side did not."""
         self.obstacle = f"connects to {self.where}"
         """Why nothing can be asked at the moment."""
         self.down_since = time.monotonic()
@@ -147,6 +110,7 @@ class FarLink:
         body: bytes = b"",
         seconds: float = ANSWER_WITHIN,
         part: Callable[[dict[str, Any], bytes], None] | None = None,
+        given_up: Callable[[], bool] = lambda: False,
         **fields: Any,
     ) -> Answer:
         """Ask, and return the answer.
@@ -161,6 +125,8 @@ class FarLink:
             How long the far side may be silent about it.
         part : callable, optional
             Takes the parts of an answer that has many, in the link's thread.
+        given_up : callable
+            Asked once a second; True ends the waiting.
 
         Raises
         ------
@@ -179,6 +145,8 @@ class FarLink:
                 return future.result(timeout=1.0)
             except TimeoutError:
                 line = self._line
+                if given_up():
+                    raise HostUnreachable(f"{self.where} is not asked any more", "target") from None
                 if time.monotonic() > until and (line is None or time.monotonic() - line.heard > seconds):
                     raise HostUnreachable(f"{self.where} gave no answer in {seconds:.0f} s.", "address") from None
 
@@ -197,7 +165,7 @@ class FarLink:
             future.set_exception(HostUnreachable(self.obstacle, "address"))
             return future
         self.round_trips += 1
-        line.asked[number] = _Asked(future, part)
+        line.asked[number] = Asked(future, part)
         line.outbox.put((0, number, pack({"id": number, "op": operation, **fields}, body)))
         if line.is_cut and line.asked.pop(number, None) is not None:  # it was cut between the two looks
             future.set_exception(HostUnreachable(self.obstacle, "address"))
@@ -227,7 +195,7 @@ class FarLink:
         if line is None or line.is_cut:
             raise HostUnreachable(self.obstacle, "address")
         self.round_trips += 1
-        line.asked[number] = _Asked(future)
+        line.asked[number] = Asked(future)
         line.outbox.put((1, number, pack({"id": number, "op": operation, **fields}, body)))
         while True:
             try:
@@ -269,7 +237,12 @@ class FarLink:
             if not self._needed.is_set():
                 self.ssh.close()
             elif not self._closed and self._refused is None:
-                time.sleep(0.2)  # the pause that grows is the connection's own
+                time.sleep(self._pause)
+
+    @property
+    def _pause(self) -> float:
+        """Return how long to wait before the link is made again: longer each time that the far side was not to be had."""
+        return float(min(LONGEST_PAUSE, 0.2 * 2**self._failures))
 
     def _lost(self, why: str) -> None:
         if self._up.is_set() or why != self.obstacle:
@@ -287,7 +260,8 @@ class FarLink:
             left = greet(channel, self.where)
         except OSError as error:
             raise HostUnreachable(f"{self.where} gave no answer: {error}", "address") from error
-        line = _Line(channel)
+        line = Line(channel)
+        self._failures += 1  # until it says hello
         writer = threading.Thread(target=self._write, args=(line,), name="aml-far-write", daemon=True)
         writer.start()
         frames = Frames()
@@ -302,6 +276,11 @@ class FarLink:
                     data = None
                 now = time.monotonic()
                 if data == b"":
+                    if self._line is not line:  # it never said hello
+                        said = " ".join(_complaint(channel).split())
+                        raise HostUnreachable(
+                            f"{self.where}: the far side ended at once: {said or 'no reason given'}.", "target"
+                        )
                     return
                 if data:
                     line.heard = now
@@ -322,7 +301,7 @@ class FarLink:
         finally:
             self._end(line)
 
-    def _end(self, line: _Line) -> None:
+    def _end(self, line: Line) -> None:
         line.is_cut = True
         self._line = None
         line.outbox.put((9, 0, b""))
@@ -332,7 +311,7 @@ class FarLink:
             if asked is not None and not asked.future.done():
                 asked.future.set_exception(error)
 
-    def _write(self, line: _Line) -> None:
+    def _write(self, line: Line) -> None:
         """Write what waits, questions before bulk."""
         while not line.is_cut:
             urgency, _, data = line.outbox.get()
@@ -351,7 +330,7 @@ class FarLink:
                     with contextlib.suppress(ValueError):  # `ask_last` took none
                         line.bulk.release()
 
-    def _hear(self, line: _Line, frames: Frames, data: bytes) -> None:
+    def _hear(self, line: Line, frames: Frames, data: bytes) -> None:
         for header, body in frames.feed(data):
             if "hello" in header:
                 self._hail(line, header)
@@ -361,14 +340,15 @@ class FarLink:
             else:
                 self._answered(line, header, body)
 
-    def _hail(self, line: _Line, hello: dict[str, Any]) -> None:
+    def _hail(self, line: Line, hello: dict[str, Any]) -> None:
         self._line = line
+        self._failures = 0
         self.obstacle = ""
         self._listener.linked(hello)
         self._up.set()
         tell_news()
 
-    def _answered(self, line: _Line, header: dict[str, Any], body: bytes) -> None:
+    def _answered(self, line: Line, header: dict[str, Any], body: bytes) -> None:
         asked = line.asked.get(int(header["id"]))
         if asked is None:
             return
@@ -388,3 +368,11 @@ class FarLink:
             asked.future.set_exception(refusal)
         else:
             asked.future.set_result((header, body))
+
+
+def _complaint(channel: paramiko.Channel) -> str:
+    """Return the end of what was written to standard error."""
+    heard = bytearray()
+    while channel.recv_stderr_ready():
+        heard += channel.recv_stderr(1 << 16)
+    return heard.decode("utf-8", "replace")[-400:]

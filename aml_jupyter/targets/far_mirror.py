@@ -18,7 +18,8 @@ from typing import Any, Final
 
 from aml_jupyter.supervisor import durable, protocol
 from aml_jupyter.supervisor.faults import fault_point
-from aml_jupyter.targets.far_link import FarLink, Listener
+from aml_jupyter.targets.far_line import Listener
+from aml_jupyter.targets.far_link import FarLink
 from aml_jupyter.targets.news import tell_news
 from aml_jupyter.targets.protocol import Handle
 

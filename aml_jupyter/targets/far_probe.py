@@ -12,7 +12,7 @@ from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.targets.far_boot import far_command, greet
 from aml_jupyter.transports.ssh import HostUnreachable, SshConnection
 
-__all__ = ["Probe", "probe_machine"]
+__all__ = ["Probe", "clean_machine", "probe_machine"]
 
 OLDEST: Final = (3, 8)
 ANSWER_WITHIN: Final = 60.0
@@ -98,8 +98,25 @@ def _find_python(ssh: SshConnection, wanted: str) -> str:
     )
 
 
+def clean_machine(ssh: SshConnection, python: str, base: str, unused_days: float, dry_run: bool) -> dict[str, Any]:
+    """Have content and environments removed that nothing has used for a while; see `supervisor.far_clean`."""
+    return _told(ssh, python, base, "--clean", str(float(unused_days)), "dry" if dry_run else "really")
+
+
 def _facts(ssh: SshConnection, python: str, base: str) -> dict[str, Any]:
-    with ssh.stream(far_command(python, base)) as channel:
+    found = _told(ssh, python, base)
+    found["skew"] = round(float(found["clock"]) - time.time(), 1)
+    if abs(found["skew"]) > SKEW:
+        found["problems"].append(
+            f"its clock is {abs(found['skew']):.0f} s {'ahead of' if found['skew'] > 0 else 'behind'} this machine's: times of "
+            "metrics and logs are the ones of that clock"
+        )
+    return found
+
+
+def _told(ssh: SshConnection, python: str, base: str, *arguments: str) -> dict[str, Any]:
+    """Return what the far side says when it is asked one thing and leaves."""
+    with ssh.stream(far_command(python, base, *arguments)) as channel:
         channel.settimeout(ANSWER_WITHIN)
         try:
             heard = bytearray(greet(channel, str(ssh.address)))
@@ -117,12 +134,6 @@ def _facts(ssh: SshConnection, python: str, base: str) -> dict[str, Any]:
             raise ComputeTargetException(
                 f"{ssh.address}: {python} could not say what the machine has: {said}", "python"
             ) from None
-    found["skew"] = round(float(found["clock"]) - time.time(), 1)
-    if abs(found["skew"]) > SKEW:
-        found["problems"].append(
-            f"its clock is {abs(found['skew']):.0f} s {'ahead of' if found['skew'] > 0 else 'behind'} this machine's: times of "
-            "metrics and logs are the ones of that clock"
-        )
     return found
 
 

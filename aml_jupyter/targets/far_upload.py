@@ -17,7 +17,7 @@ from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.targets.far_link import FarLink
 from aml_jupyter.targets.protocol import Handle
 from aml_jupyter.workspace import WorkspaceFolder, read_tree
-from aml_jupyter.workspace.snapshots.store import open_store
+from aml_jupyter.workspace.snapshots.store import ContentStore, open_store
 
 __all__ = ["Sender", "fetch", "input_entries"]
 
@@ -138,10 +138,11 @@ class Sender:
         parts: list[list[Any]] = []
         data = bytearray()
         is_first = True
+        store = open_store(self._folder)
         for digest, have in missing:
             size = sizes[digest]
             offset = have if 0 < have < size else 0
-            for piece in self._pieces(digest, offset, size, own):
+            for piece in self._pieces(store, digest, offset, size, own):
                 parts.append([digest, size, offset, len(piece)])
                 data += piece
                 offset += len(piece)
@@ -150,12 +151,13 @@ class Sender:
                     parts, data, is_first = [], bytearray(), False
         self._link.ask_last("blobs", bytes(data), parts=parts, first=is_first, last=True)
 
-    def _pieces(self, digest: str, offset: int, size: int, own: dict[str, Path]) -> Iterator[bytes]:
+    def _pieces(
+        self, store: ContentStore, digest: str, offset: int, size: int, own: dict[str, Path]
+    ) -> Iterator[bytes]:
         """Yield a blob from `offset`; an empty one is one empty piece."""
         if digest in own:
             path, start = str(own[digest]), 0
         else:
-            store = open_store(self._folder)
             location = store.locate(bytes.fromhex(digest))
             path, start = os.path.join(store.packs, location.pack), location.offset
         with open(path, "rb") as stream:

@@ -76,6 +76,8 @@ class Paths:
     """The Python that runs there unless the run names another one; empty where that is the submitter's."""
     inputs: str = ""
     """Where the run's inputs lie there; empty where that is the workspace's folder."""
+    environments: str = ""
+    """Where environments are built there; empty where they are built here."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ class Launch:
     container: Container | None = None
     python: str = ""
     """The interpreter of the run on another machine, which ``python`` is to mean there."""
+    recipe: dict[str, Any] | None = None
+    """What has to be built there before the run can start."""
     inputs_here: str = ""
     """The folder here with the values that were sent along, which may be missing."""
 

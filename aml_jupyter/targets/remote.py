@@ -21,6 +21,7 @@ from aml_jupyter.errors import AmlError
 from aml_jupyter.supervisor import durable, last_word, protocol
 from aml_jupyter.supervisor.control_files import read_attempt, read_result
 from aml_jupyter.targets.far_boot import far_paths
+from aml_jupyter.targets.far_build import FarBuild
 from aml_jupyter.targets.far_host import FarHost, host_of
 from aml_jupyter.targets.far_mirror import COLLECTED, Room, Seen
 from aml_jupyter.targets.far_upload import Sender, fetch
@@ -116,7 +117,8 @@ class RemoteTarget:
         attempt = f"{run}/attempts/{handle.attempt}"
         archive, site = far_paths(base)
         work, control = f"{attempt}/{protocol.WORK}", f"{attempt}/{protocol.CONTROL}"
-        return Paths(work, control, archive, site, str(self._settings["python"]), f"{run}/inputs")
+        python = str(self._settings["python"])
+        return Paths(work, control, archive, site, python, f"{run}/inputs", f"{base}/environments")
 
     def reserve(self, handle: Handle, needs: Needs) -> str | None:
         """Ask for slots over there, and return None when they are held; the answer comes later, and wakes the service."""
@@ -163,6 +165,9 @@ class RemoteTarget:
         os.makedirs(f"{here}/{protocol.CONTROL}", exist_ok=True)
         os.makedirs(f"{here}/{protocol.WORK}", exist_ok=True)
         self._mark(handle, SENT)
+        self._host.mirror.seen(handle, self._control(handle))  # watched from its first word on
+        if launch.recipe is not None:
+            FarBuild(self._folder, self._host.link, self.name, handle, launch.recipe).wait()
         inputs = Path(launch.inputs_here)
         hides = not launch.needs.gpus and self._settings.get("hide_gpus") is not False and bool(self._facts.get("gpus"))
         content = {
@@ -252,7 +257,7 @@ class RemoteTarget:
     def forbid(self, handle: Handle, reason: str) -> bool:
         """Make sure that it never starts; False, too, while that cannot be asked over there."""
         control = self._control(handle)
-        if not self._is_marked(handle, SENT):
+        if not self._is_marked(handle, SENT) or self._is_abandoned(handle):
             return last_word.forbid(control, reason)  # nothing of it has left this machine
         standing = read_attempt(control)
         if standing is not None:
@@ -294,7 +299,7 @@ class RemoteTarget:
 
     def collect(self, handle: Handle) -> None:
         """Bring here all that the attempt made, each file checked by its hash, then have its folder there removed."""
-        if self._is_marked(handle, COLLECTED) or not self._is_marked(handle, SENT):
+        if self._is_marked(handle, COLLECTED) or not self._is_marked(handle, SENT) or self._is_abandoned(handle):
             return
         host = self._host
         host.mirror.drop(handle)
@@ -357,6 +362,10 @@ class RemoteTarget:
 
     def _is_marked(self, handle: Handle, mark: str) -> bool:
         return os.path.exists(f"{self._attempt(handle)}/{mark}")
+
+    def _is_abandoned(self, handle: Handle) -> bool:
+        """Tell whether nobody waits any more for what the machine would say of the attempt."""
+        return bool((read_result(self._control(handle)) or {}).get("abandoned"))
 
     def _mark(self, handle: Handle, mark: str) -> None:
         path = f"{self._attempt(handle)}/{mark}"

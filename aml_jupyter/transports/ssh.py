@@ -176,9 +176,10 @@ class SshConnection:
         try:
             transport = paramiko.Transport(self._socket())
             transport.banner_timeout = transport.auth_timeout = CONNECT_SECONDS
+            options = transport.get_security_options()
+            options.ciphers = sorted(options.ciphers, key=lambda name: "gcm" not in name)  # the quickest ones first
             kinds = [kind for kind in known_kinds(self.address) if kind in transport._preferred_keys]
             if kinds and self.fingerprint is None:  # the server shows a key that is known, if it has one
-                options = transport.get_security_options()
                 signed = [kind for known in kinds for kind in _signatures(known, options.key_types)]
                 options.key_types = [
                     *dict.fromkeys(signed),

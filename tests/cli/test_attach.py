@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -52,6 +53,19 @@ def test_a_machine_is_attached_looked_at_changed_and_forgotten(
     assert tested["problems"] == [] and ["host key", server.fingerprint] in tested["checks"]
     shown = aml("compute", "show", "box")
     assert f"address=127.0.0.1:{server.port}" in shown.out and "cores" in shown.out
+    lines = aml("compute", "show", "box", "--ssh").out.splitlines()
+    assert [line.split()[0] for line in lines] == ["ssh", "scp"] and all(str(server.port) in line for line in lines)
+    said = subprocess.run(
+        [*shlex.split(lines[0])[:1], "-o", "StrictHostKeyChecking=no", *shlex.split(lines[0])[1:], "echo there"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == "there\n"
+    assert aml("folder", "attach").code == 0
+    assert f'address: "127.0.0.1:{server.port}"' in (project / ".azureml/box.compute").read_text()
+    run = aml("experiment", "submit", "-c", "box", "train.py")
+    assert run.code == 0, run.err + run.out
     run = aml("submit", "--wait", "-t", "box", "train.py")
     assert run.code == 0, run.err + run.out
     server.stop()

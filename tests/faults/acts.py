@@ -36,7 +36,7 @@ from aml_jupyter.service import (
     tag_run,
     wait_for_run,
 )
-from aml_jupyter.service.remote import attach_target
+from aml_jupyter.service.remote import attach_target, clean_target, detach_unreachable
 from aml_jupyter.service.sweep_actions import extend_sweep
 from aml_jupyter.service.sweeps import submit_sweep
 from aml_jupyter.supervisor import faults, protocol
@@ -148,6 +148,21 @@ def start_there(client: Client) -> None:
     client.running(client.submit("slow.py", target="box"))
 
 
+def clean_there(client: Client) -> None:
+    """Remove over there what is not needed, after a run that needed it."""
+    client.wait(client.submit("short.py", target="box"))
+    try:
+        clean_target(client.folder, "box", 0)
+    except AmlError as error:
+        print("refused", json.dumps([type(error).__name__, str(error)]), flush=True)
+
+
+def abandon(client: Client) -> None:
+    """Forget the machine over there, which does not answer any more."""
+    if find_target(client.folder.store.read(), "box") is not None:
+        detach_unreachable(client.folder, "box")
+
+
 def again_there(client: Client) -> None:
     """Have whatever is left over there come to its end, and something more run there."""
     recover(client)
@@ -189,7 +204,8 @@ def sweep(client: Client) -> None:
 def environment(client: Client) -> None:
     """Run one script in a virtual environment that has to be built for it."""
     wheels = Path(client.project).parent / "wheels"
-    client.wait(client.submit(packages=["--no-index", f"--find-links {wheels}", "tiny"]))
+    packages = ["--no-index", f"--find-links {wheels}", "tiny"]
+    client.wait(client.submit(packages=packages, target=client.given.get("target")))
 
 
 def stream(client: Client) -> None:

@@ -274,6 +274,12 @@ def _attached(world: World) -> None:
     folder.close()
 
 
+def _attached_with_wheels(world: World) -> None:
+    """Have the machine over there as the target ``box``, and a folder of wheels that it can read."""
+    _attached(world)
+    _with_wheels(world)
+
+
 def _to_attach(world: World) -> None:
     """Have a machine over there with a GPU, which is not attached yet."""
     make_nvidia_smi(world.place / "bin", 1)
@@ -293,6 +299,14 @@ def _dead_link(world: World) -> None:
         if session.name() == "sshd":
             session.suspend()
     os.kill(world.service(), signal.SIGKILL)
+
+
+def _dead_machine(world: World) -> None:
+    """Have a run on a machine that does not answer any more."""
+    _attached(world)
+    world.do("start_there")
+    assert world.server is not None
+    world.server.stop()
 
 
 def _nothing_is_left_there(world: World) -> None:
@@ -570,12 +584,36 @@ SCENARIOS = (
         ssh=True,
     ),
     Scenario(
+        "there_built",
+        ("far.builder", "far.install", "far.built"),
+        "environment",
+        {"target": "box", "spare_client": True},
+        prepare=_attached_with_wheels,
+        ssh=True,
+    ),
+    Scenario(
         "there_again",
         ("far.take_over",),
         "script",
         {"target": "box", "script": "short.py", "spare_client": True},
         prepare=_dead_link,
         after=_nothing_is_left_there,
+        ssh=True,
+    ),
+    Scenario(
+        "cleaned_there",
+        ("far.clean",),
+        "clean_there",
+        prepare=_attached,
+        recovery="clean_there+recover",
+        ssh=True,
+    ),
+    Scenario(
+        "abandoned",
+        ("remote.abandon",),
+        "abandon",
+        prepare=_dead_machine,
+        recovery="abandon+recover",
         ssh=True,
     ),
     Scenario(

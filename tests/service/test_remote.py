@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ import psutil
 import pytest
 from ssh_server import SshServer, attach_server
 from support import log_of, until
+from wheels import make_wheel
 
-from aml_jupyter.config import ScriptRunConfig
+from aml_jupyter.config import CondaDependencies, ScriptRunConfig
+from aml_jupyter.errors import AmlError
+from aml_jupyter.sdk.outputs import load_outputs
 from aml_jupyter.service import (
     SubmitRequest,
     cancel_run,
@@ -23,9 +27,11 @@ from aml_jupyter.service import (
     submit,
     wait_for_run,
 )
+from aml_jupyter.service.remote import change_target, clean_target, detach_unreachable
 from aml_jupyter.workspace import (
     RunRecord,
     WorkspaceFolder,
+    find_target,
     get_metrics,
     get_run,
     list_artifacts,
@@ -224,7 +230,7 @@ def test_what_waits_for_a_machine_says_so_and_starts_when_it_is_back(far: Far) -
 def test_a_lost_supervisor_is_seen_from_here(far: Far, tmp_path: Path) -> None:
     text, _ = speaker(far, tmp_path)
     run = far.submit(text)
-    until(lambda: far.status(run) == "Running", 60, "the run")
+    until(lambda: far.status(run) == "Running" and "line 3\n" in log_of(far.folder, run.id), 60, "the run")
     attempt = json.loads((far.folder.layout.run(run.id).attempt(1).control / "attempt.json").read_text())
     os.kill(attempt["supervisor"]["pid"], signal.SIGKILL)
     done = far.end(run)
@@ -247,3 +253,80 @@ def test_slots_are_shared_by_workspaces_and_waiting_is_explained(far: Far, tmp_p
     assert theirs.end(waits).status == "Completed" and far.end(mine[0]).status == "Completed"
     stop_service(other)
     other.close()
+
+
+def test_packages_are_installed_over_there_once_and_the_log_of_that_is_here(far: Far, tmp_path: Path) -> None:
+    make_wheel(tmp_path / "wheels", "tiny", "1.5")
+
+    def asks(*packages: str) -> RunRecord:
+        (far.project / "train.py").write_text("import sys, tiny; print(tiny.__version__, sys.prefix)")
+        config = ScriptRunConfig(source_directory=str(far.project), script="train.py")
+        config.run_config.target = "box"
+        content = {"dependencies": [{"pip": ["--no-index", f"--find-links {tmp_path / 'wheels'}", *packages]}]}
+        config.run_config.environment.python.conda_dependencies = CondaDependencies.from_dict(content)
+        return submit(far.folder, SubmitRequest(config, "far")).run
+
+    first, second = asks("tiny"), asks("tiny")
+    assert [far.end(run).status for run in (first, second)] == ["Completed", "Completed"], log_of(far.folder, first.id)
+    (built,) = (far.base / "environments").iterdir()
+    assert [log_of(far.folder, run.id).split() for run in (first, second)] == [["1.5", str(built / "env")]] * 2
+    logs = [far.folder.layout.run(run.id).attempt(1).control / "build_log.txt" for run in (first, second)]
+    assert (built / "log.txt").read_bytes() in [log.read_bytes() for log in logs if log.exists()]
+    assert clean_target(far.folder, "box", 1)["environments"] == [0, 0]
+    there = clean_target(far.folder, "box", 0, dry_run=True)
+    assert there["environments"][0] == 1 and there["content"][0] >= 2 and built.exists()
+    assert clean_target(far.folder, "box", 0) == there and not built.exists()
+    again = far.end(asks("tiny"))
+    assert again.status == "Completed" and log_of(far.folder, again.id).startswith("1.5"), again.reason
+    failed = far.end(asks("no-such-package"))
+    assert failed.status == "Failed" and "could not be built on box" in failed.reason
+    control = far.folder.layout.run(failed.id).attempt(1).control
+    assert "no-such-package" in (control / "build_log.txt").read_text()
+    with pytest.raises(AmlError, match="conda packages are not installed on machines"):
+        config = ScriptRunConfig(source_directory=str(far.project), script="train.py")
+        config.run_config.target = "box"
+        config.run_config.environment.python.conda_dependencies = CondaDependencies.create(conda_packages=["numpy"])
+        submit(far.folder, SubmitRequest(config, "far"))
+
+
+def test_a_machine_that_is_gone_for_good_can_be_forgotten(far: Far, tmp_path: Path) -> None:
+    text, stop = speaker(far, tmp_path)
+    run = far.submit(text)
+    until(lambda: far.status(run) == "Running" and "line 3\n" in log_of(far.folder, run.id), 60, "the run")
+    with pytest.raises(AmlError, match="'box' answers: detach it without --force"):
+        detach_unreachable(far.folder, "box")
+    far.server.stop()
+    detach_unreachable(far.folder, "box")
+    done = far.end(run)
+    stop.touch()
+    assert done.status == "Canceled" and "what runs there may go on" in done.reason
+    until(lambda: find_target(far.folder.store.read(), "box") is None, message="the end of the target")
+
+
+def test_one_machine_may_be_two_targets_and_changes_while_a_run_goes_on(far: Far, tmp_path: Path) -> None:
+    attach_server(far.folder, far.server, "twin", far.base, max_parallel=2)
+    text, stop = speaker(far, tmp_path)
+    run = far.submit(text)
+    until(lambda: far.status(run) == "Running", 60, "the run")
+    config = ScriptRunConfig(source_directory=str(far.project), command="echo twin")
+    config.run_config.target = "twin"
+    twin = submit(far.folder, SubmitRequest(config, "far", kind="command")).run
+    assert far.end(twin).status == "Completed"
+    change_target(far.folder, "box", {"max_parallel": 3, "python": sys.executable})
+    after = far.submit("import sys; print(sys.executable)", "after.py")
+    assert far.end(after).status == "Completed" and log_of(far.folder, after.id).strip() == sys.executable
+    here = len(log_of(far.folder, run.id))
+    until(lambda: len(log_of(far.folder, run.id)) > here, 30, "more lines")
+    stop.touch()
+    check_speaker(far, run, tmp_path)
+
+
+def test_values_of_a_cell_travel_both_ways(far: Far) -> None:
+    from aml_jupyter.jupyter.cell import CellOptions, submit_cell
+
+    options = CellOptions(source=far.project, experiment="far", target="box", inputs=("a",), outputs=("b",))
+    run = submit_cell(far.folder, "b = [each * 2 for each in a]", 1, options, {"a": [1, 2, 3]}).run
+    done = far.end(run)
+    assert done.status == "Completed", (done.reason, log_of(far.folder, run.id))
+    assert load_outputs(far.folder, done) == {"b": [2, 4, 6]}
+    assert not [path for path in far.base.rglob("*") if path.name in ("values.pkl", "outputs.pkl")]

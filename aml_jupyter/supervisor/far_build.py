@@ -1,0 +1,185 @@
+"""Build a virtual environment on a far machine: ``python -I <archive> far-build <folder>``, detached, once for each recipe.
+
+``<base>/environments/<key>/`` has ``recipe.json`` (0600: addresses may have credentials), ``log.txt``, ``env/``, and at the
+end ``READY.json`` or ``FAILED.json``. Whoever builds holds ``.lock`` (flock); a wreck is begun again. The link, the far side
+and the service may go away meanwhile.
+"""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from .durable import write_json
+from .far_frames import BLOCK
+from .far_place import checked, own_variables
+from .faults import fault_point, fault_variables
+from .protocol import read_json
+
+__all__ = ["READY", "build", "built", "follow", "is_building"]
+
+MOST_STARTS = 3
+"""How often a build is begun that was killed."""
+
+RECIPE, READY, FAILED, LOG = "recipe.json", "READY.json", "FAILED.json", "log.txt"
+
+
+def built(base: str, key: str) -> Optional[Dict[str, Any]]:
+    """Return what is known of an environment that is whole, or None."""
+    folder = _folder(base, key)
+    found = read_json(os.path.join(folder, READY))
+    return found if found is not None and os.path.exists(found["python"]) else None
+
+
+def follow(base: str, key: str, recipe: Dict[str, Any], have: int) -> Iterator[Optional[Tuple[Dict[str, Any], bytes]]]:
+    """Have an environment built, unless it is; yield what its log grew by after `have` bytes, then what became of it.
+
+    What became of it is ``ready`` or ``failed``. Nothing new is None.
+    """
+    folder = _folder(base, key)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    starts = 0
+    while True:
+        is_over = not is_building(folder)
+        data = _grown(os.path.join(folder, LOG), have) if starts or not is_over else b""
+        if data:
+            yield {"offset": have}, data
+            have += len(data)
+            continue
+        ready, failed = built(base, key), read_json(os.path.join(folder, FAILED))
+        if ready is not None:
+            os.utime(os.path.join(folder, READY))  # see `far_clean`
+            yield {"ready": ready}, b""
+            return
+        if not is_over:
+            yield None
+        elif failed is not None and starts:
+            yield {"failed": str(failed.get("message"))}, b""
+            return
+        elif starts == MOST_STARTS:
+            yield {"failed": "it was killed %d times; the machine may be out of memory" % starts}, b""
+            return
+        else:
+            starts += 1
+            write_json(os.path.join(folder, RECIPE), recipe, point="far.launch", sync=False, mode=0o600)
+            _start(folder)
+            have = 0
+            yield {"again": True}, b""
+
+
+def _grown(path: str, have: int) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(have)
+            return stream.read(BLOCK)
+    except OSError:
+        return b""
+
+
+def _folder(base: str, key: str) -> str:
+    return os.path.join(base, "environments", checked(key))
+
+
+def is_building(folder: str) -> bool:
+    """Tell whether somebody builds in `folder`."""
+    try:
+        descriptor = os.open(os.path.join(folder, ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def _start(folder: str) -> None:
+    """Start the builder; return when it holds its lock, or has gone."""
+    variables = dict(own_variables())
+    variables.update(fault_variables())
+    with fault_point("far.builder"):
+        process = subprocess.Popen(
+            [sys.executable, "-I", os.path.abspath(sys.argv[0]), "far-build", folder],
+            env=variables,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + 5
+    while process.poll() is None and not is_building(folder) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def build(folder: str) -> int:
+    """Build what ``recipe.json`` of `folder` asks for; return 0 when it is ready."""
+    lock = os.open(os.path.join(folder, ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return 0
+    asked = (read_json(os.path.join(folder, RECIPE)) or {})["asked"]
+    with fault_point("far.discard"):
+        for name in (READY, FAILED):
+            if os.path.exists(os.path.join(folder, name)):
+                os.unlink(os.path.join(folder, name))
+        shutil.rmtree(os.path.join(folder, "env"), ignore_errors=True)
+    with open(os.path.join(folder, LOG), "wb", buffering=0) as log:
+        message = _make(folder, asked, log, lock)
+    if message:
+        write_json(os.path.join(folder, FAILED), {"message": message, "time": time.time()}, point="far.built")
+        return 1
+    ready = {"python": os.path.join(folder, "env", "bin", "python"), "variables": asked.get("variables") or {}}
+    write_json(os.path.join(folder, READY), ready, point="far.built")
+    return 0
+
+
+def _make(folder: str, asked: Dict[str, Any], log: Any, lock: int) -> str:
+    """Make the environment and install into it; return why that failed, or ''."""
+    place = os.path.join(folder, "env")
+    if _run([asked["python"]["path"], "-m", "venv", place], log, lock):
+        return (
+            "%s -m venv failed: the machine's Python has no venv or ensurepip (Debian: apt-get install python3-venv)"
+            % asked["python"]["path"]
+        )
+    lines = [" ".join(option) for option in asked["options"]] + list(asked["requirements"])
+    wanted = os.path.join(folder, "requirements.txt")
+    _write(wanted, lines)
+    command = [
+        os.path.join(place, "bin", "python"),
+        "-m",
+        "pip",
+        "install",
+        "--no-input",
+        "--disable-pip-version-check",
+    ]
+    if asked["constraints"]:
+        _write(os.path.join(folder, "constraints.txt"), asked["constraints"])
+        command += ["-c", os.path.join(folder, "constraints.txt")]
+    if lines and _run(command + ["-r", wanted], log, lock):
+        return "pip could not install the packages; its words are in the build's log"
+    return ""
+
+
+def _write(path: str, lines: List[str]) -> None:
+    with open(path, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
+        stream.write("".join(line + "\n" for line in lines))
+
+
+def _run(command: List[str], log: Any, lock: int) -> int:
+    """Run a program that holds the lock, too: nobody begins again while it may still write."""
+    log.write((" ".join(command[:4]) + " ...\n").encode("utf-8"))
+    with fault_point("far.install"):
+        try:
+            return subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", pass_fds=(lock,), check=False
+            ).returncode
+        except OSError as error:
+            log.write(("%s\n" % error).encode("utf-8", "replace"))
+            return 1
