@@ -44,6 +44,8 @@ def test_a_waited_cell_keeps_its_final_state_and_a_live_one_is_updated(folder: W
         assert word in shown["text/html"]
         assert "Completed" in shown["text/plain"]
         assert "<script" not in shown["text/html"]
+        assert not [kind for kind in shown if "widget" in kind], "nobody can ask a kernel that is gone"
+    assert "widgets" not in json.loads((project / "executed.json").read_text())["metadata"]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")

@@ -30,6 +30,12 @@ def test_the_wheel_holds_the_package_the_licence_and_what_jupyter_and_python_loo
     for end in (
         ".dist-info/licenses/LICENSE",
         ".data/data/etc/jupyter/jupyter_server_config.d/aml_jupyter.json",
+        ".data/data/share/jupyter/labextensions/aml-jupyter/package.json",
+        ".data/data/share/jupyter/labextensions/aml-jupyter/install.json",
+        ".data/data/share/jupyter/labextensions/aml-jupyter/schemas/aml-jupyter/panel.json",
+        "aml_jupyter/jupyter/static/run_view.js",
+        "aml_jupyter/jupyter/static/LICENSE.uplot.txt",
+        "aml_jupyter/locale/ja_JP/LC_MESSAGES/aml_jupyter.json",
         "aml_jupyter/py.typed",
         "aml_jupyter/supervisor/site/sitecustomize.py",
     ):
@@ -42,5 +48,6 @@ def test_the_source_distribution_holds_what_is_tracked(built: Path) -> None:
     with tarfile.open(archive) as opened:
         names = {name.partition("/")[2] for name in opened.getnames()}
     assert {"LICENSE", "README.md", "Makefile", "notebooks/quickstart.ipynb", "tests/conftest.py"} <= names
-    junk = ("__pycache__", ".output", ".hypothesis", ".pytest_cache", ".venv", ".bench")
+    assert {"labextension/package.json", "labextension/src/view/run.ts"} <= names
+    junk = ("__pycache__", ".output", ".hypothesis", ".pytest_cache", ".venv", ".bench", "node_modules")
     assert not [name for name in names if any(part in junk for part in name.split("/"))]

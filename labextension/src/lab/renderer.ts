@@ -5,8 +5,11 @@ import { Widget } from '@lumino/widgets';
 
 import { ask, Page, RestSource } from '../view/rest';
 import { RunView } from '../view/run';
+import { Refused } from '../view/source';
 
 export const RUN_TYPE = 'application/vnd.aml.run.v1+json';
+
+const AGAIN = 3000;
 
 /** Shows a run of a workspace in a place of its own. */
 export type OpenRun = (workspace: string, id: string) => void;
@@ -19,6 +22,7 @@ interface RunData {
 class RunRenderer extends Widget implements IRenderMime.IRenderer {
   private view: RunView | null = null;
   private shown = '';
+  private again: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly page: Page,
@@ -43,9 +47,13 @@ class RunRenderer extends Widget implements IRenderMime.IRenderer {
         'GET',
         `workspaces/${encodeURIComponent(data.workspace)}/runs/${encodeURIComponent(data.run_id)}?brief=true`,
       );
-    } catch {
+    } catch (error) {
       this.shown = '';
       await this.renderSnapshot(model);
+      const isKnown = error instanceof Refused && error.status < 500;
+      if (!isKnown && !this.isDisposed) {
+        this.again = setTimeout(() => void this.renderModel(model), AGAIN); // the server is away: not for long
+      }
       return;
     }
     if (!this.isDisposed && this.shown === key) {
@@ -72,6 +80,7 @@ class RunRenderer extends Widget implements IRenderMime.IRenderer {
   }
 
   private clear(): void {
+    clearTimeout(this.again);
     this.view?.close();
     this.view = null;
     this.node.replaceChildren();

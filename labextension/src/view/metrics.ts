@@ -12,6 +12,7 @@ import { typedChart } from './typed';
 
 const POINTS = 1500;
 const SMALL_POINTS = 400;
+const SMALL_CHARTS = 12;
 
 type Axis = 'step' | 'time' | 'elapsed';
 
@@ -118,7 +119,8 @@ export class MetricsView {
   }
 
   private isStale(store: RunStore, metric: Metric): boolean {
-    return isSeries(metric) && this.held.get(keyOf(store, metric))?.count !== metric.count;
+    const isShown = !this.isSmall || this.names().slice(0, SMALL_CHARTS).includes(metric.name);
+    return isShown && isSeries(metric) && this.held.get(keyOf(store, metric))?.count !== metric.count;
   }
 
   private async fetch(): Promise<void> {
@@ -136,12 +138,14 @@ export class MetricsView {
     );
   }
 
+  private names(): string[] {
+    const all = this.runs.flatMap(({ store }) => store.metrics.filter(isSeries).map((metric) => metric.name));
+    return [...new Set(all)];
+  }
+
   private draw(): void {
-    const names = [
-      ...new Set(
-        this.runs.flatMap(({ store }) => store.metrics.filter(isSeries).map((metric) => metric.name)),
-      ),
-    ];
+    const all = this.names();
+    const names = this.isSmall ? all.slice(0, SMALL_CHARTS) : all;
     const groups = this.settings.isTogether
       ? names.length
         ? [{ title: t('metrics'), names }]
@@ -156,7 +160,9 @@ export class MetricsView {
       }
     }
     groups.forEach((group) => this.drawGroup(group.title, group.names));
-    fill(this.others, ...this.otherParts());
+    const more = all.length - names.length;
+    const rest = more > 0 && h('div', { class: 'aml-faint' }, t('and {0} more', more));
+    fill(this.others, rest, ...this.otherParts());
   }
 
   private drawGroup(title: string, names: string[]): void {

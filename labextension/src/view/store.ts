@@ -113,6 +113,9 @@ export class RunStore {
         this.takeOwn(event);
       } else if (this.rows.has(event.subject)) {
         this.takeChild(event);
+      } else if (this.wantsChildren && event.kind === 'run.state' && event.data.before === null) {
+        this.stale.add(event.subject); // a new run: the server tells whether it is a child of this one
+        this.ask('children');
       }
       if (event.kind === 'run.state' && this.run !== null && WAITING.has(this.run.status)) {
         this.inLine.ask();

@@ -60,7 +60,7 @@ export class SweepView {
     const body = `margin:0;color:${style.color};font:13px/1.45 ${style.fontFamily.replace(/"/g, "'")}`;
     return (
       `<!doctype html><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${POLICY}">` +
-      `<style>:root{${colours}}body{${body}}</style><body>${html}</body>`
+      `<style>:root{color-scheme:${style.colorScheme};${colours}}body{${body}}</style><body>${html}</body>`
     );
   }
 
