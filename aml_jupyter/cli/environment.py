@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aml_jupyter.cli.common import current_folder, emit, emit_json, open_workspace, wants_json
-from aml_jupyter.cli.environment_options import add_environment_options, line_environment
+from aml_jupyter.cli.environment_options import add_environment_options, line_environment, of_files, with_line
 from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_noun, add_verb
 from aml_jupyter.errors import UserErrorException
 
@@ -304,8 +304,9 @@ def _to_register(arguments: Arguments, folder: WorkspaceFolder) -> Environment:
     if name is None and not arguments.directory:
         arguments.parser.error("the environment's name is missing: aml environment register -n NAME ...")
     if given:
-        made = _of_files(arguments, str(name))
+        made = of_files(arguments, str(name))
         made.name = name or made.name
+        made = with_line(arguments, folder, made, given[0])
     else:
         arguments.name = arguments.word = None
         found, _ = _environment(arguments, folder, submitter())
@@ -315,20 +316,6 @@ def _to_register(arguments: Arguments, folder: WorkspaceFolder) -> Environment:
         made = made.clone(str(name))
     made.version = version
     return made
-
-
-def _of_files(arguments: Arguments, name: str) -> Environment:
-    from aml_jupyter.config import Environment
-
-    if arguments.directory:
-        return Environment.load_from_directory(arguments.directory)
-    if arguments.conda_specification:
-        return Environment.from_conda_specification(name, arguments.conda_specification)
-    if arguments.pip_requirements:
-        return Environment.from_pip_requirements(name, arguments.pip_requirements)
-    if arguments.existing_conda:
-        return Environment.from_existing_conda_environment(name, arguments.existing_conda)
-    return Environment.from_dockerfile(name, arguments.dockerfile)
 
 
 def _scaffold(arguments: Arguments, door: Door) -> int:

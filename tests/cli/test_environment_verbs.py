@@ -13,6 +13,7 @@ from engine_process import Engine
 from support import until
 from wheels import make_slow_source, make_wheel
 
+from aml_jupyter import Environment, Workspace
 from aml_jupyter.environments import EnvironmentCache
 from aml_jupyter.service import cancel_run, wait_for_run
 from aml_jupyter.workspace import WorkspaceFolder, get_run, list_environments
@@ -195,3 +196,23 @@ def test_an_image_with_packages_on_top_is_an_environment_like_others(aml: Aml, w
     assert aml("environment", "list", "--built", "--json").json == []
     missing = aml("environment", "build", "--image", "aml-test/no-such-image:1")
     assert missing.code == 2 and "aml-test/no-such-image:1" in missing.err
+
+
+def test_a_file_and_what_stands_beside_it_on_the_line_are_one_environment(aml: Aml, tmp_path: Path) -> None:
+    (tmp_path / "conda.yml").write_text("name: mine\ndependencies:\n  - python=3.11\n  - purelib\n")
+    (tmp_path / "Dockerfile").write_text("FROM my/python:3\n")
+    line = ["environment", "register", "-n", "mine", "--conda-specification", tmp_path / "conda.yml"]
+    assert aml(*line, "--image", "my/python:3", "--pip", "six").code == 0
+    found = Environment.get(Workspace.from_config(), "mine")
+    assert found.docker.base_image == "my/python:3" and not found.python.user_managed_dependencies
+    assert list(found.python.conda_dependencies.conda_packages) == ["python=3.11", "purelib"]
+    assert list(found.python.conda_dependencies.pip_packages) == ["six"]
+    for words, said in (
+        ([*line, "--environment", "other"], "--conda-specification and --environment exclude each other"),
+        (
+            ["environment", "register", "-n", "d", "--dockerfile", tmp_path / "Dockerfile", "--image", "x"],
+            "--dockerfile and --image exclude each other",
+        ),
+    ):
+        refused = aml(*words)
+        assert refused.code == 2 and said in refused.err
