@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aml_jupyter.errors import UserErrorException
 
@@ -15,8 +14,7 @@ __all__ = ["SweepLine", "add_sweep_options", "sweep_line"]
 GIVEN = ("metric", "goal", "max_runs", "concurrent", "max_minutes", "sampling", "policy")
 
 
-@dataclass(frozen=True)
-class SweepLine:
+class SweepLine(NamedTuple):
     """Hold what a line says of a sweep: a file or a parameter space, and what wins over the file; None is not said."""
 
     what: str
