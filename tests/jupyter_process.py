@@ -27,12 +27,18 @@ class JupyterProcess:
         ``server``, ``lab`` or ``notebook``.
     port : int
         0 takes any that is free.
+    with_ours : bool
+        False: as where the package is not beside the server, but in a kernel's environment only.
     """
 
-    def __init__(self, root: Path, home: Path, application: str = "server", port: int = 0) -> None:
+    def __init__(
+        self, root: Path, home: Path, application: str = "server", port: int = 0, with_ours: bool = True
+    ) -> None:
         self.root, self.home, self.application = root, home, application
         settings = home / "config" / "labconfig"
         settings.mkdir(parents=True, exist_ok=True)
+        if not with_ours:
+            (settings / "page_config.json").write_text('{"disabledExtensions": {"aml-jupyter": true}}')
         self.log = home / "server.log"
         environment = {
             **os.environ,
@@ -43,7 +49,11 @@ class JupyterProcess:
             "JUPYTERLAB_WORKSPACES_DIR": str(home / "lab-workspaces"),
             "IPYTHONDIR": str(home / "ipython"),
         }
-        extensions = {"aml_jupyter": True, "jupyterlab": application == "lab", "notebook": application == "notebook"}
+        extensions = {
+            "aml_jupyter": with_ours,
+            "jupyterlab": application == "lab",
+            "notebook": application == "notebook",
+        }
         command = [
             sys.executable, "-m", "jupyter", application, "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
             f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}", "--ServerApp.allow_unauthenticated_access=False",

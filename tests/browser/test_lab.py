@@ -8,6 +8,7 @@ from typing import Any
 
 from browser_pages import open_notebook, run_cell, save, shoot, write_notebook
 from jupyter_process import TOKEN, JupyterProcess
+from support import until
 
 from aml_jupyter.workspace import WorkspaceFolder, find_runs
 
@@ -92,3 +93,32 @@ def test_a_run_ends_in_the_output_of_an_idle_kernel_and_can_be_read_in_a_reopene
     reopened.locator(".aml-run[data-state=Completed]").wait_for()
     reopened.get_by_text("ended", exact=True).wait_for()
     shoot(page, "reopened")
+
+
+def test_without_the_extension_a_widget_shows_the_run_and_the_kernel_answers(
+    page: Any, folder: WorkspaceFolder, project: Path, tmp_path: Path
+) -> None:
+    server = JupyterProcess(project, tmp_path / "jupyter", "lab", with_ours=False)
+    try:
+        cell = CELL.replace('os.environ["HOME"] + "/go"', repr(str(tmp_path / "go")))
+        cell = cell.replace("    time.sleep(0.05)", "    time.sleep(0.05); run.log('waited', time.time())")
+        write_notebook(project / "train.ipynb", ["%load_ext aml_jupyter", cell, "import time; time.sleep(6)"])
+        panel = open_notebook(page, server, "train.ipynb")
+        run_cell(page, panel, 0)
+        view = run_cell(page, panel, 1).locator(".jp-OutputArea .aml-run[data-state=Running]")
+        view.get_by_text("first line").wait_for()
+        view.locator("canvas").first.wait_for()
+        busy = run_cell(page, panel, 2)
+        waited = view.locator(".aml-caption", has_text="waited")
+        before = waited.inner_text()
+        until(lambda: waited.inner_text() != before, 20, "the view is told what happens")
+        assert "[*]" in busy.locator(".jp-InputPrompt").inner_text()
+        panel.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+        view.get_by_role("button", name="cancel", exact=True).click()
+        view.get_by_role("button", name="really cancel?").click()
+        panel.locator(".aml-run[data-state=Canceled]").wait_for()
+        shoot(page, "widget")
+    finally:
+        server.close()
+    [run] = find_runs(folder.store.read())
+    assert run.status == "Canceled"

@@ -7,6 +7,8 @@ import { t } from '../view/text';
 
 /** Names that a workspace keeps for itself. */
 const RESERVED = new Set(['local', 'amlcompute', 'containerinstance']);
+/** Settings of the room on a machine: they come last, most people leave them as they are. */
+const ROOM = new Set(['max_parallel', 'gpus', 'runs_per_gpu', 'hide_gpus']);
 const SHORTEST = 3;
 const LONGEST = 24;
 
@@ -109,9 +111,9 @@ export class TargetForm {
     const isAttached = isAttachable(this.kind);
     say(this.submit, target ? t('save') : isAttached ? t('attach') : t('create'));
     const hint = (text: string): HTMLElement => h('div', { class: 'aml-hint' }, text);
-    this.inputs = new Map(
-      Object.entries(this.kind.settings).map(([name, usual]) => [name, this.field(name, usual)]),
-    );
+    const last = (name: string): number => Number(ROOM.has(name));
+    const settings = Object.entries(this.kind.settings).sort(([a], [b]) => last(a) - last(b));
+    this.inputs = new Map(settings.map(([name, usual]) => [name, this.field(name, usual)]));
     fill(
       this.element,
       h('label', {}, t('kind')),

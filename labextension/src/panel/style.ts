@@ -19,6 +19,7 @@ const STYLE = `
 .aml-compare { overflow-x: auto; margin-bottom: 12px; } .aml-compared td, .aml-compared th { border-bottom: 1px solid var(--aml-line); max-width: 320px; }
 .aml-compared thead th { color: var(--aml-ink); font-weight: 600; white-space: normal; overflow-wrap: anywhere; } .aml-differs { font-weight: 600; }
 .aml-form { display: grid; grid-template-columns: minmax(110px, max-content) minmax(0, 420px); gap: 6px 12px; align-items: start; margin: 8px 0; font-size: 12px; }
+.aml-manager:not(.aml-wide-manager) > .aml-manager-body .aml-form { grid-template-columns: minmax(0, 1fr); gap: 2px 0; }
 .aml-form > label { padding-top: 3px; color: var(--aml-faint); } .aml-form .aml-input, .aml-form .aml-select { width: 100%; }
 .aml-form .aml-hint { color: var(--aml-faint); } .aml-form .aml-wrong { color: var(--aml-bad); } .aml-form :disabled { opacity: 0.6; cursor: not-allowed; }
 .aml-form input[type=checkbox] { width: auto; margin: 5px 0; justify-self: start; }

@@ -205,7 +205,7 @@ function axisSize(plot: uPlot, labels: string[] | null, _axis: number, turn: num
     return axis._size;
   }
   const longest = (labels ?? []).reduce((most, label) => Math.max(most, label.length), 0);
-  return 16 + Math.ceil(longest * 6.6);
+  return 16 + Math.ceil(longest * 7.2);
 }
 
 function isZoomed(plot: uPlot): boolean {
