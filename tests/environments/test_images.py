@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from base_images import PYTHON_IMAGE, PYTHON_VERSION, SHELL_IMAGE
 from conda_channel import conda_channel
 from engine_process import Engine
+from support import until
 from wheels import make_wheel
 
 from aml_jupyter import environments
@@ -174,6 +177,47 @@ def test_a_dockerfile_and_a_folder_are_built_and_shown_by_step(ask: Ask, tmp_pat
     assert "secret.txt" not in said_in(built, "ls", "/data")
 
 
+@pytest.fixture
+def repository(tmp_path: Path) -> Iterator[str]:
+    """The address of a git repository with a Dockerfile on its branch `main`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    work = tmp_path / "git" / "repo"
+    work.mkdir(parents=True)
+    (work / "Dockerfile").write_text(f"FROM {PYTHON_IMAGE}\nCOPY note.txt /note.txt\n")
+    (work / "note.txt").write_text("noted")
+    git = ["git", "-C", str(work), "-c", "user.name=t", "-c", "user.email=t@example.com"]
+    for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
+        subprocess.run([*git, *words], check=True)
+    command = ["git", "daemon", "--export-all", f"--base-path={work.parent}", "--listen=127.0.0.1", f"--port={port}"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as daemon:
+        try:
+            address = f"git://127.0.0.1:{port}/repo"
+            ask = ["git", "ls-remote", address]
+            until(lambda: subprocess.run(ask, capture_output=True, check=False).returncode == 0, 30, "git's daemon")
+            yield address
+        finally:
+            os.killpg(daemon.pid, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("buildkit", ["0", "1"])
+def test_a_git_address_is_a_build_context(
+    ask: Ask, repository: str, buildkit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_BUILDKIT", buildkit)
+
+    def of(address: str) -> Entry:
+        return ask(Environment.from_docker_build_context("git", DockerBuildContext("git", address)))
+
+    built = build(of(f"{repository}#main"))
+    assert said_in(built, "cat", "/note.txt") == "noted"
+    with pytest.raises(BuildError, match="name the branch"):
+        build(of(repository))
+    with pytest.raises(BuildError, match="none"):
+        build(of(f"{repository}-none#main"))
+
+
 def test_settings_of_pip_and_certificates_reach_a_step_as_secrets(
     ask: Ask, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,7 +240,7 @@ def test_settings_of_pip_and_certificates_reach_a_step_as_secrets(
         ("FROM {image}\nCOPY missing.txt /x\n", ["line 2", "missing.txt"]),
         (
             "FROM {image}\nRUN echo one word && no-such-command\n",
-            ["line 2", "last words: one word /", "no-such-command: not found"],
+            ["line 2", "its last words: ", "no-such-command: not found"],
         ),
     ],
 )

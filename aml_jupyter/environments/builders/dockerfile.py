@@ -156,10 +156,12 @@ class _Steps:
         parse = re.search(r"parse error(?: on)? line (\d+): (.*)", why)
         if parse:
             return BuildError(f"{self._name}, line {parse.group(1)}: {parse.group(2)}")
+        if re.search(r"\bref master\b", why):
+            why += " (name the branch behind the address: #main)"
         line = self._blamed(why)
         where = f"{self._name}, line {line}: {self._texts[line - 1].strip()[:120]}: " if line else f"{self._name}: "
         said = self._last_words()
-        end = "; its last words: " + " / ".join(said) if said and said[-1] not in why else ""
+        end = "; its last words: " + " / ".join(said) if any(text not in why for text in said) else ""
         return BuildError(f"{where}{why}{end}"[:2000])
 
     def _last_words(self) -> list[str]:
