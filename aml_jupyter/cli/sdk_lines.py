@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aml_jupyter.cli.common import current_folder, open_workspace, wants_json
+from aml_jupyter.cli.common import current_folder, emit_json, open_workspace, wants_json
 from aml_jupyter.cli.old_targets import refuse_old_target
 from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_verb
 from aml_jupyter.cli.submit import add_line, load_configuration, submit_line, tell
@@ -18,8 +18,9 @@ from aml_jupyter.cli.sweep_options import add_sweep_options
 
 if TYPE_CHECKING:
     from aml_jupyter.cli.door import Door
+    from aml_jupyter.config import RunConfiguration
     from aml_jupyter.service import Submission
-    from aml_jupyter.workspace import WorkspaceFolder
+    from aml_jupyter.workspace import TargetRecord, WorkspaceFolder
 
 __all__ = ["add_experiment_prepare", "add_experiment_submit", "add_submit_hyperdrive", "add_submit_script"]
 
@@ -112,6 +113,7 @@ def _prepare(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.cli.environment import build_and_tell
     from aml_jupyter.config import refuse_unbuilt
     from aml_jupyter.environments import submitter
+    from aml_jupyter.service.elsewhere import is_elsewhere
     from aml_jupyter.service.environments import with_environment
     from aml_jupyter.service.queueing import target_for_runs
 
@@ -124,12 +126,40 @@ def _prepare(arguments: Arguments, door: Door) -> int:
     if arguments.target:
         configuration.target = arguments.target
     refuse_old_target(folder, configuration, source)
-    target_for_runs(folder.store.read(), configuration.target if configuration.target_is_set else None)
+    target = target_for_runs(folder.store.read(), configuration.target if configuration.target_is_set else None)
     configuration, said = with_environment(folder, configuration)
     refuse_unbuilt(configuration)
+    if is_elsewhere(target):
+        return _prepare_there(arguments, door, folder, target, configuration, source)
     return build_and_tell(
         arguments, door, configuration.environment, [*configuration.notes, *said], submitter(), source
     )
+
+
+def _prepare_there(
+    arguments: Arguments,
+    door: Door,
+    folder: WorkspaceFolder,
+    target: TargetRecord,
+    configuration: RunConfiguration,
+    source: Path,
+) -> int:
+    from aml_jupyter.service.environments import requirement_folders
+    from aml_jupyter.service.remote import prepare_there
+
+    is_quiet = wants_json(arguments)
+    folders = requirement_folders(source)
+    python = prepare_there(
+        folder, target, configuration.environment, folders, (lambda text: None) if is_quiet else door.write
+    )
+    if is_quiet:
+        return emit_json(door, {"state": "ready" if python else "nothing to build", "python": python})
+    door.write(
+        f"ready: {python} on {target.name}\n"
+        if python
+        else f"nothing to build: the run uses a Python that is on {target.name} already\n"
+    )
+    return 0
 
 
 def _submit_script(arguments: Arguments, door: Door) -> int:

@@ -11,12 +11,24 @@ from aml_jupyter.workspace import TargetRecord
 if TYPE_CHECKING:
     from aml_jupyter.service.submission import SubmitRequest
 
-__all__ = ["is_elsewhere", "there_of"]
+__all__ = ["facts_there", "is_elsewhere", "there_of"]
 
 
 def is_elsewhere(target: TargetRecord) -> bool:
     """Tell whether runs of a target execute on another machine."""
     return target.type in ("remote", "remotedocker")
+
+
+def facts_there(target: TargetRecord) -> dict[str, Any]:
+    """Return what counts of a target's machine for an environment: its host, system, Python and that one's version."""
+    found = target.settings.get("found") or {}
+    return {
+        "host": str(found.get("host") or target.settings["address"]),
+        "python": str(target.settings["python"]),
+        "version": str(found.get("version") or ""),
+        "system": str(found.get("system") or ""),
+        "machine": str(found.get("machine") or ""),
+    }
 
 
 def there_of(
@@ -40,14 +52,7 @@ def there_of(
             "use docker here.",
             "environment.docker.enabled",
         )
-    found = target.settings.get("found") or {}
-    there = {
-        "host": str(found.get("host") or target.settings["address"]),
-        "python": str(target.settings["python"]),
-        "version": str(found.get("version") or ""),
-        "system": str(found.get("system") or ""),
-        "machine": str(found.get("machine") or ""),
-    }
+    there = facts_there(target)
     cell = request.cell or {}
     here = ".".join(str(submitter.get("version") or "").split(".")[:2])
     names = request.config.run_config.environment.python

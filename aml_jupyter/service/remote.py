@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
+from aml_jupyter.config import Environment
+from aml_jupyter.environments import choose_there
 from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.service.client import ensure_service
 from aml_jupyter.service.compute import checked_settings, detach_target, note_target, update_row
+from aml_jupyter.service.elsewhere import facts_there
 from aml_jupyter.supervisor import last_word, protocol
 from aml_jupyter.targets import check_name, kind_of, target_secret
 from aml_jupyter.targets.far_host import connection_to, credentials_of
+from aml_jupyter.targets.far_line import Listener
+from aml_jupyter.targets.far_link import FarLink
 from aml_jupyter.targets.far_probe import Probe, clean_machine, probe_machine
 from aml_jupyter.transports.ssh import HostUnreachable
 from aml_jupyter.transports.ssh_address import find_address
@@ -30,7 +36,15 @@ from aml_jupyter.workspace import (
 )
 from aml_jupyter.workspace.states import ACTIVE
 
-__all__ = ["Attached", "attach_target", "change_target", "clean_target", "detach_unreachable", "look_again"]
+__all__ = [
+    "Attached",
+    "attach_target",
+    "change_target",
+    "clean_target",
+    "detach_unreachable",
+    "look_again",
+    "prepare_there",
+]
 
 BASE_FOLDER: Final = "~/.aml-jupyter"
 
@@ -196,6 +210,56 @@ def clean_target(
     with connection_to(record.settings, credentials_of(folder, record.name)) as ssh:
         settings = record.settings
         return clean_machine(ssh, str(settings["python"]), str(settings["base_folder"]), unused_days, dry_run)
+
+
+def prepare_there(
+    folder: WorkspaceFolder,
+    record: TargetRecord,
+    environment: Environment,
+    folders: Sequence[str | Path],
+    write: Callable[[str], object],
+) -> str | None:
+    """Have an environment built on an attached machine, and return where its Python is; None: nothing has to be built.
+
+    Parameters
+    ----------
+    folders : sequence of path
+        Where relative paths in requirement lines may start.
+    write : callable
+        Takes the log of the build as it grows.
+
+    Raises
+    ------
+    ConfigurationError
+        When it asks for what is not built on other machines.
+    ComputeTargetException
+        When the machine cannot be reached, or the build failed.
+    """
+    recipe = choose_there(environment, facts_there(record), record.name, folders)
+    if recipe is None:
+        return None
+    settings, outcome = record.settings, dict[str, Any]()
+
+    def take(header: dict[str, Any], body: bytes) -> None:
+        write(body.decode("utf-8", "replace"))
+        outcome.update(header)
+
+    ssh = connection_to(settings, credentials_of(folder, record.name))
+    ssh.connect()
+    # A far side of its own: that of the service goes on.
+    link = FarLink(
+        ssh, str(settings["python"]), str(settings["base_folder"]), folder.id, f"{record.name}-prepare", Listener()
+    )
+    try:
+        link.ask("environment", part=take, recipe=recipe.as_dict(), have=0, seconds=3600)
+    finally:
+        link.close()
+    if "ready" not in outcome:
+        raise ComputeTargetException(
+            f"The environment ({recipe.title}) could not be built on {record.name}: {outcome.get('failed')}.",
+            "environment",
+        )
+    return str(outcome["ready"]["python"])
 
 
 def detach_unreachable(folder: WorkspaceFolder, name: str) -> TargetRecord:

@@ -16,7 +16,7 @@ from ssh_server import SshServer, attach_server
 from support import log_of, until
 from wheels import make_wheel
 
-from aml_jupyter.config import CondaDependencies, ScriptRunConfig
+from aml_jupyter.config import CondaDependencies, Environment, ScriptRunConfig
 from aml_jupyter.errors import AmlError
 from aml_jupyter.sdk.outputs import load_outputs
 from aml_jupyter.service import (
@@ -27,7 +27,7 @@ from aml_jupyter.service import (
     submit,
     wait_for_run,
 )
-from aml_jupyter.service.remote import change_target, clean_target, detach_unreachable
+from aml_jupyter.service.remote import change_target, clean_target, detach_unreachable, prepare_there
 from aml_jupyter.workspace import (
     RunRecord,
     WorkspaceFolder,
@@ -278,6 +278,16 @@ def test_packages_are_installed_over_there_once_and_the_log_of_that_is_here(far:
     assert clean_target(far.folder, "box", 0) == there and not built.exists()
     again = far.end(asks("tiny"))
     assert again.status == "Completed" and log_of(far.folder, again.id).startswith("1.5"), again.reason
+    said: list[str] = []
+    record = find_target(far.folder.store.read(), "box")
+    assert record is not None
+    environment = Environment("seven")
+    environment.python.conda_dependencies = CondaDependencies.from_dict(
+        {"dependencies": [{"pip": ["--no-index", f"--find-links {tmp_path / 'wheels'}", "tiny==1.5"]}]}
+    )
+    python = prepare_there(far.folder, record, environment, [], said.append)
+    assert python is not None and Path(python).exists() and "tiny" in "".join(said)
+    assert prepare_there(far.folder, record, Environment("nothing"), [], said.append) is None
     failed = far.end(asks("no-such-package"))
     assert failed.status == "Failed" and "could not be built on box" in failed.reason
     control = far.folder.layout.run(failed.id).attempt(1).control
