@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import anywidget
 import traitlets
@@ -27,9 +28,13 @@ __all__ = ["RunWidget", "run_widget"]
 
 MODULE: Final = Path(__file__).with_name("static") / "run_view.js"
 INTERVAL: Final = 0.5
-REMEMBERED: Final = 24
+SMALL_CHART: Final = {"points": "400"}
+"""The query of a chart as an output shows it first (`labextension/src/view/metrics.ts`)."""
+REMEMBERED: Final = 60
 """How many questions are answered again when something has happened."""
 LOOKS_AFTER_THE_END: Final = 4
+UNRESERVED: Final = "!~*'()"
+"""What a page leaves as it is in a part of a path, beside letters, digits and ``_.-``."""
 
 
 @cache
@@ -81,6 +86,16 @@ class RunWidget(anywidget.AnyWidget):  # type: ignore[misc]  # untyped to mypy
             while len(self._asked) > REMEMBERED:
                 self._told.pop(self._asked.popitem(last=False)[0], None)
 
+    def _expect_charts(self, question: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+        """Answer for the charts of new metrics unasked: while the kernel is busy nobody can ask for them."""
+        for metric in body.get("metrics", []) if str(question["path"]).endswith("/metrics") else []:
+            if metric["kind"] in ("scalar", "list") and metric["count"] > 1:
+                path = f"{question['path']}/{quote(metric['name'], safe=UNRESERVED)}"
+                chart = {"method": "GET", "path": path, "query": SMALL_CHART, "body": None}
+                with self._lock:
+                    if len(self._asked) < REMEMBERED:
+                        self._asked.setdefault(key_of(chart), chart)
+
     def _push(self) -> None:
         """Tell what happens until the run has ended; runs in a thread of its own."""
         seen: tuple[int, str] | None = None
@@ -118,6 +133,7 @@ class RunWidget(anywidget.AnyWidget):  # type: ignore[misc]  # untyped to mypy
             asked = list(self._asked.items())
         for key, question in asked:
             status, body = self._answer(question)
+            self._expect_charts(question, body)
             told = _fingerprint(body)
             with self._lock:
                 is_news = status == 200 and key in self._asked and self._told.get(key) != told
