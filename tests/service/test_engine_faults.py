@@ -88,7 +88,7 @@ if os.environ["AML_ATTEMPT"] == "1":
     run = submit_in_docker(folder, project, text, max_retries=1, grace_seconds=1)
     until(lambda: "attempt 1" in log_of(folder, run.id), 90, "the script's first line")
     engine.stop()
-    until(lambda: get_run(folder.store.read(), run.id).status == "Queued", 60, "the run's way back into the queue")
+    until(lambda: get_run(folder.store.read(), run.id).status == "Queued", 120, "the run's way back into the queue")
     until(
         lambda: "No Docker engine is running" in get_run(folder.store.read(), run.id).reason, 60, "its reason to wait"
     )
