@@ -140,7 +140,7 @@ class RunWidget(anywidget.AnyWidget):  # type: ignore[misc]  # untyped to mypy
                 self._told[key] = told
             if is_news:
                 self.send({"type": "answer", "key": key, "status": status, "body": body})
-                if question["path"].endswith("/logs") and body["next_offset"] != body["offset"]:
+                if question["path"].endswith("/logs") and body.get("next_offset") != body.get("offset"):
                     with self._lock:
                         self._asked.pop(key, None)
                         self._told.pop(key, None)

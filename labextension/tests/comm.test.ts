@@ -27,8 +27,13 @@ describe('a kernel that answers', () => {
       ['GET', 'runs/r'],
       ['POST', 'runs/r/cancel'],
     ]);
-    kernel.tell({ type: 'answer', id: 1, status: 409, body: { message: 'it has ended', field: 'run' } });
-    kernel.tell({ type: 'answer', id: 0, status: 200, body: { run: 1 } });
+    kernel.tell({
+      type: 'answer',
+      id: kernel.sent[1].id,
+      status: 409,
+      body: { message: 'it has ended', field: 'run' },
+    });
+    kernel.tell({ type: 'answer', id: kernel.sent[0].id, status: 200, body: { run: 1 } });
     expect(await good).toEqual({ run: 1 });
     await expect(bad).rejects.toThrow(Refused);
   });
@@ -49,5 +54,14 @@ describe('a kernel that answers', () => {
     void source.get('runs/r', { brief: true });
     expect(kernel.sent).toHaveLength(2);
     expect(heard).toEqual([[]]);
+  });
+
+  it('keeps the answers of two views of one widget apart', async () => {
+    const kernel = model();
+    const views = [new CommSource(kernel), new CommSource(kernel)];
+    const asked = [views[0].get('runs/r'), views[1].get('runs/r/metrics')];
+    kernel.tell({ type: 'answer', id: kernel.sent[1].id, status: 200, body: { metrics: [] } });
+    kernel.tell({ type: 'answer', id: kernel.sent[0].id, status: 200, body: { run: 1 } });
+    expect(await Promise.all(asked)).toEqual([{ run: 1 }, { metrics: [] }]);
   });
 });

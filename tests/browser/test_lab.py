@@ -117,7 +117,7 @@ def test_without_the_extension_a_widget_shows_the_run_and_the_kernel_answers(
         panel.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
         view.get_by_role("button", name="cancel", exact=True).click()
         view.get_by_role("button", name="really cancel?").click()
-        panel.locator(".aml-run[data-state=Canceled]").wait_for()
+        until(lambda: find_runs(folder.store.read())[0].status == "Canceled", 60, "the kernel is told to cancel")
         shoot(page, "widget")
     finally:
         server.close()

@@ -18,7 +18,7 @@ interface Waiting {
 
 interface Answer {
   type: 'answer' | 'events';
-  id?: number;
+  id?: string;
   key?: string;
   status?: number;
   body?: Record<string, unknown>;
@@ -28,8 +28,10 @@ interface Answer {
 const PATIENCE = 60_000;
 
 export class CommSource implements Source {
+  /** Several views of one widget hear the same answers: each knows its own by this. */
+  private readonly name = Math.random().toString(36).slice(2);
   private next = 0;
-  private readonly waiting = new Map<number, Waiting>();
+  private readonly waiting = new Map<string, Waiting>();
   /** Answers that came unasked since the last news. */
   private readonly fresh = new Map<string, Record<string, unknown>>();
   private readonly listeners = new Set<(news: News) => void>();
@@ -75,7 +77,7 @@ export class CommSource implements Source {
   }
 
   private ask<T>(method: string, path: string, query: Record<string, string>, body: unknown): Promise<T> {
-    const id = this.next++;
+    const id = `${this.name} ${this.next++}`;
     const key = keyOf(path, query);
     const known = method === 'GET' ? this.fresh.get(key) : undefined;
     if (known !== undefined) {
@@ -105,7 +107,7 @@ export class CommSource implements Source {
     }
   }
 
-  private settle(id: number, status: number, body: Record<string, unknown>): void {
+  private settle(id: string, status: number, body: Record<string, unknown>): void {
     const asked = this.waiting.get(id);
     this.waiting.delete(id);
     if (status < 400) {
