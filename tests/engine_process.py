@@ -117,6 +117,13 @@ class Engine:
         """Stop the daemon in its tracks: it takes connections, and answers none."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
+        threads = Path(f"/proc/{self.process.pid}/task")
+        deadline = time.monotonic() + BOUND
+        # A signal takes its time to get to all of them.
+        while any(_thread_state(thread) != "T" for thread in threads.iterdir()):
+            if time.monotonic() > deadline:
+                raise RuntimeError("dockerd does not stop in its tracks")
+            time.sleep(0.005)
 
     def thaw(self) -> None:
         """Let a frozen daemon go on."""
@@ -283,6 +290,14 @@ def _run(*command: str) -> None:
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+
+
+def _thread_state(thread: Path) -> str:
+    """Return the state of a thread, `T` where it is stopped; a thread that has gone is stopped, too."""
+    try:
+        return (thread / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "T"
 
 
 def _command(pid: int) -> str:

@@ -19,11 +19,16 @@ __all__ = ["Submit", "can_make_groups", "log_of", "sized_disk", "until"]
 Submit = Callable[..., RunRecord]
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0, message: str = "the condition") -> None:
-    """Wait for a condition, with a bound."""
+def until(
+    condition: Callable[[], object], seconds: float = 20.0, message: str | Callable[[], str] = "the condition"
+) -> None:
+    """Wait for a condition, with a bound; `message` says what did not come true, or tells how things stand then."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"{message} did not come true in {seconds} s"
+        if time.monotonic() >= deadline:
+            raise AssertionError(
+                f"{message if isinstance(message, str) else message()} did not come true in {seconds} s"
+            )
         time.sleep(0.02)
 
 

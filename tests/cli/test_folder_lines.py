@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from cli.conftest import Aml
 
 from aml_jupyter.config import RunConfiguration
@@ -109,7 +110,10 @@ def test_a_target_that_only_a_compute_file_knows_is_explained(aml: Aml, project:
     assert "Known: local" in aml("experiment", "submit", "-c", "myhdi", "train.py").err
 
 
-def test_what_a_configuration_has_to_say_is_said_once(aml: Aml, project: Path, folder: WorkspaceFolder) -> None:
+def test_what_a_configuration_has_to_say_is_said_once(
+    aml: Aml, project: Path, folder: WorkspaceFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")  # the remark names a path, which may be long
     (project / ".azureml").mkdir()
     (project / ".azureml/odd.runconfig").write_text(
         "script: train.py\narguments: [a]\ntarget: local\nframewrok: x\nenvironment:\n"
