@@ -99,7 +99,7 @@ class Crew:
 
 def work(parent: socket.socket, control: str, fds: Sequence[int]) -> None:
     """Supervise the attempt in `control`, then whatever the warm parent at the other end of `parent` asks for."""
-    for _ in range(MOST):
+    for served in range(1, MOST + 1):
         try:
             place = read_place(control)
             if place is not None:
@@ -110,8 +110,8 @@ def work(parent: socket.socket, control: str, fds: Sequence[int]) -> None:
             failure = "".join(traceback.format_exception(*sys.exc_info()))
             SupervisorLog(control).say("this supervisor failed:\n" + failure)
             return
-        if not whole or _has_children() or asked_to_end():
-            return
+        if not whole or served == MOST or _has_children() or asked_to_end():
+            return  # without a word: whoever says that it is idle is given the next attempt
         following = _next(parent)
         if following is None:
             return

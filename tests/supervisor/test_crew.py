@@ -12,6 +12,7 @@ import pytest
 from supervisor.attempts import Attempt, wait_for
 
 from aml_jupyter.supervisor import bundle, identity, nurse
+from aml_jupyter.supervisor.crew import MOST
 from aml_jupyter.supervisor.slots import SlotFolder
 
 Spawn = Callable[..., dict[str, Any]]
@@ -51,6 +52,13 @@ def test_one_supervisor_serves_one_attempt_after_the_other_and_keeps_nothing(spa
     wait_for(lambda: len(_open_files(last)) == 4, f"the files of an idle supervisor, {_open_files(last)}")
     assert _open_files(last) == ["/dev/null", "/dev/null", "/dev/null", "socket"]
     assert all(each["words"] == "" for each in seen)
+
+
+def test_the_last_attempt_of_a_supervisor_is_followed_by_none_that_is_lost(spawn: Spawn) -> None:
+    """More attempts than one process serves, each started as soon as the one before has ended."""
+    pids = [spawn()["pid"] for _ in range(MOST + 6)]
+    assert 1 < len(set(pids)) < len(pids)
+    assert max(pids.count(pid) for pid in pids) <= MOST
 
 
 def test_an_idle_supervisor_leaves_by_itself(spawn: Spawn) -> None:
