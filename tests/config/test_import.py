@@ -25,7 +25,7 @@ def measure(module: str) -> tuple[float, str]:
 
 
 def test_the_import_is_cheap_and_leaves_the_yaml_reader_alone() -> None:
-    """It costs about what importing asyncio does (20 ms), measured beside it, since machines differ."""
-    pairs = [(measure("aml_jupyter.config"), measure("asyncio")) for _ in range(5)]
+    """It costs what importing asyncio does (0.9 to 1.1 times), measured beside it, since machines differ."""
+    pairs = [(measure("aml_jupyter.config"), measure("asyncio")) for _ in range(7)]
     assert {ours[1] for ours, _ in pairs} == {""}
-    assert min(ours[0] for ours, _ in pairs) < 1.75 * min(peer[0] for _, peer in pairs)
+    assert min(ours[0] for ours, _ in pairs) < 1.25 * min(peer[0] for _, peer in pairs)
