@@ -23,6 +23,7 @@ from .far_frames import Frame, Frames, pack
 from .far_place import Places, runtime_folder
 from .far_room import cores_here, memory_here
 from .faults import fault_point
+from .peers import listen
 
 __all__ = ["probe", "report_clean", "serve"]
 
@@ -48,7 +49,8 @@ def serve(base: str, workspace: str, target: str) -> int:
         short = hashlib.sha256(("%s %s" % (base, places.who)).encode("utf-8")).hexdigest()[:12]
         lock = _alone(os.path.join(runtime, "far-%s.lock" % short))
         door_path = os.path.join(runtime, "far-%s.sock" % short)
-        door = _listen(door_path)
+        with fault_point("far.listen"):
+            door = listen(door_path, 64)
     except (OSError, ValueError) as error:
         sys.stderr.write("aml: %s\n" % error)
         return 1
@@ -87,23 +89,6 @@ def _alone(path: str) -> int:
     os.ftruncate(lock, 0)
     os.pwrite(lock, ("%d %s" % (os.getpid(), identity.start_time(os.getpid()))).encode("ascii"), 0)
     return lock
-
-
-def _listen(path: str) -> socket.socket:
-    with fault_point("far.listen"):
-        try:
-            os.unlink(path)
-        except FileNotFoundError:
-            pass
-        door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        mask = os.umask(0o177)
-        try:
-            door.bind(path)
-        finally:
-            os.umask(mask)
-        door.listen(64)
-    door.setblocking(False)
-    return door
 
 
 class _FarSide:

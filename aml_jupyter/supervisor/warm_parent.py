@@ -20,7 +20,7 @@ from . import faults
 from .crew import Crew, work
 from .faults import fault_point
 from .kernel import oom_kills
-from .peers import is_same_user, receive, send
+from .peers import is_same_user, listen, receive, send
 from .pulse import asked_to_end, catch_signals
 
 __all__ = ["serve"]
@@ -42,7 +42,8 @@ def serve(path: str) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return 0
-    door = _listen(path)
+    with fault_point("nurse.listen"):
+        door = listen(path, 128)
     with fault_point("nurse.detach"):
         if os.fork():
             os._exit(0)
@@ -53,23 +54,6 @@ def serve(path: str) -> int:
     os.close(null)
     _WarmParent(path, door, lock).run()
     return 0
-
-
-def _listen(path: str) -> socket.socket:
-    with fault_point("nurse.listen"):
-        try:
-            os.unlink(path)
-        except FileNotFoundError:
-            pass
-        door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        mask = os.umask(0o177)
-        try:
-            door.bind(path)
-        finally:
-            os.umask(mask)
-        door.listen(128)
-    door.setblocking(False)
-    return door
 
 
 class _WarmParent:
