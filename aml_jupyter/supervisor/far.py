@@ -49,8 +49,7 @@ def serve(base: str, workspace: str, target: str) -> int:
         short = hashlib.sha256(("%s %s" % (base, places.who)).encode("utf-8")).hexdigest()[:12]
         lock = _alone(os.path.join(runtime, "far-%s.lock" % short))
         door_path = os.path.join(runtime, "far-%s.sock" % short)
-        with fault_point("far.listen"):
-            door = listen(door_path, 64)
+        door = listen(door_path, 64, point="far.listen")
     except (OSError, ValueError) as error:
         sys.stderr.write("aml: %s\n" % error)
         return 1

@@ -8,13 +8,15 @@ import struct
 import sys
 from typing import Any, Dict, List, Sequence, Tuple
 
+from .faults import fault_point
+
 __all__ = ["is_same_user", "listen", "receive", "send"]
 
 LIMIT = 65536
 MAX_DESCRIPTORS = 250
 
 
-def listen(path: str, backlog: int) -> socket.socket:
+def listen(path: str, backlog: int, point: str) -> socket.socket:
     """Return a non-blocking socket at `path`, in place of what a process before left there, for this user alone.
 
     Raises
@@ -22,17 +24,18 @@ def listen(path: str, backlog: int) -> socket.socket:
     OSError
         When the name cannot be taken.
     """
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
-    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    mask = os.umask(0o177)
-    try:
-        door.bind(path)
-    finally:
-        os.umask(mask)
-    door.listen(backlog)
+    with fault_point(point):
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+        door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        mask = os.umask(0o177)
+        try:
+            door.bind(path)
+        finally:
+            os.umask(mask)
+        door.listen(backlog)
     door.setblocking(False)
     return door
 

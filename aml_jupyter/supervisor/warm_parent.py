@@ -42,8 +42,7 @@ def serve(path: str) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return 0
-    with fault_point("nurse.listen"):
-        door = listen(path, 128)
+    door = listen(path, 128, point="nurse.listen")
     with fault_point("nurse.detach"):
         if os.fork():
             os._exit(0)
