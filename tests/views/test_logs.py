@@ -39,9 +39,9 @@ def test_only_the_end_of_a_huge_log_is_read(tmp_path: Path) -> None:
     with open(path, "wb") as stream:
         stream.seek(100_000_000)
         stream.write(b"\nlast but one\nlast\n")
-    begun = time.perf_counter()
+    begun = time.process_time()
     found = read_tail(path, 2)
-    assert time.perf_counter() - begun < 0.1
+    assert time.process_time() - begun < 0.1
     assert found.plain() == ["last but one", "last"]
     assert found.size > 100_000_000
     assert not found.whole
@@ -76,6 +76,6 @@ def test_colours_become_inline_styles_and_text_stays_text() -> None:
 
 
 def test_backspaces_cost_no_more_than_other_letters(tmp_path: Path) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert tail(tmp_path, b"a" * 30_000 + b"\b" * 29_999 + b"\n") == ["a"]
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1

@@ -178,10 +178,10 @@ def test_log_is_quick(attempt: Attempt) -> None:
         run.log("warm", 1.0)
         best = 1e9
         for _ in range(5):
-            start = time.perf_counter()
+            start = time.process_time()
             for i in range(2000):
                 run.log("loss", 0.1234567 * i, step=i)
-            best = min(best, (time.perf_counter() - start) / 2000)
+            best = min(best, (time.process_time() - start) / 2000)
         print(best * 1e6)
         """
     )

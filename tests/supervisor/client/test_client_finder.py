@@ -255,9 +255,9 @@ def test_a_start_inside_a_run_costs_little(attempt: Attempt, bare: str) -> None:
         heavy = {"json", "threading", "uuid", "socket", "zipimport", "importlib.util", "aml_supervisor"} & set(sys.modules)
         del sys.modules["sitecustomize"]
         sys.meta_path.pop(0)
-        start = time.perf_counter()
+        start = time.process_time()
         import sitecustomize
-        print((time.perf_counter() - start) * 1000, *heavy)
+        print((time.process_time() - start) * 1000, *heavy)
         """,
         bare,
     )
