@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from aml_jupyter.cli.common import current_folder, emit_json, open_workspace, wants_json
 from aml_jupyter.cli.old_targets import refuse_old_target
 from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_verb
-from aml_jupyter.cli.submit import add_line, load_configuration, submit_line, tell
+from aml_jupyter.cli.submit import add_line, load_configuration, submit_and_tell, submit_line, tell
 from aml_jupyter.cli.sweep_options import add_sweep_options
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def add_experiment_submit(verbs: Nouns) -> None:
     parser = add_verb(
         verbs,
         "submit",
-        _submit_and_tell,
+        submit_and_tell,
         "Submit a script as the command line of 2017 did; shows the log until the end unless --async is said.",
         "aml experiment submit -c local myscript.py",
     )
@@ -111,18 +111,19 @@ def add_experiment_prepare(verbs: Nouns) -> None:
 
 def _prepare(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.cli.environment import build_and_tell
-    from aml_jupyter.config import refuse_unbuilt
+    from aml_jupyter.config import RunConfiguration, refuse_unbuilt
     from aml_jupyter.environments import submitter
     from aml_jupyter.service.elsewhere import is_elsewhere
     from aml_jupyter.service.environments import with_environment
     from aml_jupyter.service.queueing import target_for_runs
 
-    if not arguments.run_configuration:
+    if not arguments.run_configuration and not arguments.target:
         arguments.parser.error("the run configuration is missing: aml experiment prepare -c NAME")
     folder = open_workspace(arguments)
     here = current_folder()
     source = here / Path(arguments.source_directory).expanduser() if arguments.source_directory else here
-    configuration = load_configuration(arguments.run_configuration, source, folder)
+    name = arguments.run_configuration
+    configuration = load_configuration(name, source, folder) if name else RunConfiguration()
     if arguments.target:
         configuration.target = arguments.target
     refuse_old_target(folder, configuration, source)
@@ -184,9 +185,4 @@ def _tell(arguments: Arguments, door: Door, folder: WorkspaceFolder, submission:
 
         metadata = {"runId": submission.run.id, **run_view(folder, submission.run.id).as_json()}
         Path(arguments.metadata_file).write_text(json.dumps(metadata, indent=2) + "\n", "utf-8")
-    return tell(arguments, door, folder, submission, arguments.wait)
-
-
-def _submit_and_tell(arguments: Arguments, door: Door) -> int:
-    folder, submission = submit_line(arguments, door)
     return tell(arguments, door, folder, submission, arguments.wait)

@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,7 +24,16 @@ if TYPE_CHECKING:
     from aml_jupyter.service import Submission, SubmitRequest
     from aml_jupyter.workspace import WorkspaceFolder
 
-__all__ = ["add_line", "add_verbs", "experiment_name", "line_request", "load_configuration", "submit_line", "tell"]
+__all__ = [
+    "add_line",
+    "add_verbs",
+    "experiment_name",
+    "line_request",
+    "load_configuration",
+    "submit_and_tell",
+    "submit_line",
+    "tell",
+]
 
 EXAMPLES = """aml submit train.py --lr 0.1
 aml submit -t gpu-box -e digits --wait train.py --lr 0.1
@@ -37,7 +47,7 @@ def add_verbs(nouns: Nouns) -> None:
     parser = add_verb(
         nouns,
         "submit",
-        _submit,
+        submit_and_tell,
         "Queue a script, a notebook or a command on a compute target. Everything after the script goes to the script.",
         EXAMPLES,
     )
@@ -176,12 +186,28 @@ class _Given(NamedTuple):
     parameters: dict[str, str]
 
 
-def _submit(arguments: Arguments, door: Door) -> int:
-    ours = [word for word in arguments.line[1:] if word in ("--wait", "--json")]
-    if ours and not arguments.line[0].endswith(".ipynb"):
-        door.remark(f"note: {ours[0]} stands after the script, so it goes to the script")
+def submit_and_tell(arguments: Arguments, door: Door) -> int:
+    """Queue what a line says, say so, and wait for its end when that is asked for."""
     folder, submission = submit_line(arguments, door)
+    stray = None if submission.run.kind == "notebook" else _stray_option(folder, arguments.line[1:])
+    if stray:
+        door.remark(f"note: {stray} stands after the script, so it goes to the script; put it before to give it to aml")
     return tell(arguments, door, folder, submission, arguments.wait)
+
+
+def _stray_option(folder: WorkspaceFolder, words: Sequence[str]) -> str | None:
+    """Return the first of a script's arguments that looks like an option of ours: of its own, it would hardly name a target."""
+    from aml_jupyter.workspace import list_targets
+
+    targets = {record.name for record in list_targets(folder.store.read())}
+    for word, following in pairwise([*words, ""]):
+        if word in ("--wait", "--json"):
+            return word
+        if word in ("-t", "--target") and following in targets:
+            return f"{word} {following}"
+        if word.startswith("--target=") and word.partition("=")[2] in targets:
+            return word
+    return None
 
 
 def _given(arguments: Arguments) -> _Given:

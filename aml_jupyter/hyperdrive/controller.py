@@ -56,7 +56,7 @@ def step(sweep: Sweep, sampler: Sampler, now: float) -> list[Action]:
     actions: list[Action] = [*_judgements(sweep, now), *_remarks(sweep)]
     if not sweep.is_paused:
         actions += _starts(sweep, sampler)
-    if not actions and _is_used_up(sweep, sampler):
+    if not actions and _is_used_up(sweep):
         actions.append(_finish(sweep))
     return actions
 
@@ -207,13 +207,13 @@ def _sampled(
             return parameters, index
 
 
-def _is_used_up(sweep: Sweep, sampler: Sampler) -> bool:
-    """Say whether every child has ended and there are no more to come."""
+def _is_used_up(sweep: Sweep) -> bool:
+    """Say, of a sweep that starts nothing now, whether every child has ended and there are no more to come."""
     if any(not child.is_final for child in sweep.children):
         return False
     if len(sweep.children) >= sweep.total:
         return True
-    return not sweep.is_paused and bool(sweep.children)
+    return not sweep.is_paused
 
 
 def _finish(sweep: Sweep) -> FinishSweep:
@@ -221,5 +221,6 @@ def _finish(sweep: Sweep) -> FinishSweep:
     if ended and all(child.status == "Failed" for child in ended):
         return FinishSweep("Failed", f"all {len(ended)} children failed{_common_cause(ended)}")
     if len(ended) < sweep.total:
-        return FinishSweep("Completed", f"the parameter space has no more than {len(ended)} combinations")
+        count = len(ended) + (len(sweep.prior) if not sweep.may_repeat or not ended else 0)
+        return FinishSweep("Completed", f"the parameter space has no more than {count} combinations")
     return FinishSweep("Completed", f"{len(ended)} children have ended")

@@ -13,7 +13,7 @@ from aml_jupyter.hyperdrive import Replay, replay
 from aml_jupyter.sdk.run import Run
 from aml_jupyter.service.sweep_actions import add_to_sweep, extend_sweep, pause_sweep, sweep_definition
 from aml_jupyter.service.sweeps import HYPERPARAMETERS, KIND
-from aml_jupyter.workspace import RunRecord, find_runs, get_metrics, metric_values
+from aml_jupyter.workspace import RunRecord, child_number, find_runs, get_metrics, metric_values
 
 if TYPE_CHECKING:
     from aml_jupyter.sdk.experiment import Experiment
@@ -53,9 +53,10 @@ class HyperDriveRun(Run):
         return metric
 
     def _children(self) -> list[RunRecord]:
-        """Return the children in order of their numbers."""
+        """Return the children that the sweep made, in order of their numbers."""
         found = find_runs(self.experiment.workspace.folder.store.read(), parent=self.id)
-        return sorted(found, key=lambda run: int(run.id.rpartition("_")[2]))
+        numbers = {run.id: number for run in found if (number := child_number(self.id, run.id)) is not None}
+        return sorted((run for run in found if run.id in numbers), key=lambda run: numbers[run.id])
 
     def _best_value(self, child: RunRecord) -> float | None:
         """Return the best finite value of the primary metric that a child has logged."""

@@ -14,6 +14,7 @@ from aml_jupyter.errors import UserErrorException
 from aml_jupyter.service.client import ensure_service
 from aml_jupyter.service.launch import inputs_of
 from aml_jupyter.service.submission import LONGEST_NAME, Submission, check_priority, queue_again
+from aml_jupyter.service.sweep_children import CHOSEN, KIND
 from aml_jupyter.workspace import (
     RunRecord,
     WorkspaceFolder,
@@ -92,7 +93,7 @@ def request_end(folder: WorkspaceFolder, tx: sqlite3.Connection, run: RunRecord,
 
 
 def resubmit_run(folder: WorkspaceFolder, run_id: str) -> Submission:
-    """Queue a new run with the same definition and snapshot.
+    """Queue a new run with the same definition and snapshot; of a sweep's child, one that does not belong to the sweep.
 
     Raises
     ------
@@ -106,6 +107,9 @@ def resubmit_run(folder: WorkspaceFolder, run_id: str) -> Submission:
     whole.pop("values_of", None)  # it gets a copy of its own
     definition = {**whole, "tags": dict(run.tags), "properties": dict(whole.get("properties") or {})}
     definition["properties"]["aml.resubmitted_from"] = run_id
+    if run.parent is not None and get_run(folder.store.read(), run.parent).kind == KIND:
+        definition["parent"] = None
+        definition["properties"].pop(CHOSEN, None)
     return queue_again(folder, definition, inputs.read_bytes() if inputs.exists() else None)
 
 

@@ -205,7 +205,7 @@ def clean_target(
     record = get_target(folder.store.read(), name)
     if record.type not in ("remote", "remotedocker"):
         raise ComputeTargetException(
-            f"{record.name!r} is of type {record.type!r}; aml gc collects what lies on this machine.", "name"
+            f"{record.name!r} is of type {record.type!r}; aml workspace gc gives space on this machine back.", "name"
         )
     with connection_to(record.settings, credentials_of(folder, record.name)) as ssh:
         settings = record.settings

@@ -20,6 +20,7 @@ from aml_jupyter.workspace import (
     WorkspaceFolder,
     add_sweep_change,
     append_change,
+    child_number,
     find_runs,
     get_run,
     read_definition,
@@ -109,7 +110,8 @@ def extend_sweep(
     """
     run, definition = sweep_definition(folder, run_id)
     children = find_runs(folder.store.read(), parent=run_id)
-    there = sum(child.properties.get(CHOSEN) != BY_HAND for child in children)
+    own = [child for child in children if child_number(run_id, child.id) is not None]
+    there = sum(child.properties.get(CHOSEN) != BY_HAND for child in own)
     change: dict[str, Any] = {}
     checked = check_limits(definition, limits, there)
     if checked:

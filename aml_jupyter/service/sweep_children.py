@@ -14,7 +14,10 @@ from aml_jupyter.errors import UserErrorException
 from aml_jupyter.hyperdrive import StartChild
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, get_run
 
-__all__ = ["BY_HAND", "CHOSEN", "HYPERPARAMETERS", "check_variables", "child_definition", "last_words"]
+__all__ = ["BY_HAND", "CHOSEN", "HYPERPARAMETERS", "KIND", "check_variables", "child_definition", "last_words"]
+
+KIND = "hyperdrive"
+"""The kind of run that a sweep is."""
 
 HYPERPARAMETERS = "hyperparameters"
 """The property of a child that has its parameters, as JSON."""

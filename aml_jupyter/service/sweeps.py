@@ -45,6 +45,7 @@ from aml_jupyter.service.sweep_children import (
     BY_HAND,
     CHOSEN,
     HYPERPARAMETERS,
+    KIND,
     check_variables,
     child_definition,
     last_words,
@@ -55,6 +56,7 @@ from aml_jupyter.workspace import (
     WorkspaceFolder,
     add_properties,
     append_change,
+    child_number,
     get_run,
     insert_run,
     latest_event,
@@ -72,7 +74,6 @@ from aml_jupyter.workspace.states import FINAL
 
 __all__ = ["BY_HAND", "CHOSEN", "HYPERPARAMETERS", "KIND", "Sweeps", "submit_sweep"]
 
-KIND = "hyperdrive"
 LOOK_ANYWAY = 2.0
 """Seconds after which a sweep is looked at though nothing has happened: durations and silence are judged by the clock."""
 
@@ -266,18 +267,21 @@ class Sweeps:
         ended = self._ended.setdefault(sweep, {})
         found = dict(ended)
         for run in children_besides(self.folder.store.read(), sweep, ended):
-            child = self._child(run, metric)
+            number = child_number(sweep, run.id)
+            if number is None:  # a script submitted it as a child of the sweep; nothing was sampled for it
+                continue
+            child = self._child(run, number, metric)
             found[run.id] = child
             if child.is_final:
                 ended[run.id] = child
                 self._values.pop(run.id, None)
         return sorted(found.values(), key=lambda child: child.number)
 
-    def _child(self, run: RunRecord, metric: Mapping[str, str]) -> Child:
+    def _child(self, run: RunRecord, number: int, metric: Mapping[str, str]) -> Child:
         """Return a child as the controller knows it."""
         numbers, last = self._logged(run, metric["name"])
         child = Child(
-            int(run.id.rpartition("_")[2]),
+            number,
             json.loads(run.properties.get(HYPERPARAMETERS) or "{}"),
             run.status,
             numbers,

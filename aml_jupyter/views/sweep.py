@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aml_jupyter.hyperdrive import Trial, with_changes
 from aml_jupyter.views.formats import duration_text, iso_time, json_value, number_text
-from aml_jupyter.workspace import find_runs, metric_ranges, metric_values, sweep_changes
+from aml_jupyter.workspace import child_number, find_runs, metric_ranges, metric_values, sweep_changes
 from aml_jupyter.workspace.states import FINAL
 
 if TYPE_CHECKING:
@@ -223,10 +223,13 @@ def sweep_view(folder: WorkspaceFolder, run: RunRecord) -> SweepView:
     ranges = metric_ranges(db, run.id, metric["name"])
     children = []
     for child in find_runs(db, parent=run.id):
+        number = child_number(run.id, child.id)
+        if number is None:  # a script submitted it as a child of the sweep; it shows itself
+            continue
         count, last, least, greatest = ranges.get(child.id, (0, None, None, None))
         children.append(
             SweepChild(
-                number=int(child.id.rpartition("_")[2]),
+                number=number,
                 run=child,
                 parameters=json.loads(child.properties.get(HYPERPARAMETERS) or "{}"),
                 best=_best(folder, child.id, metric["name"], greatest if maximise else least, maximise),

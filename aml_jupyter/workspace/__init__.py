@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         index_files,
         list_artifacts,
     )
-    from .children import children_values, count_children
+    from .children import child_number, children_values, count_children
     from .compute import (
         default_target,
         delete_target,
@@ -176,6 +176,7 @@ __all__ = [
     "check_model_name",
     "check_run_id",
     "check_secret_name",
+    "child_number",
     "children_values",
     "count_children",
     "count_runs",
@@ -261,7 +262,7 @@ __all__ = [
 
 _MODULES = {
     "artifacts": "artifact_path index_files list_artifacts",
-    "children": "children_values count_children",
+    "children": "child_number children_values count_children",
     "compute": "default_target delete_target find_target get_target insert_target list_targets set_default_target "
     "update_target",
     "definitions": "read_definition write_definition",

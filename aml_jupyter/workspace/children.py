@@ -6,7 +6,14 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-__all__ = ["children_values", "count_children"]
+__all__ = ["child_number", "children_values", "count_children"]
+
+
+def child_number(sweep: str, run_id: str) -> int | None:
+    """Return the number that a sweep gave its child; None for a run that a script submitted with the sweep as its parent."""
+    rest = run_id[len(sweep) + 1 :]
+    is_number = rest.isascii() and rest.isdecimal()
+    return int(rest) if is_number and run_id == f"{sweep}_{int(rest)}" else None
 
 
 def count_children(db: sqlite3.Connection, run_id: str) -> int:

@@ -90,8 +90,9 @@ def test_a_file_of_1x_builds_by_itself_whatever_it_says(aml: Aml, workbench: Pat
 
 
 def test_nothing_to_prepare_is_said(aml: Aml, workbench: Path) -> None:
-    done = aml("experiment", "prepare", "-c", "local")
-    assert done.code == 0 and "nothing to build" in done.out
+    for option in ("-c", "-t"):
+        done = aml("experiment", "prepare", option, "local")
+        assert done.code == 0 and "nothing to build" in done.out
     assert EnvironmentCache().entries() == []
 
 

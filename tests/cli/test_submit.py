@@ -26,6 +26,15 @@ def test_everything_after_the_script_goes_to_the_script(aml: Aml, folder: Worksp
     assert (run.experiment, run.status) == ("first", "Completed")
 
 
+def test_a_target_that_stands_after_the_script_is_not_lost_in_silence(aml: Aml, folder: WorkspaceFolder) -> None:
+    aml("compute", "create", "gpu-box", "--type", "computeinstance")
+    for words in (["-t", "gpu-box"], ["--target=gpu-box"]):
+        outcome = aml("submit", "train.py", *words)
+        assert f"note: {' '.join(words)} stands after the script" in outcome.err
+        assert get_run(folder.store.read(), outcome.out.strip()).target == "local"
+    assert "stands after" not in aml("submit", "train.py", "-t", "0.5").err
+
+
 def test_submit_returns_at_once_and_says_how_to_follow(aml: Aml, folder: WorkspaceFolder) -> None:
     outcome = aml("submit", "train.py")
     run_id = outcome.out.strip()

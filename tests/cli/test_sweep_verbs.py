@@ -49,3 +49,4 @@ def test_verbs_on_a_sweep(aml: Aml, folder: WorkspaceFolder, project: Path) -> N
     again = aml("sweep", "best", "last", "--resubmit").out.strip()
     assert wait_for_run(folder, again, timeout=60).status == "Completed"
     assert aml("run", "metrics", again, "--json").json["loss"] == 1.0
+    assert "3 of 3" in aml("sweep", "show", "last").out  # it is none of the sweep's children

@@ -24,8 +24,18 @@ from aml_jupyter.config.sweeps import (
 )
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.sdk import Experiment, HyperDriveRun, Workspace
-from aml_jupyter.service import cancel_run, ensure_service, service_status, wait_for_run
-from aml_jupyter.workspace import RunRecord, WorkspaceFolder, find_runs, get_run, rebuild_workspace, verify_workspace
+from aml_jupyter.service import cancel_run, ensure_service, resubmit_run, service_status, wait_for_run
+from aml_jupyter.views.sweep import sweep_view
+from aml_jupyter.workspace import (
+    RunRecord,
+    WorkspaceFolder,
+    find_run,
+    find_runs,
+    get_run,
+    rebuild_workspace,
+    verify_workspace,
+)
+from aml_jupyter.workspace.states import FINAL
 
 LOGS = """
 import argparse, sys, time
@@ -293,3 +303,28 @@ def test_earlier_runs_that_cannot_be_gone_on_from_are_refused(
     ):
         with pytest.raises(UserErrorException, match=said):
             experiment.submit(configure(**changes))
+
+
+def test_runs_that_a_sweep_did_not_make_leave_it_alone(
+    folder: WorkspaceFolder, experiment: Experiment, configure: Any, ledger: Path, project: Path
+) -> None:
+    """One of its children queued again, and a run submitted as a child of it by hand."""
+    space = GridParameterSampling({"--x": choice(1, 2, 3)})
+    run = experiment.submit(configure(hyperparameter_sampling=space, max_total_runs=3, max_concurrent_runs=1))
+    assert isinstance(run, HyperDriveRun)
+    (project / "other.py").write_text("print('by hand')")
+    by_hand = run.submit_child(ScriptRunConfig(str(project), "other.py"))
+    until(lambda: (child := find_run(folder.store.read(), f"{run.id}_0")) is not None and child.status in FINAL, 60)
+    again = resubmit_run(folder, f"{run.id}_0").run
+
+    assert wait_for_run(folder, run.id, timeout=120).status == "Completed"
+    ended = wait_for_run(folder, again.id, timeout=60)
+    assert (ended.status, ended.parent) == ("Completed", None)
+    assert wait_for_run(folder, by_hand.id, timeout=60).status in FINAL
+    assert Counter(ledger.read_text().splitlines()) == Counter(["1.0 a", "1.0 a", "2.0 a", "3.0 a"])
+    own = [f"{run.id}_{number}" for number in range(3)]
+    assert [child.run.id for child in sweep_view(folder, get_run(folder.store.read(), run.id)).children] == own
+    assert list(run.get_hyperparameters()) == own
+    later = run.extend(max_total_runs=4)
+    ended = wait_for_run(folder, later.id, timeout=120)  # with a grid that has nothing left
+    assert (ended.status, ended.reason) == ("Completed", "the parameter space has no more than 3 combinations")
