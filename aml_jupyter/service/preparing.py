@@ -13,7 +13,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +21,10 @@ from aml_jupyter.environments.packages import left_out
 from aml_jupyter.errors import AmlError, UserErrorException
 from aml_jupyter.service.active import ActiveRun, Preparation
 from aml_jupyter.service.unstarted import fail
+from aml_jupyter.service.withdrawing import say, withdraw
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.targets import asks_for_gpus, said_of_gpus
-from aml_jupyter.workspace import RunRecord, attempts, read_definition, transition, update_run
+from aml_jupyter.workspace import RunRecord, attempts, read_definition, transition
 
 if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler
@@ -117,7 +117,8 @@ def _prepare_one(service: Reconciler, active: ActiveRun, entry: Entry) -> None:
     if entry.is_building():
         _explain(service, active, entry)
     elif failure is not None and failure.get("passes") and time.time() - float(failure["time"]) < AGAIN_AFTER:
-        _say(service, active, f"waits to build its environment: {failure.get('message')}")
+        if not withdraw(service, active):
+            say(service, active, f"waits to build its environment: {failure.get('message')}")
     elif failure is not None and not failure.get("passes") and float(failure.get("time") or 0) >= preparation.since:
         _follow_log(service, active, entry)
         _give_up(service, active, str(failure.get("message")))
@@ -153,14 +154,7 @@ def _explain(service: Reconciler, active: ActiveRun, entry: Entry) -> None:
     progress = entry.progress()
     what = f"{progress.get('stage', 'start')}: {progress.get('text', 'starting the build')}"
     whose = "builds its environment" if preparation.own else "waits for the environment that is being built already"
-    _say(service, active, f"{whose} ({active.run.definition['environment'].get('title')}): {what}")
-
-
-def _say(service: Reconciler, active: ActiveRun, reason: str) -> None:
-    if active.run.reason != reason:
-        with service.folder.store.transaction(epoch=service.lease.epoch) as tx:
-            update_run(tx, active.run.id, reason=reason)
-        active.run = replace(active.run, reason=reason)
+    say(service, active, f"{whose} ({active.run.definition['environment'].get('title')}): {what}")
 
 
 def _give_up(service: Reconciler, active: ActiveRun, why: str) -> None:

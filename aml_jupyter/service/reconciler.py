@@ -31,6 +31,7 @@ from aml_jupyter.workspace import (
     WorkspaceFolder,
     get_target,
     list_targets,
+    taken_back,
 )
 from aml_jupyter.workspace.lease import leave_lease
 from aml_jupyter.workspace.queue import active_runs, count_open_runs
@@ -213,8 +214,10 @@ class Reconciler:
         """
         if now or self._tidying or time.monotonic() - self._tidied >= TIDY_EVERY:
             self._tidied = time.monotonic()
+            keep = [active.handle for active in self.active.values()]
+            keep += [Handle("", run_id, number) for run_id, number in taken_back(self.folder.store.read())]
             with contextlib.suppress(AmlError):
-                self._tidying = self.backend("local").tidy([active.handle for active in self.active.values()])
+                self._tidying = self.backend("local").tidy(keep)
         return self._tidying
 
     def settle(self) -> None:

@@ -16,8 +16,10 @@ from aml_jupyter.service.active import ActiveRun, Full
 from aml_jupyter.service.isolation import is_nobodys_fault
 from aml_jupyter.service.launch import build_launch, needs_of
 from aml_jupyter.service.unstarted import end_unstarted, fail
+from aml_jupyter.service.withdrawing import already_begun, next_handle, say, withdraw
 from aml_jupyter.supervisor.nurse import NurseError
 from aml_jupyter.targets import FarRefusal, Handle, Target
+from aml_jupyter.targets.container_start import ContainerKilled
 from aml_jupyter.transports.docker_engine import EngineUnavailable
 from aml_jupyter.transports.docker_images import ImageGone
 from aml_jupyter.transports.ssh import HostUnreachable
@@ -26,6 +28,7 @@ from aml_jupyter.workspace import (
     TargetRecord,
     find_target,
     new_attempt,
+    repeat_attempt,
     transition,
     update_run,
 )
@@ -83,10 +86,12 @@ def _claim_on(service: Reconciler, tx: sqlite3.Connection, record: TargetRecord)
     while True:
         batch = next_in_line(tx, record.name, limit=AHEAD + 1)
         while batch:
-            obstacle = _closed(record) or _still_full(service, batch[0]) or _claim_safely(service, tx, batch[0])
-            if obstacle:
-                if not _closed(record) and not service.backend(record.name).is_remote:
+            obstacle = _closed(record) or _still_full(service, batch[0])
+            if obstacle is None:
+                obstacle = _claim_safely(service, tx, batch[0])
+                if obstacle and not service.backend(record.name).is_remote:
                     service.full[record.name] = Full(batch[0].id, obstacle, time.monotonic())
+            if obstacle:
                 _explain(tx, batch[0], obstacle)
                 service.next_up[record.name] = batch
                 return not _closed(record)  # a change of the target's row wakes us
@@ -139,13 +144,17 @@ def _claim_one(service: Reconciler, tx: sqlite3.Connection, run: RunRecord) -> s
         text = {"type": type(error).__name__, "message": error.message}
         end_unstarted(service, tx, run, "Failed", error.message, text)
         return None
-    handle = Handle(run.target, run.id, run.attempt + 1)
-    obstacle = backend.reserve(handle, needs_of(run.definition))
+    handle = next_handle(tx, run)
+    seen = already_begun(backend, run, handle)
+    obstacle = None if seen else backend.reserve(handle, needs_of(run.definition))
     if obstacle:
         return obstacle
     try:
-        new_attempt(tx, run.id, service.lease.epoch, handle.as_dict())
-        active = ActiveRun(replace(run, attempt=handle.attempt), handle, backend)
+        if handle.attempt == run.attempt:
+            repeat_attempt(tx, run.id, handle.attempt, service.lease.epoch)
+        else:
+            new_attempt(tx, run.id, service.lease.epoch, handle.as_dict())
+        active = ActiveRun(replace(run, attempt=handle.attempt), handle, backend, seen=seen)
         active.run = transition(tx, active.run, "Starting" if preparing.is_ready(active) else "Preparing", "")
     except BaseException:
         backend.release(handle)
@@ -186,6 +195,8 @@ def launch_claimed(service: Reconciler) -> None:
             pool = service.far_starts if active.backend.is_remote else service.starts
             active.starting = pool.submit(_stage_and_start, service, active)
             active.starting.add_done_callback(lambda future: _wake_on_failure(service, future))
+        elif not withdraw(service, active):
+            say(service, active, obstacle)
 
 
 def _wake_on_failure(service: Reconciler, future: Future[None]) -> None:
@@ -219,8 +230,10 @@ def stage_ahead(service: Reconciler) -> None:
 
 def _stage_one(service: Reconciler, run: RunRecord) -> bool:
     """Stage a run that is next, unless that takes long; tell whether others can be staged, too."""
-    handle = Handle(run.target, run.id, run.attempt + 1)
-    if handle in service.staged or service.start_seconds.get(run.snapshot, QUICK) >= QUICK:
+    if service.start_seconds.get(run.snapshot, QUICK) >= QUICK:
+        return True
+    handle = next_handle(service.folder.store.read(), run)
+    if handle in service.staged:
         return True
     try:
         _stage(service, run, service.backend(run.target), handle)
@@ -290,17 +303,14 @@ def _is_passing(error: BaseException, active: ActiveRun) -> bool:
         return True
     if isinstance(error, EngineUnavailable | HostUnreachable):
         return True
-    could_not_fork = isinstance(error, NurseError) or (isinstance(error, FarRefusal) and error.kind == "nurse")
-    return could_not_fork and active.starts < MOST_STARTS
+    is_gone = isinstance(error, NurseError | ContainerKilled)
+    could_not_fork = isinstance(error, FarRefusal) and error.kind == "nurse"
+    return (is_gone or could_not_fork) and active.starts < MOST_STARTS
 
 
 def _start_later(service: Reconciler, active: ActiveRun, error: BaseException) -> None:
     """Say what a run waits for, and start it again after a while."""
-    reason = f"waits to be started again: {error}"
-    if active.run.reason != reason:
-        with service.folder.store.transaction(epoch=service.lease.epoch) as tx:
-            update_run(tx, active.run.id, reason=reason)
-        active.run = replace(active.run, reason=reason)
+    say(service, active, f"waits to be started again: {error}")
     if _has_waited(active):
         active.starting = None
 

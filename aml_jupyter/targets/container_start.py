@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
-from aml_jupyter.errors import ConfigurationError
+from aml_jupyter.errors import ComputeTargetException, ConfigurationError
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.targets.container_options import read_arguments
@@ -18,10 +18,17 @@ from aml_jupyter.targets.shell_launch import shell_command
 from aml_jupyter.transports.docker_engine import DockerEngine
 from aml_jupyter.transports.docker_images import ImageGone, find_image
 
-__all__ = ["start_container"]
+__all__ = ["ContainerKilled", "start_container"]
+
+KILLED: Final = (137, 143, 255)
+"""Exit codes of a container that somebody ended: SIGKILL, SIGTERM, and what a restarted engine says of those it has lost."""
 
 OLDEST_PYTHON: Final = (3, 6)
 FIELD: Final = "environment.docker"
+
+
+class ContainerKilled(ComputeTargetException):
+    """Say that a container was ended from outside before its run could start; it can be started again."""
 
 
 def start_container(
@@ -42,16 +49,18 @@ def start_container(
     ------
     EngineUnavailable
         When the engine does not answer: a later call may do it.
+    ContainerKilled
+        When it was started before, and somebody ended it too early; it is removed, so a later call may do it.
     ConfigurationError
         When it cannot be started as it is.
     """
     engine.ping()
     standing = _standing(engine, placement.name)
-    if standing is not None and standing["State"]["Status"] != "created":
-        if not standing["State"]["Running"]:
-            raise ConfigurationError(_early_end(engine, placement, standing), FIELD)
-        return
     control = os.path.join(placement.folder, protocol.CONTROL)
+    if standing is not None and standing["State"]["Status"] != "created":
+        if not standing["State"]["Running"] and not os.path.exists(os.path.join(control, protocol.ATTEMPT)):
+            _explain_early_end(engine, placement, standing)
+        return
     if standing is None:
         if find_image(engine, container.image) is None:
             raise ImageGone(
@@ -117,15 +126,24 @@ def _why(container: Container, error: Any) -> str:
     return told
 
 
-def _early_end(engine: DockerEngine, placement: Placement, standing: dict[str, Any]) -> str:
-    """Return what a container said that ended before its supervisor could write anything."""
+def _explain_early_end(engine: DockerEngine, placement: Placement, standing: dict[str, Any]) -> NoReturn:
+    """Tell how a container ended before its supervisor could write anything."""
+    state = standing["State"]
     with engine.explained():
         said = engine.client.api.logs(placement.name, tail=20).decode("utf-8", "replace").strip()
-    state = standing["State"]
+        if state.get("ExitCode") in KILLED and not state.get("OOMKilled"):
+            with fault_point("container.remove"):
+                engine.client.api.remove_container(placement.name, force=True, v=True)
+            raise ContainerKilled(
+                f"The container of run {placement.run_id} was ended from outside, with exit code {state['ExitCode']}, "
+                "before the run started; its engine may have been restarted.",
+                FIELD,
+            )
     memory = " It ran out of memory." if state.get("OOMKilled") else ""
-    return (
+    raise ConfigurationError(
         f"The container of run {placement.run_id} ended with exit code {state.get('ExitCode')} before the run "
-        f"started.{memory} It said: {said or state.get('Error') or 'nothing'}"
+        f"started.{memory} It said: {said or state.get('Error') or 'nothing'}",
+        FIELD,
     )
 
 

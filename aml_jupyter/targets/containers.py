@@ -74,6 +74,20 @@ class ContainerHost(ProcessTarget):
                 return f"waits for its container: {obstacle}"
         return super().reserve(handle, needs)
 
+    def withdraw(self, handle: Handle, needs: Needs) -> str | None:
+        """Let go of the slots of an attempt whose engine is away, when nothing of it is or was there."""
+        if not needs.engine:
+            return super().withdraw(handle, needs)
+        watch = watch_of(needs.engine)
+        obstacle = watch.obstacle()
+        if obstacle is None or not watch.is_away or self._is_kept(handle):
+            return None
+        token = protocol.attempt_token(self._folder.id, handle.run_id, handle.attempt)
+        if any(identity.survivors(token)) or self._observe(handle).state != "absent":
+            return None
+        self.release(handle)
+        return f"waits for its container: {obstacle}"
+
     def _is_kept(self, handle: Handle) -> bool:
         import fcntl
 

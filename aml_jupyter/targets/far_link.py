@@ -83,6 +83,7 @@ class FarLink:
         """How often in turn the machine answered, and the far side did not."""
         self.obstacle = f"connects to {self.where}"
         """Why nothing can be asked at the moment."""
+        self._was_lost = False
         self.down_since = time.monotonic()
         self.round_trips = 0
         """How many questions were sent."""
@@ -93,6 +94,11 @@ class FarLink:
     def is_up(self) -> bool:
         """Tell whether the link stands, as far as is known."""
         return self._up.is_set()
+
+    @property
+    def is_away(self) -> bool:
+        """Tell whether the machine is known not to answer; not while the first link is being made."""
+        return self._was_lost and not self._up.is_set()
 
     def need(self) -> None:
         """Say that the link is needed; it is made in a thread of its own."""
@@ -249,6 +255,7 @@ class FarLink:
             if self._up.is_set():
                 self.down_since = time.monotonic()
             self.obstacle = why
+            self._was_lost = True
             self._up.clear()
             self._listener.cut()
             tell_news()

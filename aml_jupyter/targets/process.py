@@ -93,6 +93,10 @@ class ProcessTarget:
         if held is not None:
             held.close()
 
+    def withdraw(self, handle: Handle, needs: Needs) -> str | None:
+        """Return None: this machine is always there."""
+        return None
+
     # -- one attempt ----------------------------------------------------------------------------------------------
 
     def stage(self, handle: Handle, launch: Launch) -> None:

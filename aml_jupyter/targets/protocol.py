@@ -172,6 +172,12 @@ class Target(Protocol):
     def release(self, handle: Handle) -> None:
         """Give back room that was reserved and not handed over by `start`."""
 
+    def withdraw(self, handle: Handle, needs: Needs) -> str | None:
+        """Give back the room of an attempt whose place is away, and return what it waits for.
+
+        None when the place is there, or the attempt may have started there.
+        """
+
     def stage(self, handle: Handle, launch: Launch) -> None:
         """Put the snapshot and the launch file in place."""
 

@@ -42,6 +42,9 @@ FORBID_WITHIN: Final = 1.0
 SENT: Final = "sent"
 """Beside the control folder here: something of the attempt may be on the other machine."""
 
+ASKED: Final = "asked"
+"""Beside the control folder here: the other machine was asked to start the attempt, or may have been."""
+
 _STAYS: Final = tuple(
     f"{protocol.CONTROL}/{name}"
     for name in (protocol.LAUNCH, protocol.REQUESTS, protocol.REPLIES, protocol.WAITING, protocol.EPOCH, "lent", ".")
@@ -157,6 +160,15 @@ class RemoteTarget:
         if host.mirror.room.pop((handle.run_id, handle.attempt), None) is not None:
             host.link.post("free_room", key=[handle.run_id, handle.attempt])
 
+    def withdraw(self, handle: Handle, needs: Needs) -> str | None:
+        """Ask for no slots any more while the machine is away, when it was not asked to start the attempt."""
+        host = self._host
+        host.link.need()
+        if not host.link.is_away or self._is_marked(handle, ASKED):
+            return None
+        self.release(handle)
+        return f"waits for {self.name}: {host.link.obstacle}"
+
     # -- one attempt ----------------------------------------------------------------------------------------------
 
     def stage(self, handle: Handle, launch: Launch) -> None:
@@ -202,6 +214,9 @@ class RemoteTarget:
         needs = Needs(
             int(definition.get("cores") or 1), int(definition.get("gpus") or 0), int(definition.get("memory") or 0)
         )
+        if not host.link.is_up:
+            raise HostUnreachable(host.link.obstacle, "address")  # so it is known that it was not asked
+        self._mark(handle, ASKED)
         try:
             answer, _ = host.link.ask("start", key=[handle.run_id, handle.attempt], needs=self._needs(needs, handle))
         finally:

@@ -11,7 +11,18 @@ from aml_jupyter.errors import UserErrorException
 
 from .records import AttemptRecord, TransitionRecord
 
-__all__ = ["attempts", "new_attempt", "transitions", "update_attempt"]
+__all__ = [
+    "attempts",
+    "new_attempt",
+    "repeat_attempt",
+    "take_back_attempt",
+    "taken_back",
+    "transitions",
+    "update_attempt",
+]
+
+_TAKEN_BACK: Final = "taken back"
+"""The reason of an attempt that was claimed and could not start: it is the run's next one again."""
 
 _COLUMNS: Final = (
     "run, number, epoch, handle, created, started, ended, exit_code, signal, reason, peak_memory, cpu_time, node"
@@ -92,6 +103,30 @@ def update_attempt(tx: sqlite3.Connection, run_id: str, number: int, **fields: A
     values = [json.dumps(value) if name == "handle" else value for name, value in fields.items()]
     columns = ", ".join(f"{name} = ?" for name in fields)
     tx.execute(f"UPDATE attempts SET {columns} WHERE run = ? AND number = ?", (*values, run_id, number))
+
+
+def take_back_attempt(tx: sqlite3.Connection, run_id: str, number: int) -> None:
+    """Note that an attempt was claimed in vain: it has not started, and is the one that the run begins with next."""
+    update_attempt(tx, run_id, number, reason=_TAKEN_BACK)
+
+
+def repeat_attempt(tx: sqlite3.Connection, run_id: str, number: int, epoch: int) -> None:
+    """Claim an attempt anew that was taken back, for the service of `epoch`."""
+    tx.execute(
+        "UPDATE attempts SET epoch = ?, created = ?, reason = NULL WHERE run = ? AND number = ?",
+        (epoch, time.time(), run_id, number),
+    )
+
+
+def taken_back(db: sqlite3.Connection, run_id: str | None = None) -> list[tuple[str, int]]:
+    """Return the run and number of each attempt that was taken back and whose run waits; of `run_id` alone where it is given."""
+    clause, parameters = ("", ()) if run_id is None else (" AND r.id = ?", (run_id,))
+    rows = db.execute(
+        "SELECT a.run, a.number FROM runs AS r JOIN attempts AS a ON a.run = r.id AND a.number = r.attempt "
+        f"WHERE r.status = 'Queued' AND r.attempt > 0 AND a.reason = ?{clause}",
+        (_TAKEN_BACK, *parameters),
+    )
+    return [(str(row[0]), int(row[1])) for row in rows]
 
 
 def _one(db: sqlite3.Connection, run_id: str, number: int) -> AttemptRecord:

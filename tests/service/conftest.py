@@ -1,7 +1,8 @@
-"""A project, and a way to submit a script of it to a real service."""
+"""A project, a way to submit a script of it to a real service, and a service that a test drives step by step."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ from support import Submit
 
 from aml_jupyter.config import ScriptRunConfig
 from aml_jupyter.service import SubmitRequest, submit
+from aml_jupyter.service.client import socket_path
+from aml_jupyter.service.lease import acquire
+from aml_jupyter.service.reconciler import Reconciler
+from aml_jupyter.service.wakeup import WakeSocket
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder
 
 
@@ -36,3 +41,16 @@ def submit_script(folder: WorkspaceFolder, project: Path) -> Submit:
         return submit(folder, SubmitRequest(config, "tests", **request)).run
 
     return submit_text
+
+
+@pytest.fixture
+def loop(folder: WorkspaceFolder) -> Iterator[Reconciler]:
+    """Drive the workspace from this process, step by step."""
+    path = socket_path(folder)
+    lease = acquire(folder, str(path))
+    assert lease is not None
+    reconciler = Reconciler(folder, lease, WakeSocket(path, lambda request: {"ok": True}), linger_seconds=60)
+    yield reconciler
+    reconciler.shut_down()
+    reconciler.wakeup.close()
+    lease.release()

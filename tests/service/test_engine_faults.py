@@ -12,7 +12,7 @@ from engine_process import Engine
 from support import Submit, log_of, until
 
 from aml_jupyter.service import create_target, wait_for_run
-from aml_jupyter.workspace import RunRecord, WorkspaceFolder, attempts, get_run
+from aml_jupyter.workspace import WorkspaceFolder, attempts, get_run
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.faults]
 
@@ -75,13 +75,6 @@ def test_a_run_goes_on_while_its_engine_is_restarted(
     until(lambda: not containers_of(engine.host, run), 60, "the container's removal")
 
 
-def _waits_again(run: RunRecord) -> bool:
-    """Say whether the second attempt waits: in the queue with the reason, or, claimed before that was noticed, for its start."""
-    if run.status == "Queued":
-        return "No Docker engine is running" in run.reason
-    return run.status in ("Preparing", "Starting") and run.attempt == 2
-
-
 def test_an_engine_that_ends_its_containers_loses_the_attempt_and_the_run_is_tried_again(
     own_engine: Callable[..., Engine], folder: WorkspaceFolder, project: Path
 ) -> None:
@@ -95,12 +88,12 @@ if os.environ["AML_ATTEMPT"] == "1":
     run = submit_in_docker(folder, project, text, max_retries=1, grace_seconds=1)
     until(lambda: "attempt 1" in log_of(folder, run.id), 90, "the script's first line")
     engine.stop()
-    # Until it is noticed that the engine is away, the second attempt may be claimed, and waits for it as `Starting`.
-    until(
-        lambda: _waits_again(get_run(folder.store.read(), run.id)),
-        60,
-        lambda: f"the second attempt's wait for the engine: {get_run(folder.store.read(), run.id)}",
-    )
+
+    def waits() -> bool:
+        now = get_run(folder.store.read(), run.id)
+        return now.status == "Queued" and "No Docker engine is running" in now.reason
+
+    until(waits, 60, lambda: f"the wait for the engine: {get_run(folder.store.read(), run.id)}")
     engine.start()
     done = wait_for_run(folder, run.id, timeout=90)
     assert (done.status, done.attempt) == ("Completed", 2), done.reason

@@ -23,25 +23,10 @@ from aml_jupyter.service import (
     submit,
     wait_for_run,
 )
-from aml_jupyter.service.client import socket_path
-from aml_jupyter.service.lease import acquire
 from aml_jupyter.service.reconciler import Reconciler
-from aml_jupyter.service.wakeup import WakeSocket
 from aml_jupyter.service.watching import watch
-from aml_jupyter.workspace import WorkspaceFolder, get_run
-
-
-@pytest.fixture
-def loop(folder: WorkspaceFolder) -> Iterator[Reconciler]:
-    """Drive the workspace from this process, step by step."""
-    path = socket_path(folder)
-    lease = acquire(folder, str(path))
-    assert lease is not None
-    reconciler = Reconciler(folder, lease, WakeSocket(path, lambda request: {"ok": True}), linger_seconds=60)
-    yield reconciler
-    reconciler.shut_down()
-    reconciler.wakeup.close()
-    lease.release()
+from aml_jupyter.targets import Handle, Needs, create_backend
+from aml_jupyter.workspace import WorkspaceFolder, get_run, get_target
 
 
 @pytest.fixture
@@ -173,3 +158,24 @@ def test_an_ending_that_cannot_be_had_says_why_and_is_tried_in_peace(
     assert time.monotonic() - begin > 1
     place.rmdir()
     assert wait_for_run(folder, run.id, timeout=30).status == "Failed"
+
+
+def test_a_full_target_is_looked_at_again_however_often_the_loop_turns(
+    folder: WorkspaceFolder, loop: Reconciler, submit_script: Submit
+) -> None:
+    create_target(folder, "narrow", "computeinstance", {"max_parallel": 1})
+    other, theirs = create_backend(folder, get_target(folder.store.read(), "narrow")), Handle("narrow", "other_1", 1)
+    assert other.reserve(theirs, Needs()) is None
+    run = submit_script("print('had its turn')", target="narrow")
+
+    def turn_until(status: str, reason: str) -> None:
+        def is_there() -> bool:
+            loop.tick()
+            now = get_run(folder.store.read(), run.id)
+            return now.status == status and reason in now.reason
+
+        until(is_there, 60, lambda: f"{status}: {get_run(folder.store.read(), run.id)}")
+
+    turn_until("Queued", "waits for a free slot")
+    other.release(theirs)
+    turn_until("Completed", "")
