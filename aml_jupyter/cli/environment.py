@@ -23,6 +23,9 @@ __all__ = ["add_verbs", "build_and_tell"]
 
 _ID: Final = re.compile(r"[0-9a-f]{4,32}")
 
+_LAST_WORDS: Final = re.compile(r"^The build failed: ", re.MULTILINE)
+"""With what the log of a failed build ends; the command's own error says the same."""
+
 
 def add_verbs(nouns: Nouns) -> None:
     """Add `aml environment` and its verbs."""
@@ -188,9 +191,9 @@ def build_and_tell(
     from aml_jupyter.environments.packages import changed_packages
     from aml_jupyter.service import recipe_of
 
-    for note in notes:
-        door.remark(f"note: {note}")
     recipe = recipe_of(environment, who, source)
+    for note in (*notes, *(recipe.notes if recipe is not None else ())):
+        door.remark(f"note: {note}")
     if recipe is None:
         if wants_json(arguments):
             ids = dict.fromkeys(("asked_id", "resolved_id", "path", "image"))
@@ -201,10 +204,14 @@ def build_and_tell(
     is_there = not anew and EnvironmentCache().entry(recipe.key).built() is not None
     build = begin_build(recipe, who, anew)
     is_quiet = wants_json(arguments)
+
+    def show(text: str) -> None:
+        door.write(_LAST_WORDS.split(text, maxsplit=1)[0])
+
     try:
         with door.progress(recipe.title) as progress:
             built = build.follow(
-                (lambda text: None) if is_quiet else door.write, None if progress is None else _shown_by(progress)
+                (lambda text: None) if is_quiet else show, None if progress is None else _shown_by(progress)
             )
     except KeyboardInterrupt as error:
         if build.is_own:

@@ -51,9 +51,8 @@ def follow_run(
     write: Callable[[str], None] | None = None,
     on_state: Callable[[RunRecord], None] | None = None,
     path_of: Callable[[RunRecord], Path | None] | None = None,
-    keep_service: bool = False,
 ) -> RunRecord:
-    """Return the run when it is final, passing on its log as it grows.
+    """Return the run when it is final, passing on its log as it grows; a service that has died meanwhile is started again.
 
     Parameters
     ----------
@@ -63,8 +62,11 @@ def follow_run(
         Called with the run when its state or its reason is another one than before.
     path_of : callable, optional
         Another file than the attempt's log.
-    keep_service : bool
-        Start the workspace's service again should it have died; a command that only reads leaves it alone.
+
+    Raises
+    ------
+    ServiceException
+        When the workspace's service has died and cannot be started again: the run would never be final.
     """
     from aml_jupyter.views import log_path
     from aml_jupyter.workspace import get_run
@@ -92,7 +94,7 @@ def follow_run(
             if on_state is not None and is_news:
                 on_state(run)
             return run
-        if keep_service and time.monotonic() - checked > ALIVE_SECONDS:
+        if time.monotonic() - checked > ALIVE_SECONDS:
             from aml_jupyter.service import ensure_service
 
             checked = time.monotonic()
@@ -139,7 +141,7 @@ def wait_for_runs(
     try:
         for run_id in run_ids:
             if shows_log:
-                follow_run(folder, run_id, door.write, say, keep_service=True)
+                follow_run(folder, run_id, door.write, say)
                 continue
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             run = wait_for_run(folder, run_id, left, say)

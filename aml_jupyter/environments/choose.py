@@ -7,6 +7,7 @@ import os
 import platform
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -93,6 +94,27 @@ def choose_recipe(
     ConfigurationError
         When something of it cannot be had: a file that is not there, a Python that this machine does not have.
     """
+    found = _choose(environment, submitter, folders, engine)
+    withheld = ", ".join(submitter.get("withheld") or ())
+    if found is None or not withheld or not _asks_an_index(found):
+        return found
+    note = (
+        f"{withheld} in your environment: an address with a user or a password. It is not used, so that it cannot get into an "
+        "image, a lock or a log. What pip's own file has (pip config set global.index-url ADDRESS) is used, and kept out of them"
+    )
+    return replace(found, notes=(*found.notes, note))
+
+
+def _asks_an_index(recipe: Recipe) -> bool:
+    """Say whether a build asks for packages, or may do so in a step of a Dockerfile."""
+    layer = recipe.asked if recipe.kind != "image" else recipe.asked.get("layer") or {}
+    in_steps = recipe.kind == "image" and "base" not in recipe.asked["image"]
+    return in_steps or bool(layer.get("requirements") or layer.get("specs"))
+
+
+def _choose(
+    environment: Environment, submitter: Mapping[str, Any], folders: Sequence[str | Path], engine: str | None
+) -> Recipe | None:
     if engine is not None:
         from aml_jupyter.environments.choose_image import image_recipe
 

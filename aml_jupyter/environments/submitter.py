@@ -54,13 +54,23 @@ def travelling_variables(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in sorted(environment.items()) if may_travel(name, value)}
 
 
+def withheld_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return the names of the settings of pip, uv and conda that stay behind because their addresses hold credentials."""
+    return sorted(
+        name
+        for name, value in environment.items()
+        if name.startswith(("CONDA_", "PIP_", "UV_")) and _CREDENTIALS_IN_URL.search(value)
+    )
+
+
 def submitter() -> dict[str, Any]:
     """Return the Python that is running now, as ``run.json`` keeps it.
 
     Returns
     -------
     dict
-        ``python`` (absolute path), ``version`` ("3.11.7"), ``variables`` (name to value), ``host``, ``user``, ``cwd``.
+        ``python`` (absolute path), ``version`` ("3.11.7"), ``variables`` (name to value), ``withheld`` (names of variables
+        with credentials), ``host``, ``user``, ``cwd``.
 
     Raises
     ------
@@ -82,6 +92,7 @@ def submitter() -> dict[str, Any]:
         "python": os.path.abspath(sys.executable),
         "version": ".".join(map(str, sys.version_info[:3])),
         "variables": travelling_variables(os.environ),
+        "withheld": withheld_variables(os.environ),
         "host": os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", ""),
         "user": _user(),
         "cwd": folder,

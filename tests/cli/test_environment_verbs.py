@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -152,7 +153,10 @@ def test_a_mistake_is_one_line(aml: Aml, folder: WorkspaceFolder, words: list[st
 def test_a_build_that_fails_names_the_package_and_the_log(aml: Aml, wheels: Path) -> None:
     outcome = aml("environment", "build", "--pip", "no-such-package")
     assert outcome.code == 2 and "no-such-package" in outcome.err and "build.log" in outcome.err
-    assert "The build failed" in outcome.out
+    (reason,) = re.findall(r"could not be built: (.*) \(log: ", outcome.err)
+    assert "Building" in outcome.out and reason not in outcome.out  # it is said once
+    (log,) = re.findall(r"\(log: (.*)\)", outcome.err)
+    assert f"The build failed: {reason}" in " ".join(Path(log).read_text().split("\n"))
 
 
 def test_ctrl_c_ends_the_build_and_it_can_be_asked_for_again(wheels: Path, project: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from support import until
 
 from aml_jupyter.cli.follow import follow_run
-from aml_jupyter.service import SubmitRequest, cancel_run, submit, wait_for_run
+from aml_jupyter.service import SubmitRequest, cancel_run, service_status, submit, wait_for_run
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, get_run
 
 from .conftest import Aml
@@ -73,6 +73,25 @@ def test_logs_of_a_running_run_and_its_end(aml: Aml, folder: WorkspaceFolder, pr
     out, _ = follower.communicate(timeout=30)
     assert out == "ended\n" and follower.returncode == 0
     assert aml("run", "logs", "last", "--tail", "1").out == "ended\n"
+
+
+def test_a_followed_run_gets_to_its_end_though_its_service_was_killed(
+    folder: WorkspaceFolder, project: Path, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    run = queue(folder, project, WAITING.format(gate=str(gate)))
+    follower = subprocess.Popen([*AML, "run", "logs", "-f", run.id], stdout=subprocess.PIPE, text=True)
+    assert follower.stdout is not None
+    assert follower.stdout.readline() == "begun\n"
+    killed = service_status(folder)
+    assert killed is not None
+    os.kill(killed.pid, signal.SIGKILL)
+    gate.touch()
+    out, _ = follower.communicate(timeout=60)
+    assert out == "ended\n" and follower.returncode == 0
+    assert get_run(folder.store.read(), run.id).status == "Completed"
+    after = service_status(folder)
+    assert after is not None and after.epoch > killed.epoch
 
 
 def test_ctrl_c_leaves_the_run_alone(folder: WorkspaceFolder, project: Path, tmp_path: Path) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import functools
-import http.server
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from guarded_server import guarded_server
 from wheels import make_wheel
 
 from aml_jupyter import environments
@@ -219,38 +216,13 @@ def test_the_line_of_a_file_is_named(channel: Path, tmp_path: Path) -> None:
         assert f"{file}, {said}" in str(failed.value), failed.value
 
 
-class _Guarded(http.server.SimpleHTTPRequestHandler):
-    """Serves the channel to who knows the password, and to nobody else."""
-
-    def do_GET(self) -> None:
-        wanted = base64.b64encode(b"ada:correct-horse").decode()
-        if self.headers.get("Authorization") != f"Basic {wanted}":
-            self.send_response(401)
-            self.send_header("WWW-Authenticate", 'Basic realm="channel"')
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        super().do_GET()
-
-    do_HEAD = do_GET  # noqa: N815 (http.server calls it so)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 def test_a_channel_that_wants_a_password_is_used_with_it_and_it_stays_out_of_lock_log_and_message(
     make: Make, channel: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    handler = functools.partial(_Guarded, directory=str(channel))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            place = f"127.0.0.1:{server.server_address[1]}"
-            with pytest.raises(BuildError, match="401") as refused:
-                make("tinylib=1.0", channels=(f"http://ada:wrong-horse@{place}",))
-            built = make("tinylib=1.0", channels=(f"http://ada:correct-horse@{place}",))
-        finally:
-            server.shutdown()
+    with guarded_server(channel, "ada:correct-horse") as place:
+        with pytest.raises(BuildError, match="401") as refused:
+            make("tinylib=1.0", channels=(f"http://ada:wrong-horse@{place}",))
+        built = make("tinylib=1.0", channels=(f"http://ada:correct-horse@{place}",))
     assert (built.prefix / "share/tinylib").read_text() == "tinylib 1.0\n"
     shown = built.lock.read_text() + capfd.readouterr().out + str(refused.value)
     assert place in shown and "horse" not in shown

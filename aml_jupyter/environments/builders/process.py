@@ -76,8 +76,8 @@ def build(entry: Entry, anew: bool = False) -> Built:
         message += _origins(message, (entry.recipe() or {}).get("origins") or {})
         if not isinstance(error, BuildError):
             traceback.print_exc(file=sys.stdout)
-        print(f"The build failed: {message}", flush=True)
         message = without_credentials(message)
+        print(f"The build failed: {message}", flush=True)
         passes = isinstance(error, BuildError) and error.passes
         entry.write(
             "failure.json", {"message": message, "time": time.time(), "type": type(error).__name__, "passes": passes}
