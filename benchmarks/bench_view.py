@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import http.server
 import json
@@ -26,16 +27,19 @@ PEER = "1,000 rows as ipywidgets 16 MB, 7 s *"
 PAGE = """
 window.load = async (answers) => {
   const listeners = new Set();
-  const tell = (content) => listeners.forEach((listener) => listener(content));
+  const tell = (content, buffers) => listeners.forEach((listener) => listener(content, buffers));
+  const bytes = (text) => [new DataView(Uint8Array.from(atob(text), (each) => each.charCodeAt(0)).buffer)];
+  const buffers = Object.fromEntries(Object.entries(answers).map(([key, { binary }]) => [key, binary ? bytes(binary) : []]));
   window.tell = tell;
   window.answers = answers;
   const model = {
-    get: (name) => ({ workspace: 'w', run_id: 'parent' })[name],
+    get: (name) => ({ workspace: 'w', run_id: 'parent', key: 'k' })[name],
     on: (_, listener) => listeners.add(listener),
     off: (_, listener) => listeners.delete(listener),
     send: ({ id, path, query }) => {
       const key = path + (query.run ? '?' + query.run : '');
-      queueMicrotask(() => tell({ type: 'answer', id, status: 200, body: structuredClone(window.answers[key]) }));
+      const body = structuredClone(window.answers[key]);
+      queueMicrotask(() => tell({ type: 'answer', id, status: 200, body }, buffers[key]));
     },
   };
   const { default: view } = await import('./run_view.js');
@@ -98,13 +102,13 @@ def rows(folder: WorkspaceFolder, tmp: Path) -> list[Row]:
     _sweep(folder)
     _log(folder, "parent", "curve", POINTS)
     begun = time.perf_counter()
-    chart = json.dumps(_answer(folder, "runs/parent/metrics/curve", points="1500"))
+    chart = _answer(folder, "runs/parent/metrics/curve", points="1500", binary="true")
     read = (time.perf_counter() - begun) * 1000
     one = _answer(folder, "runs/parent/children", run="parent_7")
     answers = {
         "runs/parent": _answer(folder, "runs/parent", brief="true"),
         "runs/parent/metrics": _answer(folder, "runs/parent/metrics"),
-        "runs/parent/metrics/curve": json.loads(chart),
+        "runs/parent/metrics/curve": {**chart, "binary": base64.b64encode(chart["binary"]).decode()},
         "runs/parent/files": _answer(folder, "runs/parent/files"),
         "runs/parent/logs": _answer(folder, "runs/parent/logs"),
         "runs/parent/children": _answer(folder, "runs/parent/children"),

@@ -6,12 +6,15 @@ it has asked before, so that the view goes on while a cell runs.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import sqlite3
 import threading
+import uuid
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +31,7 @@ __all__ = ["RunWidget", "run_widget"]
 
 MODULE: Final = Path(__file__).with_name("static") / "run_view.js"
 INTERVAL: Final = 0.5
-SMALL_CHART: Final = {"points": "400"}
+SMALL_CHART: Final = {"binary": "true", "points": "400"}
 """The query of a chart as an output shows it first (`labextension/src/view/metrics.ts`)."""
 REMEMBERED: Final = 60
 """How many questions are answered again when something has happened."""
@@ -48,13 +51,17 @@ class RunWidget(anywidget.AnyWidget):  # type: ignore[misc]  # untyped to mypy
 
     workspace = traitlets.Unicode().tag(sync=True)
     run_id = traitlets.Unicode().tag(sync=True)
+    key = traitlets.Unicode().tag(sync=True)
+    """By it the front end knows the widget when its output is drawn anew."""
 
     def __init__(self, folder: WorkspaceFolder, run_id: str) -> None:
-        super().__init__(workspace=folder.id, run_id=run_id, _esm=module_text())
+        super().__init__(workspace=folder.id, run_id=run_id, key=uuid.uuid4().hex, _esm=module_text())
         self._folder = folder
         self._asked: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._told: dict[str, str] = {}
         self._lock = threading.Lock()
+        self._in_turn = threading.Lock()
+        """Held from the look at a state until it is sent, so that of two answers the later one is the newer one."""
         self.on_msg(self._on_message)
         threading.Thread(target=self._push, name="aml-run-widget", daemon=True).start()
 
@@ -62,10 +69,17 @@ class RunWidget(anywidget.AnyWidget):  # type: ignore[misc]  # untyped to mypy
         if not isinstance(content, Mapping) or content.get("type") != "ask":
             return
         question = {name: content.get(name) for name in ("method", "path", "query", "body")}
-        status, body = self._answer(question)
-        if question["method"] == "GET":
-            self._remember(question, body)
-        self.send({"type": "answer", "id": content.get("id"), "status": status, "body": body})
+        with self._in_turn if question["method"] == "GET" else nullcontext():
+            status, body = self._answer(question)
+            if question["method"] == "GET":
+                self._remember(question, body)
+            self._tell({"id": content.get("id")}, status, body)
+
+    def _tell(self, which: Mapping[str, Any], status: int, body: Mapping[str, Any]) -> None:
+        """Send an answer; its bytes, if it has some, as they are."""
+        said = {name: value for name, value in body.items() if name != "binary"}
+        buffers = [body["binary"]] if "binary" in body else None
+        self.send({"type": "answer", **which, "status": status, "body": said}, buffers)
 
     def _answer(self, question: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         from .server.kernel import answer_question
@@ -132,19 +146,24 @@ class RunWidget(anywidget.AnyWidget):  # type: ignore[misc]  # untyped to mypy
         with self._lock:
             asked = list(self._asked.items())
         for key, question in asked:
-            status, body = self._answer(question)
-            self._expect_charts(question, body)
-            told = _fingerprint(body)
-            with self._lock:
-                is_news = status == 200 and key in self._asked and self._told.get(key) != told
-                self._told[key] = told
+            with self._in_turn:
+                self._tell_one(key, question)
+
+    def _tell_one(self, key: str, question: dict[str, Any]) -> None:
+        status, body = self._answer(question)
+        self._expect_charts(question, body)
+        told = _fingerprint(body)
+        with self._lock:
+            is_news = status == 200 and key in self._asked and self._told.get(key) != told
             if is_news:
-                self.send({"type": "answer", "key": key, "status": status, "body": body})
-                if question["path"].endswith("/logs") and body.get("next_offset") != body.get("offset"):
-                    with self._lock:
-                        self._asked.pop(key, None)
-                        self._told.pop(key, None)
-                    self._remember(question, body)
+                self._told[key] = told
+        if is_news:
+            self._tell({"key": key}, status, body)
+            if question["path"].endswith("/logs") and body.get("next_offset") != body.get("offset"):
+                with self._lock:
+                    self._asked.pop(key, None)
+                    self._told.pop(key, None)
+                self._remember(question, body)
 
 
 def key_of(question: Mapping[str, Any]) -> str:
@@ -165,4 +184,4 @@ def _fingerprint(body: Mapping[str, Any]) -> str:
     """Return what tells one answer from another; when a run was looked at does not."""
     run = body.get("run")
     told = {name: value for name, value in run.items() if name != "as_of"} if isinstance(run, dict) else run
-    return json.dumps({**body, "run": told}, sort_keys=True)
+    return json.dumps({**body, "run": told}, sort_keys=True, default=lambda data: hashlib.sha256(data).hexdigest())

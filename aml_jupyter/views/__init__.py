@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aml_jupyter.views.run import RUN_TYPE, RunView, brief_run_view, log_path, run_view
     from aml_jupyter.views.runs import RunRow, run_rows
     from aml_jupyter.views.snapshot import difference_view, snapshot_view
+    from aml_jupyter.views.steering import SweepSettings, sweep_settings
     from aml_jupyter.views.view import TableView, View, as_html, as_json, as_text
     from aml_jupyter.views.workspace import (
         collected_rows,
@@ -38,6 +39,7 @@ __all__ = [
     "RunRow",
     "RunView",
     "SnapshotFiles",
+    "SweepSettings",
     "TableView",
     "View",
     "as_html",
@@ -67,6 +69,7 @@ __all__ = [
     "service_view",
     "snapshot_files",
     "snapshot_view",
+    "sweep_settings",
     "workspace_list_rows",
     "workspace_view",
 ]
@@ -83,6 +86,7 @@ _MODULES = {
     "run": ("RUN_TYPE", "RunView", "brief_run_view", "log_path", "run_view"),
     "runs": ("RunRow", "run_rows"),
     "snapshot": ("difference_view", "snapshot_view"),
+    "steering": ("SweepSettings", "sweep_settings"),
     "view": ("TableView", "View", "as_html", "as_json", "as_text"),
     "workspace": ("collected_rows", "report_view", "service_view", "workspace_list_rows", "workspace_view"),
 }

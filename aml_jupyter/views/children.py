@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.service.sweeps import HYPERPARAMETERS
 from aml_jupyter.views.formats import json_value
+from aml_jupyter.views.steering import positions, sweep_dimensions
 from aml_jupyter.workspace import children_values, find_runs, get_run
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class ChildrenView:
     runs: tuple[RunRecord, ...]
     metrics: dict[str, dict[str, float | None]]
     """Metric -> child -> value."""
+    positions: dict[str, list[float | None]] = field(default_factory=dict)
+    """Parameter of a sweep -> where each child's value lies on its axis."""
     metric: str | None = None
     goal: str | None = None
 
@@ -48,6 +51,7 @@ class ChildrenView:
             "metrics": {
                 name: [json_value(values.get(run.id)) for run in runs] for name, values in self.metrics.items()
             },
+            "positions": self.positions,
             "metric": self.metric,
             "goal": self.goal,
         }
@@ -72,7 +76,12 @@ def children_view(folder: WorkspaceFolder, parent_id: str, only: Sequence[str] =
     for run, name, last, least, most in children_values(db, parent_id, tuple(wanted)):
         best = most if primary.get("goal") == "maximize" else least
         metrics.setdefault(name, {})[run] = best if name == primary.get("name") else last
-    return ChildrenView(tuple(found), metrics, primary.get("name"), primary.get("goal"))
+    given = [_parameters(run) for run in found]
+    places = {
+        dimension.name: positions(dimension, [each.get(dimension.name) for each in given])
+        for dimension in sweep_dimensions(folder, parent)
+    }
+    return ChildrenView(tuple(found), metrics, places, primary.get("name"), primary.get("goal"))
 
 
 def _parameters(run: RunRecord) -> dict[str, Any]:

@@ -25,12 +25,12 @@ MOST = 200
 """A chart draws so many children: the best ones, or the newest where it is about time."""
 
 
-def sweep_charts(view: SweepView) -> Html | None:
-    """Return the charts of a sweep side by side; None while there is nothing to draw."""
+def sweep_charts(view: SweepView, is_live: bool = False) -> Html | None:
+    """Return the charts of a sweep side by side, None while there is nothing to draw; a live view has one of them by itself."""
     charts = [
         _chart("best so far", _history(view)),
         _chart(f"{view.metric} by interval", _learning_curves(view)),
-        _chart("parallel coordinates: the stronger a line, the better", _parallel(view)),
+        None if is_live else _chart("parallel coordinates: the stronger a line, the better", _parallel(view)),
         _chart("importance", _importance(view)),
         *(_chart(f"{view.metric} by {name}", drawn) for name, drawn in _slices(view)),
         _chart("two most important parameters: the stronger, the better", _scatter(view)),

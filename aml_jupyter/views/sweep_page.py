@@ -64,8 +64,11 @@ def sweep_text(view: SweepView, width: int) -> str:
     return "\n".join(lines)
 
 
-def sweep_html(view: SweepView) -> Html:
-    """Return facts, charts and the table of children as script-free HTML."""
+def sweep_html(view: SweepView, is_live: bool = False) -> Html:
+    """Return facts, charts and the table of children as script-free HTML.
+
+    A live view (`is_live`) has the table, and the chart in which one chooses among the children, by itself.
+    """
     best = view.best
     said = None
     if best is not None:
@@ -93,7 +96,7 @@ def sweep_html(view: SweepView) -> Html:
         "div",
         element("div", " · ".join(view.facts()), style=FAINT),
         said,
-        sweep_charts(view),
+        sweep_charts(view, is_live),
         element(
             "details",
             element("summary", f"{len(view.children)} children"),
@@ -101,6 +104,6 @@ def sweep_html(view: SweepView) -> Html:
             element("div", f"and {hidden:,} more", style=FAINT) if hidden > 0 else None,
             open="open" if len(rows) <= LISTED else None,
         )
-        if rows
+        if rows and not is_live
         else None,
     )

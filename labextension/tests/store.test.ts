@@ -1,31 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 
-import { News, Query, Source } from '../src/view/source';
 import { RunStore } from '../src/view/store';
-
-/** A source that answers from a table, and notes what it is asked. */
-class Answers implements Source {
-  asked: string[] = [];
-  tell: (news: News) => void = () => undefined;
-  constructor(readonly answer: (path: string, query: Query) => unknown) {}
-  get<T>(path: string, query: Query = {}): Promise<T> {
-    this.asked.push(path + (query.run ? `?run=${String(query.run)}` : ''));
-    return Promise.resolve(this.answer(path, query) as T);
-  }
-  send<T>(): Promise<T> {
-    return Promise.reject(new Error('not here'));
-  }
-  fileUrl(): null {
-    return null;
-  }
-  listen(listener: (news: News) => void): () => void {
-    this.tell = listener;
-    return () => undefined;
-  }
-  watch(): () => void {
-    return () => undefined;
-  }
-}
+import { Answers } from './answers';
 
 function children(ids: string[], status = 'Running'): unknown {
   const each = <T>(value: T): T[] => ids.map(() => value);
@@ -40,6 +16,7 @@ function children(ids: string[], status = 'Running'): unknown {
       started: each(1),
       ended: each(null),
       parameters: {},
+      positions: {},
       metrics: {},
       metric: null,
       goal: null,

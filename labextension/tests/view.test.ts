@@ -6,7 +6,8 @@ import { durationText, numberText, progressText, sizeText } from '../src/view/fo
 import { notebookPreview } from '../src/view/notebook';
 import { Children } from '../src/view/api';
 import { merge } from '../src/view/store';
-import { compare, VirtualTable } from '../src/view/table';
+import { compare } from '../src/view/order';
+import { VirtualTable } from '../src/view/table';
 
 function shown(line: string): string {
   return h('div', {}, ...lineNodes(line, PLAIN)[0]).outerHTML;
@@ -120,6 +121,7 @@ describe('children', () => {
     started: [],
     ended: [],
     parameters: {},
+    positions: {},
     metrics: {},
     metric: null,
     goal: null,

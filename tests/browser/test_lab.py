@@ -24,6 +24,8 @@ while not os.path.exists(os.environ["HOME"] + "/go"):
     time.sleep(0.05)
 print("last line")"""
 
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
 
 def test_a_cell_runs_and_its_output_follows_it_while_the_kernel_is_idle_or_busy(
     page: Any, lab: JupyterProcess, folder: WorkspaceFolder, project: Path, tmp_path: Path
@@ -101,11 +103,14 @@ def test_without_the_extension_a_widget_shows_the_run_and_the_kernel_answers(
     server = JupyterProcess(project, tmp_path / "jupyter", "lab", with_ours=False)
     try:
         cell = CELL.replace('os.environ["HOME"] + "/go"', repr(str(tmp_path / "go")))
+        dot = f"import base64; open('outputs/dot.png', 'wb').write(base64.b64decode('{PIXEL}'))"
+        cell = cell.replace('print("first line"', f'{dot}\nprint("first line"')
         cell = cell.replace("    time.sleep(0.05)", "    time.sleep(0.05); run.log('waited', time.time())")
         write_notebook(project / "train.ipynb", ["%load_ext aml_jupyter", cell, "import time; time.sleep(10)"])
         panel = open_notebook(page, server, "train.ipynb")
         run_cell(page, panel, 0)
-        view = run_cell(page, panel, 1).locator(".jp-OutputArea .aml-run[data-state=Running]")
+        output = run_cell(page, panel, 1).locator(".jp-OutputArea")
+        view = output.locator(".aml-run[data-state=Running]")
         view.get_by_text("first line").wait_for()
         view.locator("canvas").first.wait_for()
         waited = view.locator(".aml-caption", has_text="waited")
@@ -115,9 +120,17 @@ def test_without_the_extension_a_widget_shows_the_run_and_the_kernel_answers(
         until(lambda: waited.inner_text() != before, 20, "the view is told what happens")
         assert "[*]" in busy.locator(".jp-InputPrompt").inner_text()
         panel.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+        view.get_by_role("tab", name="logs").click()
         view.get_by_role("button", name="cancel", exact=True).click()
         view.get_by_role("button", name="really cancel?").click()
-        until(lambda: find_runs(folder.store.read())[0].status == "Canceled", 60, "the kernel is told to cancel")
+        ended = output.locator(".aml-run[data-state=Canceled]")
+        ended.wait_for()
+        assert ended.get_by_role("tab", name="logs").get_attribute("aria-selected") == "true"
+        ended.locator(".aml-log").get_by_text("first line").wait_for()
+        assert output.locator(".aml-run").count() == 1
+        ended.get_by_role("tab", name="outputs").click()
+        ended.get_by_role("button", name="show dot.png").click()
+        page.wait_for_function("() => document.querySelector('.aml-preview img')?.naturalWidth === 1")
         shoot(page, "widget")
     finally:
         server.close()

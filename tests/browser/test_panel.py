@@ -113,6 +113,7 @@ def test_a_notebook_is_submitted_from_its_toolbar_with_its_parameters(
     panel.locator('[data-jp-item-name="aml-submit"] jp-button, [data-jp-item-name="aml-submit"] button').first.click()
     dialog = page.locator(".jp-Dialog")
     dialog.get_by_label("alpha").fill("0.25")
+    assert "AmlJupyter-Minimal" in dialog.get_by_label("environment").inner_text()
     shoot(page, "submit")
     dialog.get_by_role("button", name="submit", exact=True).click()
     page.locator(".aml-whole[data-state=Completed]").wait_for()

@@ -54,6 +54,8 @@ def _shoot(page: Any, panel: Any, cells: Any) -> None:
     """Keep the second submitted cell with its output, and the comparison below it."""
     where = os.environ.get("AML_SCREENSHOTS")
     if where:
+        for close in page.locator(".Toastify__close-button").all():
+            close.click()
         cells.nth(3).evaluate("cell => cell.scrollIntoView({block: 'start'})")
         page.wait_for_timeout(500)
         page.screenshot(path=f"{where}/quickstart.png")

@@ -105,7 +105,7 @@ def test_a_widget_asks_the_kernel_and_is_told_while_the_kernel_is_busy(
         content = custom("answer", lambda each: "key" in each)(found)
         if content:
             told[content["key"]] = content["body"]
-        has_chart = any(key.endswith("/metrics/score?points=400") for key in told)
+        has_chart = any(key.endswith("/metrics/score?binary=true&points=400") for key in told)
         return has_chart and any("went on" in str(body.get("text")) for body in told.values())
 
     message(kernel, gather)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-from .parts import Children, Comparison, Environment, Match, Model, SnapshotFile
+from .parts import Children, Comparison, Environment, Match, Model, SnapshotFile, SweepNow
 from .things import (
     Chart,
     Experiment,
@@ -44,6 +44,7 @@ __all__ = [
     "ServiceAnswer",
     "SnapshotAnswer",
     "SubmittedAnswer",
+    "SweepAnswer",
     "TargetAnswer",
     "TargetsAnswer",
     "WorkspaceAnswer",
@@ -140,6 +141,13 @@ class PageAnswer(Answer):
     run: str
     html: str
     """One element without scripts; empty for a run that is no sweep."""
+
+
+class SweepAnswer(Answer):
+    """A sweep as it is now."""
+
+    run: str
+    sweep: SweepNow
 
 
 class SnapshotAnswer(Answer):

@@ -26,6 +26,8 @@ __all__ = [
     "RunsQuery",
     "SnapshotQuery",
     "SubmitBody",
+    "SweepChildBody",
+    "SweepLimitsBody",
     "TagsBody",
     "UpdateTargetBody",
 ]
@@ -108,6 +110,8 @@ class SubmitBody:
     """The name of the source directory if left out."""
     run_configuration: str | None = None
     """Name of a run configuration of the source directory."""
+    environment: str | None = None
+    """A registered environment, ``name`` or ``name:version``; the run configuration's if left out."""
     environment_variables: dict[str, str] = field(default_factory=dict)
     display_name: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
@@ -126,6 +130,25 @@ class CancelBody:
     """Why a run is to end."""
 
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class SweepLimitsBody:
+    """Say what a sweep may use up; null leaves a limit as it is."""
+
+    max_total_runs: Annotated[int, Between(1)] | None = None
+    """Children in all, with those that there are."""
+    max_concurrent_runs: Annotated[int, Between(1)] | None = None
+    max_duration_minutes: Annotated[int, Between(1)] | None = None
+    """From its beginning."""
+
+
+@dataclass(frozen=True)
+class SweepChildBody:
+    """Describe a child that is added to a sweep by hand."""
+
+    parameters: dict[str, str | int | float | bool]
+    """A value of each parameter of the sweep, also outside of its space."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +196,8 @@ class MetricQuery:
     points: Annotated[int, Between(10, 10_000)] = 2000
     times: bool = False
     """Tell the points' times, too."""
+    binary: bool = False
+    """Send the points as little-endian float64, not as JSON: `series` says how."""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ class Declared:
     status: int
     query: type
     body: type | None
+    binary: bool = False
+    """It answers bytes in place of JSON where the query asks for them."""
 
 
 def declare(answer: Any, status: int, query: type) -> Callable[[Endpoint], Endpoint]:
@@ -39,7 +41,7 @@ def declare(answer: Any, status: int, query: type) -> Callable[[Endpoint], Endpo
 
 
 def endpoint(
-    answer: Any, status: int = 200, query: type = NoQuery, body: type | None = None
+    answer: Any, status: int = 200, query: type = NoQuery, body: type | None = None, binary: bool = False
 ) -> Callable[[Endpoint], Endpoint]:
     """Let only an authenticated and authorized user call the method, with a query and a body as declared.
 
@@ -51,8 +53,10 @@ def endpoint(
         HTTP status of that answer.
     query, body : type
         Dataclasses of what a client may send; a `body` of None is not read.
+    binary : bool
+        See `Declared`.
     """
-    declared = Declared(answer, status, query, body)
+    declared = Declared(answer, status, query, body, binary)
 
     def decorate(method: Endpoint) -> Endpoint:
         @functools.wraps(method)

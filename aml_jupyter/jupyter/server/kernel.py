@@ -12,13 +12,24 @@ from aml_jupyter.views import as_json, brief_run_view, children_view, run_detail
 from aml_jupyter.workspace import WorkspaceFolder
 from aml_jupyter.workspace.states import FINAL
 
-from .bodies import ChildrenQuery, LogQuery, MatchesQuery, MetricQuery, RunQuery, RunsQuery, SnapshotQuery
-from .decode import decode_query
+from .bodies import (
+    ChildrenQuery,
+    LogQuery,
+    MatchesQuery,
+    MetricQuery,
+    RunQuery,
+    RunsQuery,
+    SnapshotQuery,
+    SweepChildBody,
+    SweepLimitsBody,
+)
+from .decode import decode, decode_query
 from .errors import Conflict, NotFound, answer_to
 from .logs import read_log, search_log
-from .run_data import chart_of, files_of, metrics_of
+from .run_data import chart_of, files_of, image_of, metrics_of
 from .run_parts import listed_ids, sweep_page
 from .runs import existing_run, page_of
+from .sweeps import added, extended, paused, settings_of
 
 __all__ = ["answer_question"]
 
@@ -33,7 +44,9 @@ def answer_question(folder: WorkspaceFolder, question: Mapping[str, Any]) -> tup
     folder : WorkspaceFolder
         The workspace that the question is about.
     question : mapping
-        ``method``, ``path`` (below the workspace), ``query``.
+        ``method``, ``path`` (below the workspace), ``query``, ``body``.
+
+    A body may have bytes under ``binary``: a chart's numbers, a picture.
     """
     try:
         method, path = str(question.get("method")), str(question.get("path"))
@@ -41,7 +54,8 @@ def answer_question(folder: WorkspaceFolder, question: Mapping[str, Any]) -> tup
         for wanted, pattern, answer in _ANSWERS:
             found = re.fullmatch(pattern, path)
             if found and wanted == method:
-                body = answer(folder, query, *map(unquote, found.groups()))
+                given = query if method == "GET" else question.get("body") or {}
+                body = answer(folder, given, *map(unquote, found.groups()))
                 return 200, {"workspace": folder.id, **body}
         raise NotFound(f"There is nothing at {method} {path}.", "path")
     except Exception as error:  # as the server's handlers: every mistake has an answer
@@ -111,10 +125,24 @@ _ANSWERS: list[tuple[str, str, Callable[..., Answer]]] = [
     ("GET", f"{_RUN}/metrics", lambda folder, _, run: {"run": run, "metrics": metrics_of(folder, run)}),
     ("GET", f"{_RUN}/metrics/(.+)", _metric),
     ("GET", f"{_RUN}/files", lambda folder, _, run: {"run": run, "files": files_of(folder, run)}),
+    ("GET", f"{_RUN}/files/(.+)", lambda folder, _, run, name: {"run": run, **image_of(folder, run, name)}),
     ("GET", f"{_RUN}/children", _children),
     ("GET", f"{_RUN}/details", _details),
     ("GET", f"{_RUN}/page", lambda folder, _, run: {"run": run, "html": sweep_page(folder, run)}),
     ("GET", f"{_RUN}/snapshot", _snapshot),
+    ("GET", f"{_RUN}/sweep", lambda folder, _, run: {"run": run, "sweep": settings_of(folder, run)}),
     ("POST", f"{_RUN}/cancel", _cancel),
+    ("POST", f"{_RUN}/sweep/pause", lambda folder, _, run: {"run": paused(folder, run, True)}),
+    ("POST", f"{_RUN}/sweep/resume", lambda folder, _, run: {"run": paused(folder, run, False)}),
+    (
+        "POST",
+        f"{_RUN}/sweep/limits",
+        lambda folder, body, run: {"run": extended(folder, run, decode(SweepLimitsBody, body))},
+    ),
+    (
+        "POST",
+        f"{_RUN}/sweep/children",
+        lambda folder, body, run: {"run": added(folder, run, decode(SweepChildBody, body))},
+    ),
     ("POST", f"{_RUN}/resubmit", _resubmit),
 ]

@@ -156,7 +156,10 @@ def _answer(declared: Declared, schemas: Schemas) -> dict[str, Any]:
         return {"description": "The bytes of the file, of a type that is safe to show.", "content": {"*/*": {}}}
     schema = schemas.of(declared.answer)
     said = schemas.named[declared.answer.__name__]["description"]
-    return {"description": said, "content": {"application/json": {"schema": schema}}}
+    content: dict[str, Any] = {"application/json": {"schema": schema}}
+    if declared.binary:
+        content["application/octet-stream"] = {}
+    return {"description": said, "content": content}
 
 
 def _refusal(code: int, schemas: Schemas) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-__all__ = ["Children", "Comparison", "Environment", "Match", "Model", "SnapshotFile"]
+__all__ = ["Children", "Comparison", "Environment", "Match", "Model", "SnapshotFile", "SweepAxis", "SweepNow"]
 
 
 class Children(TypedDict):
@@ -22,9 +22,39 @@ class Children(TypedDict):
     """A column for each."""
     metrics: dict[str, list[float | str | None]]
     """The last value; of a sweep's primary metric the best one."""
+    positions: dict[str, list[float | None]]
+    """Where each value of a sweep's parameter lies on its axis, from 0 to 1 by its expression; null where it is not on it."""
     metric: str | None
     """A sweep's primary metric."""
     goal: str | None
+
+
+class SweepAxis(TypedDict):
+    """A parameter of a sweep as an axis."""
+
+    name: str
+    expression: str
+    low: str
+    """What stands at its lower end."""
+    high: str
+    options: list[Any]
+    """The values of a choice, if they are few."""
+    centres: list[float]
+    """Where they lie, from 0 to 1."""
+
+
+class SweepNow(TypedDict):
+    """A sweep's limits and parameters after all changes."""
+
+    paused: bool
+    open: bool
+    """It has not ended."""
+    added: int
+    """How many children were added by hand; they count beside `max_total_runs`."""
+    max_total_runs: int
+    max_concurrent_runs: int
+    max_duration_minutes: int
+    axes: list[SweepAxis]
 
 
 class Match(TypedDict):

@@ -13,6 +13,7 @@ from .registry import Environments, Models
 from .run_data import RunFile, RunFiles, RunMetric, RunMetrics
 from .run_parts import Compare, RunChildren, RunDetails, RunPage, RunSnapshot
 from .runs import RunCancel, RunDetail, RunResubmit, Runs, RunTags
+from .sweeps import SweepChildren, SweepLimits, SweepPause, SweepSettings
 
 __all__ = ["ROUTES"]
 
@@ -37,6 +38,10 @@ ROUTES: list[tuple[str, Any]] = [
     (rf"{_RUN}/details", RunDetails),
     (rf"{_RUN}/page", RunPage),
     (rf"{_RUN}/snapshot", RunSnapshot),
+    (rf"{_RUN}/sweep", SweepSettings),
+    (rf"{_RUN}/sweep/(pause|resume)", SweepPause),
+    (rf"{_RUN}/sweep/limits", SweepLimits),
+    (rf"{_RUN}/sweep/children", SweepChildren),
     (rf"{_RUN}/metrics", RunMetrics),
     (rf"{_RUN}/metrics/(.+)", RunMetric),
     (rf"{_RUN}/files", RunFiles),

@@ -14,15 +14,27 @@ from aml_jupyter.views.formats import iso_time, json_value
 from aml_jupyter.workspace import WorkspaceFolder, artifact_path, list_artifacts, list_metrics, metric_chart
 
 from .answers import ChartAnswer, FilesAnswer, MetricsAnswer
-from .base import Handler
+from .base import API_VERSION, Handler, to_json
 from .bodies import DownloadQuery, MetricQuery
 from .endpoint import endpoint
 from .errors import NotFound
 from .runs import existing_run
+from .series import frame, packed
 
-__all__ = ["RunFile", "RunFiles", "RunMetric", "RunMetrics", "chart_of", "file_of", "files_of", "metrics_of"]
+__all__ = [
+    "RunFile",
+    "RunFiles",
+    "RunMetric",
+    "RunMetrics",
+    "chart_of",
+    "file_of",
+    "files_of",
+    "image_of",
+    "metrics_of",
+]
 
 CHUNK = 256 * 1024
+LARGEST_IMAGE = 16_000_000
 PASSIVE = {"application/json", "application/pdf", "image/bmp", "image/gif", "image/jpeg", "image/png", "image/webp"}
 """Types that a browser may show; text is shown as plain text, and everything else is a download."""
 
@@ -40,12 +52,18 @@ class RunMetrics(Handler):
 class RunMetric(Handler):
     """``runs/{id}/metrics/{name}``: one metric, as a chart."""
 
-    @endpoint(ChartAnswer, query=MetricQuery)
+    @endpoint(ChartAnswer, query=MetricQuery, binary=True)
     async def get(self, workspace_id: str, run_id: str, metric_name: str) -> None:
         """Return the points of the chart; minimum and maximum of each stretch are kept."""
         query = self.query(MetricQuery)
         folder = await self.folder(workspace_id)
-        self.answer(folder, run=run_id, **await self.call(chart_of, folder, run_id, metric_name, query))
+        answer = await self.call(chart_of, folder, run_id, metric_name, query)
+        data = answer.pop("binary", None)
+        if data is None:
+            self.answer(folder, run=run_id, **answer)
+            return
+        head = to_json({"api_version": API_VERSION, "workspace": folder.id, "run": run_id, **answer})
+        self.finish(frame(head, data), set_content_type="application/octet-stream")
 
 
 class RunFiles(Handler):
@@ -114,11 +132,14 @@ def metrics_of(folder: WorkspaceFolder, run_id: str) -> list[dict[str, Any]]:
 
 
 def chart_of(folder: WorkspaceFolder, run_id: str, name: str, query: MetricQuery) -> dict[str, Any]:
-    """Return one metric of a run with its chart."""
+    """Return one metric of a run with its chart; the chart's numbers as bytes, under ``binary``, if the query wants them so."""
     known = {metric["name"]: metric for metric in metrics_of(folder, run_id)}
     if name not in known:
         raise NotFound(f"The run has no metric '{name}'; {nearest(name, list(known)) or 'it has logged none'}.", "name")
     chart = metric_chart(folder.store.read(), run_id, name, query.points, with_times=query.times)
+    if query.binary:
+        head, data = packed(chart)
+        return {"metric": known[name], "chart": head, "binary": data}
     columns = {axis: [json_value(value) for value in getattr(chart, axis)] for axis in ("x", "y", "low", "high")}
     return {"metric": known[name], "chart": {**columns, "count": chart.count, "time": chart.time}}
 
@@ -148,6 +169,23 @@ def file_of(folder: WorkspaceFolder, run_id: str, name: str) -> Path:
     if not path.is_file():
         raise NotFound(f"The file '{name}' of run {run_id} is not there any more.", "path")
     return path
+
+
+def image_of(folder: WorkspaceFolder, run_id: str, name: str) -> dict[str, Any]:
+    """Return a picture of a run with its type and, under ``binary``, its bytes: for a front end that has no address for it.
+
+    Raises
+    ------
+    NotFound
+        When there is no such picture, or it is no picture, or has more than `LARGEST_IMAGE` bytes.
+    """
+    path = file_of(folder, run_id, name)
+    kind = _shown_type(path)[0]
+    if not kind.startswith("image/") or path.stat().st_size > LARGEST_IMAGE:
+        raise NotFound(
+            f"The file '{name}' of run {run_id} is not a picture of at most {LARGEST_IMAGE:,} bytes.", "path"
+        )
+    return {"name": name, "type": kind, "binary": path.read_bytes()}
 
 
 def _shown_type(path: Path) -> tuple[str, bool]:

@@ -47,7 +47,7 @@ class RunDetails(Handler):
 
 
 class RunPage(Handler):
-    """``runs/{id}/page``: a sweep with its charts, as outputs that are kept show it."""
+    """``runs/{id}/page``: a sweep's facts and charts, beside what its live view draws itself."""
 
     @endpoint(PageAnswer)
     async def get(self, workspace_id: str, run_id: str) -> None:
@@ -81,12 +81,12 @@ class Compare(Handler):
 
 
 def sweep_page(folder: WorkspaceFolder, run_id: str) -> str:
-    """Return a sweep as script-free HTML; empty for any other run."""
+    """Return what a live view shows of a sweep beside what it draws itself, as script-free HTML; empty for any other run."""
     from aml_jupyter.views.sweep import sweep_view
     from aml_jupyter.views.sweep_page import sweep_html
 
     run = existing_run(folder, run_id)
-    return str(sweep_html(sweep_view(folder, run))) if "sweep" in run.definition else ""
+    return str(sweep_html(sweep_view(folder, run), is_live=True)) if "sweep" in run.definition else ""
 
 
 def listed_ids(query: ChildrenQuery) -> list[str]:

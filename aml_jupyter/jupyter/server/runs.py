@@ -50,7 +50,7 @@ class Runs(Handler):
         """Submit a run; it is durable when the answer (201) comes."""
         body = self.body(SubmitBody)
         folder = await self.folder(workspace_id)
-        request = await self.call(request_of, body, self.state.root)
+        request = await self.call(request_of, body, folder, self.state.root)
         submission = await self.call(submit, folder, request)
         view = await self.call(run_view, folder, submission.run.id)
         self.set_header("Location", f"{self.request.path.rstrip('/')}/{submission.run.id}")

@@ -7,16 +7,19 @@ from pathlib import Path
 from aml_jupyter.cli.notebooks import check_parameters
 from aml_jupyter.cli.submit import experiment_name
 from aml_jupyter.config import RunConfiguration, ScriptRunConfig
+from aml_jupyter.environments import submitter
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.service import SubmitRequest
+from aml_jupyter.service.line_environment import LineEnvironment
+from aml_jupyter.workspace import WorkspaceFolder
 
 from .bodies import SubmitBody
 
 __all__ = ["request_of"]
 
 
-def request_of(body: SubmitBody, root: Path) -> SubmitRequest:
-    """Return what `body` asks for; relative folders are taken from the server's root directory `root`.
+def request_of(body: SubmitBody, folder: WorkspaceFolder, root: Path) -> SubmitRequest:
+    """Return what `body` asks of the workspace `folder`; relative folders are taken from the server's root directory `root`.
 
     Raises
     ------
@@ -39,6 +42,9 @@ def request_of(body: SubmitBody, root: Path) -> SubmitRequest:
         run_config.max_run_duration_seconds = body.max_run_duration_seconds
     if body.environment_variables:
         run_config.environment_variables = {**(run_config.environment_variables or {}), **body.environment_variables}
+    who = submitter()
+    wanted = LineEnvironment.of((), (), body.environment, None)
+    run_config, notes = wanted.apply(folder, run_config, who)
     notebook = _inside(body.notebook, source, "notebook") if body.notebook else None
     if notebook and (source / notebook).is_file():
         check_parameters(source / notebook, list(body.parameters))
@@ -64,6 +70,8 @@ def request_of(body: SubmitBody, root: Path) -> SubmitRequest:
         gpus=body.gpus,
         max_retries=body.max_retries,
         grace_seconds=body.grace_seconds,
+        submitter=who,
+        notes=notes,
     )
 
 

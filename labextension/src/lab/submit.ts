@@ -3,7 +3,7 @@
 import { Dialog, Notification, showErrorMessage } from '@jupyterlab/apputils';
 import { Widget } from '@lumino/widgets';
 
-import { RunAnswer, SubmitBody, TargetsAnswer } from '../view/api';
+import { EnvironmentsAnswer, RunAnswer, SubmitBody, TargetsAnswer } from '../view/api';
 import { h, select } from '../view/dom';
 import { Source } from '../view/source';
 import { t } from '../view/text';
@@ -12,6 +12,7 @@ import { Parameter, parametersOf, valueOf } from './parameters';
 interface Fields {
   target: string;
   experiment: string;
+  environment: string;
   configuration: string;
   name: string;
   values: [Parameter, string][];
@@ -19,6 +20,7 @@ interface Fields {
 
 class SubmitForm extends Widget implements Dialog.IBodyWidget<Fields> {
   private readonly target: HTMLSelectElement;
+  private readonly environment: HTMLSelectElement;
   private readonly experiment = h('input', { class: 'aml-input jp-mod-styled', id: 'aml-submit-experiment' });
   private readonly configuration = h('input', {
     class: 'aml-input jp-mod-styled',
@@ -27,13 +29,21 @@ class SubmitForm extends Widget implements Dialog.IBodyWidget<Fields> {
   private readonly name = h('input', { class: 'aml-input jp-mod-styled', id: 'aml-submit-name' });
   private readonly inputs: [Parameter, HTMLInputElement][];
 
-  constructor(targets: TargetsAnswer, parameters: Parameter[]) {
+  constructor(targets: TargetsAnswer, environments: EnvironmentsAnswer, parameters: Parameter[]) {
     super();
     const choices = targets.compute.map(
       (each) => [each.name, `${each.name} (${each.provisioning_state})`] as const,
     );
     const usual = targets.compute.find((each) => each.default)?.name ?? '';
     this.target = select(t('target'), choices, usual, () => undefined);
+    const known = environments.environments.map(({ name, version }): [string, string] => [
+      version ? `${name}:${version}` : name,
+      name,
+    ]);
+    const none: [string, string] = ['', t('as the run configuration says')];
+    this.environment = select(t('environment'), [none, ...known], '', () => undefined);
+    this.target.id = 'aml-submit-target';
+    this.environment.id = 'aml-submit-environment';
     this.inputs = parameters.map((each) => [
       each,
       h('input', { class: 'aml-input jp-mod-styled', value: each.value, id: `aml-parameter-${each.name}` }),
@@ -47,6 +57,7 @@ class SubmitForm extends Widget implements Dialog.IBodyWidget<Fields> {
         'div',
         { class: 'aml-form' },
         ...row(t('target'), this.target),
+        ...row(t('environment'), this.environment),
         ...row(t('experiment'), this.experiment),
         ...row(t('run configuration'), this.configuration),
         ...row(t('name of the run'), this.name),
@@ -61,6 +72,7 @@ class SubmitForm extends Widget implements Dialog.IBodyWidget<Fields> {
   getValue(): Fields {
     return {
       target: this.target.value,
+      environment: this.environment.value,
       experiment: this.experiment.value.trim(),
       configuration: this.configuration.value.trim(),
       name: this.name.value.trim(),
@@ -72,12 +84,15 @@ class SubmitForm extends Widget implements Dialog.IBodyWidget<Fields> {
 /** Ask how to run the file at `path` (relative to the server's root), submit it, and return the run's id. */
 export async function submitFile(source: Source, path: string, notebook: unknown): Promise<string | null> {
   try {
-    const targets = await source.get<TargetsAnswer>('compute');
+    const [targets, environments] = await Promise.all([
+      source.get<TargetsAnswer>('compute'),
+      source.get<EnvironmentsAnswer>('environments'),
+    ]);
     const isNotebook = path.endsWith('.ipynb');
     const base = path.slice(path.lastIndexOf('/') + 1);
     const dialog = new Dialog<Fields>({
       title: t('Submit {0}', base),
-      body: new SubmitForm(targets, isNotebook ? parametersOf(notebook) : []),
+      body: new SubmitForm(targets, environments, isNotebook ? parametersOf(notebook) : []),
       buttons: [Dialog.cancelButton({ label: t('not now') }), Dialog.okButton({ label: t('submit') })],
     });
     const { button, value } = await dialog.launch();
@@ -89,6 +104,7 @@ export async function submitFile(source: Source, path: string, notebook: unknown
       source_directory: path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '',
       [isNotebook ? 'notebook' : 'script']: base,
       target: value.target || null,
+      environment: value.environment || null,
       experiment: value.experiment || null,
       run_configuration: value.configuration || null,
       display_name: value.name || null,

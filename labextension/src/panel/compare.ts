@@ -82,7 +82,7 @@ export class CompareView {
     const head = h(
       'tr',
       {},
-      h('th', {}),
+      h('td', {}),
       ...found.runs.map((run, place) => h('th', { scope: 'col', title: run }, `${place + 1}: ${run}`)),
     );
     const rows = SECTIONS.flatMap((section) =>

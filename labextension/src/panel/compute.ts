@@ -2,13 +2,12 @@
 
 import { Kind, KindsAnswer, Target, TargetAnswer, TargetsAnswer, WholeTarget } from '../view/api';
 import { button, Child, fill, h, say } from '../view/dom';
-import { stateKind } from '../view/format';
 import { Coalescer, News, pathOf, Source } from '../view/source';
+import { Tabs } from '../view/tabs';
 import { t } from '../view/text';
-import { factsOf, messageOf, tableOfKinds } from './compute_facts';
+import { TargetCard } from './card';
+import { tableOfKinds } from './compute_facts';
 import { isAttachable, TargetForm } from './form';
-
-const SURE = 5000;
 
 type Group = 'machine' | 'instances' | 'clusters' | 'inference' | 'attached';
 
@@ -31,14 +30,14 @@ export class ComputePanel {
   private kinds: Kind[] = [];
   private targets: Target[] = [];
   private group: Group = 'instances';
-  private readonly tabs = h('div', {
-    class: 'aml-tabs',
-    role: 'tablist',
-    'aria-label': t('kinds of compute'),
-  });
   private readonly problem = h('div', { class: 'aml-problem', role: 'alert' });
+  private readonly bar = h('div', { class: 'aml-bar' });
+  private readonly empty = h('div', { class: 'aml-empty' });
   private readonly list = h('div');
   private readonly place = h('div');
+  private readonly page = h('div', {}, this.place, this.bar, this.empty, this.list);
+  private readonly tabs = new Tabs<Group>(t('kinds of compute'), this.page, (group) => this.choose(group));
+  private readonly cards = new Map<string, TargetCard>();
   private readonly table = h('details', { class: 'aml-section' });
   private readonly open = new Map<string, WholeTarget>();
   private readonly soon = new Coalescer(() => void this.read(), 400);
@@ -49,10 +48,9 @@ export class ComputePanel {
     this.element = h(
       'div',
       { class: 'aml-computes' },
-      this.tabs,
+      this.tabs.element,
       this.problem,
-      this.place,
-      this.list,
+      this.page,
       this.table,
     );
     this.stop = source.listen((news) => this.take(news));
@@ -123,22 +121,17 @@ export class ComputePanel {
     };
     const groups = [...new Set(this.kinds.filter((kind) => kind.built).map(groupOf))];
     const order = (Object.keys(labels) as Group[]).filter((group) => groups.includes(group));
-    const made = order.map((group) => {
-      const isOpen = group === this.group;
-      const tab = h(
-        'button',
-        { type: 'button', role: 'tab', class: 'aml-tab', 'aria-selected': String(isOpen) },
-        labels[group],
-      );
-      tab.addEventListener('click', () => {
-        this.group = group;
-        fill(this.place);
-        this.draw();
-      });
-      return tab;
-    });
-    fill(this.tabs, ...made);
+    this.tabs.show(
+      order.map((group) => [group, labels[group]]),
+      this.group,
+    );
     this.drawList();
+  }
+
+  private choose(group: Group): void {
+    this.group = group;
+    fill(this.place);
+    this.draw();
   }
 
   private drawList(): void {
@@ -146,33 +139,26 @@ export class ComputePanel {
     const creatable = kinds.filter((kind) => ['create', 'attach'].some((verb) => kind.verbs.includes(verb)));
     const shown = this.targets.filter((target) => kinds.some((kind) => kind.type === target.type));
     const isFormOpen = this.place.hasChildNodes();
-    if (shown.length === 0) {
-      const about = kinds.map((kind) => `${kind.title}: ${kind.note}`).join('. ');
-      fill(
-        this.list,
-        !isFormOpen &&
-          h(
-            'div',
-            { class: 'aml-empty' },
-            h('p', {}, about),
-            creatable.length > 0 &&
-              button(
-                creatable.every(isAttachable) ? t('Attach') : t('Create'),
-                () => this.showForm(creatable),
-                { class: 'aml-button aml-main' },
-              ),
-          ),
-      );
-      return;
-    }
-    const focus = document.activeElement?.getAttribute('data-focus') ?? null;
-    const create =
-      creatable.length > 0 &&
-      !isFormOpen &&
-      button(t('New'), () => this.showForm(creatable), { class: 'aml-button aml-main' });
-    fill(this.list, h('div', { class: 'aml-bar' }, create), ...shown.map((target) => this.card(target)));
-    if (focus !== null) {
-      this.list.querySelector<HTMLElement>(`[data-focus="${CSS.escape(focus)}"]`)?.focus();
+    const first = creatable.every(isAttachable) ? t('Attach') : t('Create');
+    const make = (label: string): Child =>
+      creatable.length > 0 && button(label, () => this.showForm(creatable), { class: 'aml-button aml-main' });
+    const isEmpty = shown.length === 0;
+    this.redraw(this.empty, isEmpty && !isFormOpen, () => [
+      h('p', {}, kinds.map((kind) => `${kind.title}: ${kind.note}`).join('. ')),
+      make(first),
+    ]);
+    this.redraw(this.bar, !isEmpty && !isFormOpen, () => [make(t('New'))]);
+    const there = new Set(this.targets.map((target) => target.name));
+    [...this.cards.keys()].filter((name) => !there.has(name)).forEach((name) => this.cards.delete(name));
+    fill(this.list, ...shown.map((target) => this.card(target)));
+  }
+
+  /** Fill a place of the page when it comes in sight, or is another group's; it stays as it is otherwise. */
+  private redraw(element: HTMLElement, isShown: boolean, content: () => Child[]): void {
+    const key = isShown ? this.group : '';
+    if (element.dataset.key !== key) {
+      element.dataset.key = key;
+      fill(element, ...(isShown ? content() : []));
     }
   }
 
@@ -207,28 +193,19 @@ export class ComputePanel {
   }
 
   private card(target: Target): HTMLElement {
-    const whole = this.open.get(target.name);
-    const state = target.provisioning_state;
-    const unfold = button(whole ? t('less') : t('more'), () => this.toggle(target.name), {
-      'data-focus': `more ${target.name}`,
-      'aria-expanded': String(whole !== undefined),
-    });
-    return h(
-      'div',
-      { class: 'aml-target', 'data-target': target.name },
-      h(
-        'div',
-        { class: 'aml-target-head' },
-        h('span', { class: 'aml-target-name' }, target.name),
-        h('span', { class: `aml-${stateKind(state)}` }, state),
-        target.default && h('span', { class: 'aml-label' }, t('default')),
-        h('span', { class: 'aml-faint' }, t('{0} running, {1} queued', target.running, target.queued)),
-        h('span', { class: 'aml-buttons' }, ...this.actions(target), unfold),
-      ),
-      target.description && h('div', { class: 'aml-faint' }, target.description),
-      ...target.provisioning_errors.map((error) => h('div', { class: 'aml-problem' }, messageOf(error))),
-      whole && factsOf(whole, this.kindOf(target)),
-    );
+    const kind = this.kindOf(target);
+    let card = this.cards.get(target.name);
+    if (card === undefined || card.type !== target.type) {
+      card = new TargetCard(target, kind, {
+        toggle: () => this.toggle(target.name),
+        act: (verb) => this.act(target.name, verb),
+        makeDefault: () => this.change(target.name, { default: true }),
+        edit: (now) => this.showForm([kind!], now),
+      });
+      this.cards.set(target.name, card);
+    }
+    card.update(target, this.open.get(target.name));
+    return card.element;
   }
 
   private async toggle(name: string): Promise<void> {
@@ -240,60 +217,8 @@ export class ComputePanel {
     this.drawList();
   }
 
-  private actions(target: Target): Child[] {
-    const verbs = this.kindOf(target)?.verbs ?? [];
-    const state = target.provisioning_state;
-    const act = (verb: string, label: string, isShown: boolean): Child =>
-      verbs.includes(verb) &&
-      isShown &&
-      button(label, () => this.act(target, verb), { 'data-focus': `${verb} ${target.name}` });
-    const isGoing = state === 'Deleting';
-    const gone = target.attached ? 'detach' : 'delete';
-    return [
-      act('start', t('start'), ['Stopped', 'Stopping'].includes(state)),
-      act('stop', t('stop'), ['Running', 'Succeeded', 'Starting'].includes(state)),
-      act('restart', t('restart'), state === 'Running'),
-      act('test', t('test'), state !== 'Deleting'),
-      !target.default && !isGoing && button(t('make default'), () => this.change(target, { default: true })),
-      verbs.includes('update') &&
-        !isGoing &&
-        button(t('change'), () => this.showForm([this.kindOf(target)!], target)),
-      verbs.includes(gone) && !isGoing && this.removal(target, gone),
-    ];
-  }
-
-  /** A button that says what becomes of the target's runs before it acts. */
-  private removal(target: Target, verb: 'delete' | 'detach'): HTMLElement {
-    const label = verb === 'delete' ? t('delete') : t('detach');
-    let isAsking = false;
-    const made = button(
-      label,
-      () => {
-        if (isAsking) {
-          return this.act(target, verb);
-        }
-        isAsking = true;
-        made.textContent = t(
-          '{0}? cancels {1} waiting, asks {2} running runs to end',
-          label,
-          target.queued,
-          target.running,
-        );
-        made.classList.add('aml-sure');
-        setTimeout(() => {
-          isAsking = false;
-          made.textContent = label;
-          made.classList.remove('aml-sure');
-        }, SURE);
-        return undefined;
-      },
-      { 'data-focus': `${verb} ${target.name}` },
-    );
-    return made;
-  }
-
-  private async act(target: Target, verb: string): Promise<void> {
-    const path = pathOf('compute', target.name);
+  private async act(name: string, verb: string): Promise<void> {
+    const path = pathOf('compute', name);
     await this.send(() =>
       verb === 'delete' || verb === 'detach'
         ? this.source.send('DELETE', path)
@@ -301,8 +226,8 @@ export class ComputePanel {
     );
   }
 
-  private change(target: Target, body: Record<string, unknown>): Promise<void> {
-    return this.send(() => this.source.send('PATCH', pathOf('compute', target.name), body));
+  private change(name: string, body: Record<string, unknown>): Promise<void> {
+    return this.send(() => this.source.send('PATCH', pathOf('compute', name), body));
   }
 
   private async send(what: () => Promise<unknown>): Promise<void> {

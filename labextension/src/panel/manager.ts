@@ -4,6 +4,7 @@ import { WorkspaceEntry, WorkspacesAnswer } from '../view/api';
 import { fill, h, say, select } from '../view/dom';
 import { ask, Page, RestSource } from '../view/rest';
 import { addStyle } from '../view/style';
+import { Tabs } from '../view/tabs';
 import { t } from '../view/text';
 import { ComputePanel } from './compute';
 import { EnvironmentsPanel, ModelsPanel } from './registry';
@@ -30,8 +31,8 @@ export class Manager {
   readonly element: HTMLElement;
   private readonly choice = h('span');
   private readonly problem = h('div', { class: 'aml-problem', role: 'alert' });
-  private readonly tabs = h('div', { class: 'aml-tabs', role: 'tablist' });
-  private readonly body = h('div', { class: 'aml-manager-body', role: 'tabpanel' });
+  private readonly body = h('div', { class: 'aml-manager-body' });
+  private readonly tabs = new Tabs<Tab>(t('parts of the workspace'), this.body, (tab) => this.choose(tab));
   private workspace = '';
   private tab: Tab = 'runs';
   private part: Part | null = null;
@@ -52,7 +53,7 @@ export class Manager {
       { class: `aml-manager${host.openWide ? '' : ' aml-wide-manager'}` },
       h('div', { class: 'aml-bar' }, this.choice, wide),
       this.problem,
-      this.tabs,
+      this.tabs.element,
       this.body,
     );
     void this.start();
@@ -112,34 +113,10 @@ export class Manager {
       environments: t('environments'),
       models: t('models'),
     };
-    const hadFocus = this.tabs.contains(document.activeElement);
-    const made = TABS.map((tab, place) => {
-      const isOpen = tab === this.tab;
-      const button = h(
-        'button',
-        {
-          type: 'button',
-          role: 'tab',
-          class: 'aml-tab',
-          'aria-selected': String(isOpen),
-          tabindex: isOpen ? 0 : -1,
-        },
-        labels[tab],
-      );
-      button.addEventListener('click', () => this.choose(tab));
-      button.addEventListener('keydown', (event) => {
-        const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
-        if (step) {
-          event.preventDefault();
-          this.choose(TABS[(place + step + TABS.length) % TABS.length]);
-        }
-      });
-      return button;
-    });
-    fill(this.tabs, ...made);
-    if (hadFocus) {
-      this.tabs.querySelector<HTMLElement>('[aria-selected=true]')?.focus();
-    }
+    this.tabs.show(
+      TABS.map((tab) => [tab, labels[tab]]),
+      this.tab,
+    );
   }
 
   private choose(tab: Tab): void {

@@ -3,8 +3,9 @@
 import { Environment, EnvironmentsAnswer, Model, ModelsAnswer } from '../view/api';
 import { button, fill, h, say } from '../view/dom';
 import { clockText, seconds, sizeText } from '../view/format';
+import { Column } from '../view/order';
 import { Source } from '../view/source';
-import { Column, VirtualTable } from '../view/table';
+import { VirtualTable } from '../view/table';
 import { t } from '../view/text';
 
 /** A table that is read when it is shown, and when one asks for it. */

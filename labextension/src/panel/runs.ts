@@ -1,10 +1,11 @@
 /** The run history, live: a page at a time, each row brought up to date by itself. */
 
 import { Experiment, ExperimentsAnswer, Run, RunAnswer, RunsAnswer } from '../view/api';
-import { button, fill, h, say, select, tick } from '../view/dom';
+import { button, h, offer, say, select, tick } from '../view/dom';
 import { clockText, durationText, FINAL, numberText, progressText, seconds, stateKind } from '../view/format';
+import { Column } from '../view/order';
 import { AmlEvent, Coalescer, News, pathOf, Source } from '../view/source';
-import { Column, VirtualTable } from '../view/table';
+import { VirtualTable } from '../view/table';
 import { t } from '../view/text';
 
 const PAGE = 100;
@@ -21,7 +22,9 @@ export class RunsPanel {
   private runs: Run[] = [];
   private next: number | null = null;
   private readonly table: VirtualTable;
-  private readonly experiments = h('span');
+  private readonly experiments = select(t('experiment'), [['', t('every experiment')]], '', (experiment) =>
+    this.choose({ experiment }),
+  );
   private readonly problem = h('div', { class: 'aml-problem', role: 'alert' });
   private readonly more: HTMLButtonElement;
   private readonly compare: HTMLButtonElement;
@@ -43,9 +46,9 @@ export class RunsPanel {
       open: (row) => host.open(this.runs[row].id),
       empty: t('no runs; submit one from a notebook: %%aml_submit'),
       height: 560,
+      id: (row) => this.runs[row].id,
+      onmark: () => this.drawButtons(),
     });
-    this.table.marked = new Set();
-    this.table.onmark = () => this.drawButtons();
     this.more = button(t('older runs'), () => this.readMore());
     this.compare = button(t('compare'), () => host.compare(this.marked()));
     this.element = h(
@@ -111,15 +114,7 @@ export class RunsPanel {
     const answer = await this.source.get<ExperimentsAnswer>('experiments').catch(() => null);
     const known: Experiment[] = answer?.experiments ?? [];
     const choices = known.map((each) => [each.name, `${each.name} (${each.run_count})`] as const);
-    fill(
-      this.experiments,
-      select(
-        t('experiment'),
-        [['', t('every experiment')], ...choices],
-        this.filter.experiment,
-        (experiment) => this.choose({ experiment }),
-      ),
-    );
+    offer(this.experiments, [['', t('every experiment')], ...choices], this.filter.experiment);
   }
 
   private query(): Record<string, string | number | boolean | null> {
@@ -211,18 +206,17 @@ export class RunsPanel {
         this.runs[place] = { ...run, metrics };
       }
     }
-    const kept = new Set(this.marked());
     this.runs.sort((a, b) => b.seq - a.seq);
-    this.table.marked = new Set(this.runs.flatMap((run, row) => (kept.has(run.id) ? [row] : [])));
     this.draw();
   }
 
   private marked(): string[] {
-    return [...this.table.marked!].filter((row) => row < this.runs.length).map((row) => this.runs[row].id);
+    return this.runs.filter((run) => this.table.marked.has(run.id)).map((run) => run.id);
   }
 
   private draw(): void {
-    this.table.update(this.runs.length, this.columns());
+    const groupOf = this.isGrouped ? (row: number): string => this.runs[row].experiment : null;
+    this.table.update(this.runs.length, this.columns(), groupOf);
     this.drawButtons();
   }
 
@@ -243,7 +237,6 @@ export class RunsPanel {
       width: 90,
     };
     return [
-      ...(this.isGrouped ? [experiment] : []),
       {
         key: 'status',
         label: t('state'),
@@ -283,7 +276,11 @@ export class RunsPanel {
   private metricColumns(): Column[] {
     const counts = new Map<string, number>();
     this.runs.forEach((run) =>
-      Object.keys(run.metrics).forEach((name) => counts.set(name, (counts.get(name) ?? 0) + 1)),
+      Object.entries(run.metrics).forEach(([name, value]) => {
+        if (typeof lastOf(value) === 'number') {
+          counts.set(name, (counts.get(name) ?? 0) + 1);
+        }
+      }),
     );
     const names = [...counts]
       .sort((a, b) => b[1] - a[1])

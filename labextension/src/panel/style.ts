@@ -24,7 +24,7 @@ const STYLE = `
 .aml-form .aml-hint { color: var(--aml-faint); } .aml-form .aml-wrong { color: var(--aml-bad); } .aml-form :disabled { opacity: 0.6; cursor: not-allowed; }
 .aml-form input[type=checkbox] { width: auto; margin: 5px 0; justify-self: start; }
 .aml-form-buttons { grid-column: 1 / -1; display: flex; gap: 8px; }
-.aml-empty { padding: 24px 8px; text-align: center; } .aml-empty p { color: var(--aml-faint); max-width: 46em; margin: 0 auto 12px; }
+.aml-empty { padding: 24px 8px; text-align: center; } .aml-empty:empty { display: none; } .aml-empty p { color: var(--aml-faint); max-width: 46em; margin: 0 auto 12px; }
 .aml-target { border: 1px solid var(--aml-line); border-radius: 4px; padding: 8px 10px; margin: 8px 0; }
 .aml-target-head { display: flex; flex-wrap: wrap; gap: 4px 10px; align-items: baseline; } .aml-target-name { font-weight: 600; }
 .aml-label { border: 1px solid var(--aml-line); border-radius: 8px; padding: 0 6px; font-size: 11px; color: var(--aml-faint); }

@@ -72,6 +72,8 @@ export interface Children {
   parameters: Record<string, unknown[]>;
   /** The last value; of a sweep's primary metric the best one. */
   metrics: Record<string, (number | string | null)[]>;
+  /** Where each value of a sweep's parameter lies on its axis, from 0 to 1 by its expression; null where it is not on it. */
+  positions: Record<string, (number | null)[]>;
   /** A sweep's primary metric. */
   metric: string | null;
   goal: string | null;
@@ -469,6 +471,8 @@ export interface SubmitBody {
   experiment?: string | null;
   /** Name of a run configuration of the source directory. */
   run_configuration?: string | null;
+  /** A registered environment, ``name`` or ``name:version``; the run configuration's if left out. */
+  environment?: string | null;
   environment_variables?: Record<string, string>;
   display_name?: string | null;
   tags?: Record<string, string>;
@@ -507,6 +511,27 @@ export interface Sweep {
   curves: Record<string, (number | string)[]>;
 }
 
+/** A sweep as it is now. */
+export interface SweepAnswer {
+  api_version: number;
+  workspace: string | null;
+  run: string;
+  sweep: SweepNow;
+}
+
+/** A parameter of a sweep as an axis. */
+export interface SweepAxis {
+  name: string;
+  expression: string;
+  /** What stands at its lower end. */
+  low: string;
+  high: string;
+  /** The values of a choice, if they are few. */
+  options: unknown[];
+  /** Where they lie, from 0 to 1. */
+  centres: number[];
+}
+
 /** A child of a sweep, with what it was given and what it reached. */
 export interface SweepChild {
   id: string;
@@ -521,6 +546,19 @@ export interface SweepChild {
   duration: number | null;
   stopped: boolean;
   remark: string;
+}
+
+/** A sweep's limits and parameters after all changes. */
+export interface SweepNow {
+  paused: boolean;
+  /** It has not ended. */
+  open: boolean;
+  /** How many children were added by hand; they count beside `max_total_runs`. */
+  added: number;
+  max_total_runs: number;
+  max_concurrent_runs: number;
+  max_duration_minutes: number;
+  axes: SweepAxis[];
 }
 
 /** A compute target in a list. */

@@ -237,6 +237,6 @@ export function smoothed(values: (number | null)[], weight: number): (number | n
 }
 
 /** Return numbers as they are, and what JSON has no number for (the words NaN, Infinity) as gaps. */
-export function numbers(values: readonly (number | string | null)[]): (number | null)[] {
-  return values.map((value) => (typeof value === 'number' && Number.isFinite(value) ? value : null));
+export function numbers(values: ArrayLike<number | string | null>): (number | null)[] {
+  return Array.from(values, (value) => (typeof value === 'number' && Number.isFinite(value) ? value : null));
 }

@@ -1,18 +1,23 @@
 /** Show the runs that a run has started: thousands of rows, each brought up to date by itself. */
 
 import { Children } from './api';
-import { fill, h, select } from './dom';
+import { fill, h, renew, say, sureButton, tick } from './dom';
 import { clockText, durationText, FINAL, numberText, stateKind } from './format';
+import { Column } from './order';
+import { pathOf } from './source';
 import { RunStore } from './store';
-import { Column, VirtualTable } from './table';
+import { VirtualTable } from './table';
 import { t } from './text';
 
 export class ChildrenView {
   readonly element: HTMLElement;
   private readonly table: VirtualTable;
+  private readonly stop: HTMLButtonElement;
+  private readonly problem = h('div', { class: 'aml-problem', role: 'alert' });
   private readonly summary: HTMLElement;
   private readonly columnList: HTMLElement;
   private readonly hidden = new Set<string>();
+  private readonly ticks = new Map<string, HTMLElement>();
   private known = '';
   private state = '';
 
@@ -24,6 +29,8 @@ export class ChildrenView {
       label: t('child runs'),
       open: (row) => open(this.store.children!.id[row]),
       empty: t('no child runs yet'),
+      id: (row) => this.store.children!.id[row],
+      onmark: () => this.drawStop(),
     });
     const filter = h('input', {
       type: 'search',
@@ -34,16 +41,51 @@ export class ChildrenView {
     filter.addEventListener('input', () => this.setFilter(filter.value));
     filter.addEventListener('keydown', (event) => event.stopPropagation());
     this.summary = h('div', { class: 'aml-states' });
-    this.columnList = h('span');
+    this.columnList = h('div', { class: 'aml-bar' });
+    const choice = h(
+      'details',
+      { class: 'aml-section' },
+      h('summary', {}, t('columns ...')),
+      this.columnList,
+    );
+    this.stop = sureButton(
+      t('stop the marked runs'),
+      () => t('really stop {0} runs?', this.stoppable().length),
+      () => this.stopMarked(),
+    );
+    this.drawStop();
     this.element = h(
       'div',
       { class: 'aml-children' },
       this.summary,
-      h('div', { class: 'aml-bar' }, filter, this.columnList),
+      h('div', { class: 'aml-bar' }, filter, choice, this.stop),
+      this.problem,
       this.table.element,
     );
     store.on('children', () => this.draw());
+    store.on('selected', () => this.draw());
     store.followChildren();
+    this.draw();
+  }
+
+  private stoppable(): string[] {
+    const { id, status } = this.store.children!;
+    return id.filter((each, row) => this.table.marked.has(each) && !FINAL.has(status[row]));
+  }
+
+  private drawStop(): void {
+    this.stop.hidden = this.table.marked.size === 0;
+  }
+
+  private async stopMarked(): Promise<void> {
+    say(this.problem, '');
+    const reason = { reason: 'stopped in its sweep' };
+    const asked = this.stoppable().map((id) =>
+      this.store.source.send('POST', `${pathOf('runs', id)}/cancel`, reason),
+    );
+    this.table.marked.clear();
+    this.drawStop();
+    await Promise.all(asked).catch((error: Error) => say(this.problem, error.message));
     this.draw();
   }
 
@@ -64,6 +106,7 @@ export class ChildrenView {
       this.drawChoice(columns);
     }
     columns.forEach((column) => (column.hidden = this.hidden.has(column.key)));
+    this.table.only = this.store.selected;
     this.table.update(children.id.length, columns);
     if (this.state) {
       this.table.setFilter(this.state);
@@ -72,21 +115,22 @@ export class ChildrenView {
   }
 
   private drawChoice(columns: Column[]): void {
-    const choices = columns.map(
-      (column) => [column.key, (this.hidden.has(column.key) ? '☐ ' : '☑ ') + column.label] as const,
-    );
-    fill(
-      this.columnList,
-      select(t('choose columns'), [['', t('columns ...')], ...choices], '', (key) => {
-        if (this.hidden.has(key)) {
-          this.hidden.delete(key);
-        } else {
-          this.hidden.add(key);
-        }
-        this.known = '';
-        this.draw();
-      }),
-    );
+    const ticks = columns.map((column) => {
+      const known = this.ticks.get(column.key);
+      const made =
+        known ??
+        tick(column.label, !this.hidden.has(column.key), (on) => {
+          if (on) {
+            this.hidden.delete(column.key);
+          } else {
+            this.hidden.add(column.key);
+          }
+          this.draw();
+        });
+      this.ticks.set(column.key, made);
+      return made;
+    });
+    fill(this.columnList, ...ticks);
   }
 
   private drawSummary(children: Children): void {
@@ -99,7 +143,7 @@ export class ChildrenView {
       bar.append(part);
     }
     const said = [...counts].map(([status, count]) => `${count} ${status}`).join(', ');
-    fill(this.summary, bar, h('span', { class: 'aml-faint' }, said));
+    renew(this.summary, bar, h('span', { class: 'aml-faint' }, said));
   }
 }
 

@@ -1,7 +1,7 @@
 /** Show what a run was told to do: configuration, arguments, environment with its lock, snapshot, git, and its timeline. */
 
 import { DetailsAnswer, RunsAnswer, SnapshotAnswer, WholeRun } from './api';
-import { Child, fill, h, select } from './dom';
+import { Child, fill, h, renew, select } from './dom';
 import { clockText, durationText, numberText, seconds, sizeText } from './format';
 import { pathOf } from './source';
 import { RunStore } from './store';
@@ -34,8 +34,8 @@ export class DetailsView {
     if (run === null) {
       return;
     }
-    fill(this.facts, section(t('run'), factsOf(run)));
-    fill(this.timeline, section(t('timeline'), timelineOf(run)));
+    renew(this.facts, section(t('run'), factsOf(run)));
+    renew(this.timeline, section(t('timeline'), timelineOf(run)));
     if (run.snapshot && run.snapshot !== this.snapshotShown) {
       this.snapshotShown = run.snapshot;
       void this.readSnapshot(null);

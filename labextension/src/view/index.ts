@@ -23,11 +23,43 @@ async function sourceOf(model: WidgetModel): Promise<Source> {
   return new CommSource(model);
 }
 
+interface Shown {
+  view: RunView;
+  source: Source;
+}
+
+/** The view of each widget by its key, so that an output that is drawn anew goes on with it: its tab, its place, its question. */
+const known = new Map<string, Shown>();
+/** Milliseconds after which a view that is in no page any more is ended. */
+const LEFT = 2000;
+
 /** Show the run that an anywidget model names; returns how to end it. */
 async function render({ model, el }: { model: WidgetModel; el: HTMLElement }): Promise<() => void> {
-  const view = new RunView(await sourceOf(model), model.get('run_id'));
-  el.append(view.element);
-  return () => view.close();
+  const key = model.get('key');
+  let shown = known.get(key);
+  if (shown === undefined || shown.view.element.isConnected) {
+    const source = await sourceOf(model);
+    shown = { view: new RunView(source, model.get('run_id')), source };
+    known.set(key, shown);
+    el.append(shown.view.element);
+  } else {
+    el.append(shown.view.element);
+    shown.view.comeBack();
+    if (shown.source instanceof CommSource) {
+      shown.source.attach(model);
+    }
+  }
+  const { view } = shown;
+  const leave = (): void => {
+    if (el.contains(view.element)) {
+      view.close();
+      view.element.remove();
+      if (known.get(key)?.view === view) {
+        known.delete(key);
+      }
+    }
+  };
+  return () => void setTimeout(leave, LEFT); // the output may be drawn anew right after
 }
 
 export default { render };

@@ -2,7 +2,7 @@
 
 import { LogAnswer, MatchesAnswer } from './api';
 import { lineNodes, PLAIN, Style } from './ansi';
-import { button, fill, h, say, select, tick } from './dom';
+import { button, fill, h, offer, say, select, tick } from './dom';
 import { sizeText } from './format';
 import { pathOf } from './source';
 import { RunStore } from './store';
@@ -28,7 +28,7 @@ export class LogView {
   private readonly text: HTMLElement;
   private readonly place: HTMLElement;
   private readonly found: HTMLElement;
-  private readonly files: HTMLElement;
+  private readonly files = select(t('which log'), [], STANDARD, (value) => this.choose(value));
   private pages: Page[] = [];
   private file = STANDARD;
   private attempt: number | null = null;
@@ -54,7 +54,6 @@ export class LogView {
     });
     this.place = h('span', { class: 'aml-faint' });
     this.found = h('div', { class: 'aml-found' });
-    this.files = h('span');
     this.text.addEventListener('scroll', () => this.onScroll());
     this.element = h('div', { class: 'aml-logs' }, !isSmall && this.bar(), this.found, this.text);
     store.on('files', () => this.listFiles());
@@ -99,10 +98,7 @@ export class LogView {
     if (key !== this.known) {
       this.known = key;
       const chosen = this.attempt === null ? this.file && `/${this.file}` : `#${this.attempt}`;
-      fill(
-        this.files,
-        select(t('which log'), choices, chosen, (value) => this.choose(value)),
-      );
+      offer(this.files, choices, chosen);
     }
   }
 

@@ -1,12 +1,13 @@
 /** Show what runs logged: lines that one can lay over each other, tables, images and SDK v1's typed charts. */
 
-import { Chart, ChartAnswer, Metric } from './api';
+import { Metric } from './api';
 import { LineChart, numbers, Series, smoothed } from './chart';
-import { fill, h, say, select, tick } from './dom';
+import { fill, h, renew, say, select, tick } from './dom';
 import { numberText } from './format';
-import { Coalescer, pathOf } from './source';
+import { Column } from './order';
+import { Coalescer, pathOf, Points } from './source';
 import { RunStore } from './store';
-import { Column, VirtualTable } from './table';
+import { VirtualTable } from './table';
 import { t } from './text';
 import { typedChart } from './typed';
 
@@ -29,15 +30,23 @@ export interface Shown {
   label: string;
 }
 
+/** A metric that is no line: what shows it, and how many values that has. */
+interface Other {
+  count: number;
+  box: HTMLElement;
+  table: VirtualTable | null;
+}
+
 export class MetricsView {
   readonly element: HTMLElement;
   private readonly charts: HTMLElement;
   private readonly others: HTMLElement;
   private readonly drawn = new Map<string, { box: HTMLElement; said: HTMLElement; chart: LineChart }>();
-  private readonly held = new Map<string, Chart>();
+  private readonly held = new Map<string, Points>();
   private readonly settings: Settings = { axis: 'step', isLog: false, smoothing: 0, isTogether: false };
   private readonly soon = new Coalescer(() => void this.refresh(), 150);
-  private readonly typed = new Map<string, HTMLElement>();
+  private readonly typed = new Map<string, Other>();
+  private readonly single = h('table', { class: 'aml-facts' });
   private isClosed = false;
   private isRunning = false;
 
@@ -132,8 +141,9 @@ export class MetricsView {
         const path = `${pathOf('runs', store.id)}/metrics/${encodeURIComponent(metric.name)}`;
         const points = this.isSmall ? SMALL_POINTS : POINTS;
         const times = this.settings.axis !== 'step';
-        const answer = await store.source.get<ChartAnswer>(path, { points, times: times || null });
-        this.held.set(keyOf(store, metric), { ...answer.chart, count: metric.count });
+        const answer = await store.source.chart(path, { points, times: times || null });
+        const count = Math.min(metric.count, answer.metric.count); // an older answer is asked for again
+        this.held.set(keyOf(store, metric), { ...answer, count });
       }),
     );
   }
@@ -229,60 +239,52 @@ export class MetricsView {
     return `${numberText(metric.last)} (${metric.count.toLocaleString()}, ${bounds})`;
   }
 
+  /** Return what is no line: single values in one table, then a part for each table, image and chart; known ones stay. */
   private otherParts(): HTMLElement[] {
-    const parts: HTMLElement[] = [];
-    const single = this.runs.flatMap(({ store, label }) =>
-      store.metrics
-        .filter((metric) => !isSeries(metric) && ['scalar', 'list'].includes(metric.kind))
-        .map((metric) => ({ label, metric })),
+    const isMany = this.runs.length > 1;
+    const all = this.runs.flatMap(({ store, label }) =>
+      store.metrics.map((metric) => ({
+        store,
+        metric,
+        title: isMany ? `${label} ${metric.name}` : metric.name,
+      })),
     );
-    if (single.length) {
-      parts.push(
-        h(
-          'table',
-          { class: 'aml-facts' },
-          ...single.map(({ label, metric }) =>
-            h(
-              'tr',
-              {},
-              h('th', { scope: 'row' }, this.runs.length > 1 ? `${label} ${metric.name}` : metric.name),
-              h('td', {}, numberText(metric.count && metric.value === null ? metric.last : metric.value)),
-            ),
-          ),
-        ),
+    const single = all.filter(({ metric }) => !isSeries(metric) && ['scalar', 'list'].includes(metric.kind));
+    const row = (title: string, metric: Metric): HTMLElement =>
+      h(
+        'tr',
+        {},
+        h('th', { scope: 'row' }, title),
+        h('td', {}, numberText(metric.count && metric.value === null ? metric.last : metric.value)),
       );
-    }
-    for (const { store, label } of this.runs) {
-      for (const metric of store.metrics) {
-        const made = this.otherPart(store, metric);
-        if (made) {
-          const title = this.runs.length > 1 ? `${label}: ${metric.name}` : metric.name;
-          parts.push(
-            h('div', { class: 'aml-part' }, h('div', { class: 'aml-caption' }, h('b', {}, title)), made),
-          );
-        }
-      }
-    }
-    return parts;
+    renew(this.single, ...single.map(({ title, metric }) => row(title, metric)));
+    const others = all.filter(({ metric }) => ['row', 'table', 'image', 'chart'].includes(metric.kind));
+    return [
+      ...(single.length ? [this.single] : []),
+      ...others.map(({ store, metric, title }) => this.otherPart(store, metric, title)),
+    ];
   }
 
-  private otherPart(store: RunStore, metric: Metric): HTMLElement | null {
-    if (!['row', 'table', 'image', 'chart'].includes(metric.kind)) {
-      return null;
+  private otherPart(store: RunStore, metric: Metric, title: string): HTMLElement {
+    const key = keyOf(store, metric);
+    const part = this.typed.get(key) ?? {
+      count: -1,
+      box: h('div', { class: 'aml-part' }, h('div', { class: 'aml-caption' }, h('b', {}, title))),
+      table: ['row', 'table'].includes(metric.kind)
+        ? new VirtualTable({ label: metric.name, height: 240 })
+        : null,
+    };
+    this.typed.set(key, part);
+    if (part.count !== metric.count) {
+      part.count = metric.count;
+      if (part.table !== null) {
+        fillTable(part.table, metric);
+      }
+      const shown =
+        part.table?.element ?? (metric.kind === 'image' ? imageOf(store, metric) : typedChart(store, metric));
+      fill(part.box, part.box.firstElementChild, shown);
     }
-    const key = `${store.id}\n${metric.name}\n${metric.count}`;
-    const known = this.typed.get(key);
-    if (known) {
-      return known;
-    }
-    const made =
-      metric.kind === 'image'
-        ? imageOf(store, metric)
-        : metric.kind === 'chart'
-          ? typedChart(store, metric)
-          : tableOf(metric);
-    this.typed.set(key, made);
-    return made;
+    return part.box;
   }
 }
 
@@ -304,16 +306,31 @@ export function filesOf(store: RunStore, metric: Metric): string[] {
 }
 
 function imageOf(store: RunStore, metric: Metric): HTMLElement {
-  const names = filesOf(store, metric);
-  const shown = names.slice(-4).map((name) => {
-    const url = store.source.fileUrl(store.id, name);
-    const image = url ? h('img', { class: 'aml-image', src: url, alt: name, loading: 'lazy' }) : null;
-    return h('figure', { class: 'aml-figure' }, image, h('figcaption', { class: 'aml-faint' }, name));
-  });
+  const shown = filesOf(store, metric)
+    .slice(-4)
+    .map((name) =>
+      h(
+        'figure',
+        { class: 'aml-figure' },
+        picture(store, name),
+        h('figcaption', { class: 'aml-faint' }, name),
+      ),
+    );
   return h('div', { class: 'aml-bar' }, ...shown);
 }
 
-function tableOf(metric: Metric): HTMLElement {
+/** Return an image element that shows a picture of a run as soon as it has come. */
+export function picture(store: RunStore, name: string): HTMLElement {
+  const image = h('img', { class: 'aml-image', alt: name, loading: 'lazy' });
+  image.addEventListener('load', () => URL.revokeObjectURL(image.src));
+  store.source.imageUrl(store.id, name).then(
+    (url) => (image.src = url),
+    () => image.replaceWith(t('{0} cannot be shown', name)),
+  );
+  return image;
+}
+
+function fillTable(table: VirtualTable, metric: Metric): void {
   const columns =
     metric.value && typeof metric.value === 'object' ? (metric.value as Record<string, unknown>) : {};
   const lists = Object.entries(columns).map(([name, value]): [string, unknown[]] => [
@@ -321,7 +338,6 @@ function tableOf(metric: Metric): HTMLElement {
     Array.isArray(value) ? value : [value],
   ]);
   const count = lists.reduce((most, [, values]) => Math.max(most, values.length), 0);
-  const table = new VirtualTable({ label: metric.name, height: 240 });
   table.update(
     count,
     lists.map(([name, values]): Column => ({
@@ -333,5 +349,4 @@ function tableOf(metric: Metric): HTMLElement {
       width: 110,
     })),
   );
-  return table.element;
 }

@@ -3,6 +3,7 @@
 import { RunFile } from './api';
 import { button, fill, h } from './dom';
 import { sizeText } from './format';
+import { picture } from './metrics';
 import { notebookPreview } from './notebook';
 import { RunStore } from './store';
 import { t } from './text';
@@ -92,9 +93,8 @@ export class OutputsView {
   private async show(file: RunFile): Promise<void> {
     const close = button('×', () => fill(this.preview), { 'aria-label': t('close') });
     const head = h('div', { class: 'aml-bar' }, h('b', {}, file.name), close);
-    const url = this.store.source.fileUrl(this.store.id, file.name);
-    if (IMAGE.test(file.name) && url) {
-      fill(this.preview, head, h('img', { class: 'aml-image', src: url, alt: file.name }));
+    if (IMAGE.test(file.name)) {
+      fill(this.preview, head, picture(this.store, file.name));
       return;
     }
     const isNotebook = file.name.endsWith('.ipynb');

@@ -1,7 +1,7 @@
 /** Ask the Jupyter server that the page came from: actions over REST, news over one WebSocket for each workspace. */
 
 import { EventStream } from './stream';
-import { News, pathOf, Query, Refused, Source } from './source';
+import { ChartHead, News, pathOf, Points, pointsOf, Query, Refused, Source } from './source';
 
 /** Where the page's server is, from the page's own configuration. */
 export interface Page {
@@ -26,6 +26,10 @@ export function jupyterPage(): Page | null {
 
 /** Ask `path` below the API's root, and return the JSON or raise `Refused`. */
 export async function ask<T>(page: Page, method: string, path: string, body?: unknown): Promise<T> {
+  return (await (await request(page, method, path, body)).json()) as T;
+}
+
+async function request(page: Page, method: string, path: string, body?: unknown): Promise<Response> {
   const headers: Record<string, string> = { Accept: 'application/json' };
   const xsrf = /(?:^|; )_xsrf=([^;]+)/.exec(document.cookie);
   if (xsrf && method !== 'GET') {
@@ -44,12 +48,12 @@ export async function ask<T>(page: Page, method: string, path: string, body?: un
     cache: 'no-store',
     body: body === undefined ? undefined : JSON.stringify(body),
   });
-  const said = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
   if (!answer.ok) {
+    const said = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
     const message = typeof said.message === 'string' ? said.message : answer.statusText;
     throw new Refused(message, answer.status, (said.field as string | null) ?? null);
   }
-  return said as T;
+  return answer;
 }
 
 /** Answers for one workspace of the page's server. */
@@ -80,6 +84,18 @@ export class RestSource implements Source {
   send<T>(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<T> {
     const sent = body ?? (method === 'DELETE' ? undefined : {});
     return ask<T>(this.page, method, `${this.root}/${path}`, sent);
+  }
+
+  async chart(path: string, query: Query): Promise<Points> {
+    const asked = `${this.root}/${path}${queryText({ ...query, binary: true })}`;
+    const frame = await (await request(this.page, 'GET', asked)).arrayBuffer();
+    const size = new DataView(frame).getUint32(0, true);
+    const head = JSON.parse(new TextDecoder().decode(new Uint8Array(frame, 4, size))) as ChartHead;
+    return pointsOf(head, frame.slice(8 * Math.ceil((4 + size) / 8)));
+  }
+
+  imageUrl(run: string, name: string): Promise<string> {
+    return Promise.resolve(this.fileUrl(run, name));
   }
 
   fileUrl(run: string, name: string, download = false): string {

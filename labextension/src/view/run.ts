@@ -3,7 +3,7 @@
 import { WholeRun } from './api';
 import { ChildrenView } from './children';
 import { DetailsView } from './details';
-import { button, copy, fill, h, say } from './dom';
+import { button, copy, fill, h, say, sureButton } from './dom';
 import { clockText, durationText, progressText, seconds, stateKind, WAITING } from './format';
 import { LogView } from './logs';
 import { MetricsView } from './metrics';
@@ -12,10 +12,10 @@ import { Source } from './source';
 import { RunStore } from './store';
 import { addStyle } from './style';
 import { SweepView } from './sweep';
+import { Tabs } from './tabs';
 import { t } from './text';
 
 const TICK = 1000;
-const SURE = 4000;
 
 /** What the host of a view does for it. */
 export interface Host {
@@ -42,17 +42,23 @@ export class RunView {
   private readonly reason = h('span', { class: 'aml-reason' });
   private readonly facts = h('div', { class: 'aml-faint' });
   private readonly progress = h('progress', { class: 'aml-progress', hidden: true });
-  private readonly buttons = h('span', { class: 'aml-buttons' });
+  private readonly buttons = this.makeButtons();
+  private readonly buttonBar = h(
+    'span',
+    { class: 'aml-buttons', hidden: true },
+    ...Object.values(this.buttons),
+  );
   private readonly problem = h('div', { class: 'aml-problem', role: 'alert' });
   private readonly link = h('div', { class: 'aml-faint aml-link-state' });
   private readonly error = h('div', { class: 'aml-error' });
-  private readonly tabList = h('div', { class: 'aml-tabs', role: 'tablist' });
-  private readonly panel = h('div', { class: 'aml-panel', role: 'tabpanel' });
+  private readonly panel = h('div', { class: 'aml-panel' });
+  private readonly tabList = new Tabs(t('parts of the run'), this.panel, (key) => this.choose(key));
   private open: { key: string; close?: () => void } | null = null;
   private isChosen = false;
   private timer: ReturnType<typeof setInterval>;
   private unwatch: () => void;
   private readonly back: string[] = [];
+  private readonly scrolled = new Map<Element, number>();
 
   constructor(
     private readonly source: Source,
@@ -61,7 +67,7 @@ export class RunView {
   ) {
     addStyle();
     this.header.append(
-      h('div', { class: 'aml-head' }, this.title, this.state, this.reason, this.buttons),
+      h('div', { class: 'aml-head' }, this.title, this.state, this.reason, this.buttonBar),
       this.facts,
       this.progress,
       this.problem,
@@ -72,12 +78,22 @@ export class RunView {
       { class: `aml-run${host.isWhole ? ' aml-whole' : ''}` },
       this.header,
       this.error,
-      this.tabList,
+      this.tabList.element,
       this.panel,
+    );
+    this.element.addEventListener(
+      'scroll',
+      ({ target }) => target instanceof Element && this.scrolled.set(target, target.scrollTop),
+      true,
     );
     this.store = this.follow(id);
     this.timer = setInterval(() => this.drawTimes(), TICK);
     this.unwatch = source.watch((connected) => this.drawLink(connected));
+  }
+
+  /** Scroll to where one was: a page forgets it of what is taken out of it and put back. */
+  comeBack(): void {
+    this.scrolled.forEach((top, element) => (element.scrollTop = top));
   }
 
   /** End what the view does; its element can be thrown away then. */
@@ -159,25 +175,32 @@ export class RunView {
     }
   }
 
+  private makeButtons(): Record<string, HTMLButtonElement> {
+    return {
+      back: button(t('back'), () => this.replace(this.back.pop()!)),
+      parent: button(t('parent run'), () => this.goTo(this.store.run!.parent!)),
+      cancel: sureButton(
+        t('cancel'),
+        () => t('really cancel?'),
+        () => this.act(() => this.store.cancel()),
+      ),
+      resubmit: button(t('resubmit'), () => this.act(async () => this.goTo(await this.store.resubmit()))),
+      copy: button(t('copy id'), (event) =>
+        copy(this.store.id, event.currentTarget as HTMLElement, t('copied')),
+      ),
+      outputs: button(t('outputs'), () => this.choose('outputs')),
+      open: button(t('open'), () => this.host.openRun!(this.store.id)),
+    };
+  }
+
+  /** Show the buttons that mean something now; they stay the same, so that a press meets what it was meant for. */
   private drawButtons(run: WholeRun): void {
-    const key = `${run.status} ${this.back.length} ${run.parent ?? ''}`;
-    if (this.buttons.dataset.key === key) {
-      return;
-    }
-    this.buttons.dataset.key = key;
-    const isOpen = !this.store.final && run.status !== 'CancelRequested';
-    fill(
-      this.buttons,
-      this.back.length > 0 && button(t('back'), () => this.replace(this.back.pop()!)),
-      run.parent !== null && this.back.length === 0 && button(t('parent run'), () => this.goTo(run.parent!)),
-      isOpen && sureButton(t('cancel'), t('really cancel?'), () => this.act(() => this.store.cancel())),
-      button(t('resubmit'), () => this.act(async () => this.goTo(await this.store.resubmit()))),
-      button(t('copy id'), (event) => copy(run.id, event.currentTarget as HTMLElement, t('copied'))),
-      button(t('outputs'), () => this.choose('outputs')),
-      !this.host.isWhole &&
-        this.host.openRun !== undefined &&
-        button(t('open'), () => this.host.openRun!(run.id)),
-    );
+    const { back, parent, cancel, open } = this.buttons;
+    back.hidden = this.back.length === 0;
+    parent.hidden = run.parent === null || this.back.length > 0;
+    cancel.hidden = this.store.final || run.status === 'CancelRequested';
+    open.hidden = Boolean(this.host.isWhole) || this.host.openRun === undefined;
+    this.buttonBar.hidden = false;
   }
 
   private async act(what: () => Promise<unknown>): Promise<void> {
@@ -213,7 +236,11 @@ export class RunView {
       label: t('child runs'),
       make: () => new ChildrenView(this.store, (id) => this.goTo(id)),
     };
-    const sweep = { key: 'sweep', label: t('sweep'), make: () => new SweepView(this.store) };
+    const sweep = {
+      key: 'sweep',
+      label: t('sweep'),
+      make: () => new SweepView(this.store, (id) => this.goTo(id)),
+    };
     return [
       ...(this.store.run?.kind === 'hyperdrive' ? [sweep, children] : []),
       { key: 'overview', label: t('overview'), make: () => new Overview(this.store) },
@@ -238,43 +265,10 @@ export class RunView {
     if (this.store.run !== null && !this.isChosen && this.open?.key !== tabs[0].key) {
       this.show(tabs[0]);
     }
-    const key = `${tabs.map((tab) => tab.key).join(' ')} ${this.open?.key ?? ''}`;
-    if (this.tabList.dataset.key === key) {
-      return;
-    }
-    this.tabList.dataset.key = key;
-    const hadFocus = this.tabList.contains(document.activeElement);
-    const made = tabs.map((tab, place) => {
-      const isOpen = tab.key === this.open?.key;
-      const made = h(
-        'button',
-        {
-          type: 'button',
-          role: 'tab',
-          class: 'aml-tab',
-          'aria-selected': isOpen ? 'true' : 'false',
-          tabindex: isOpen ? 0 : -1,
-          'data-tab': tab.key,
-        },
-        tab.label,
-      );
-      made.addEventListener('click', () => this.choose(tab.key));
-      made.addEventListener('keydown', (event) => this.walk(event, tabs, place));
-      return made;
-    });
-    fill(this.tabList, ...made);
-    if (hadFocus) {
-      this.tabList.querySelector<HTMLElement>('[aria-selected=true]')?.focus();
-    }
-  }
-
-  private walk(event: KeyboardEvent, tabs: Tab[], place: number): void {
-    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
-    if (step) {
-      event.preventDefault();
-      event.stopPropagation();
-      this.choose(tabs[(place + step + tabs.length) % tabs.length].key);
-    }
+    this.tabList.show(
+      tabs.map((tab) => [tab.key, tab.label]),
+      this.open?.key ?? null,
+    );
   }
 
   private choose(key: string): void {
@@ -292,7 +286,7 @@ export class RunView {
     this.open?.close?.();
     const made = tab.make();
     this.open = { key: tab.key, close: () => made.close?.() };
-    this.panel.setAttribute('aria-label', tab.label);
+    this.scrolled.clear();
     fill(this.panel, made.element);
   }
 }
@@ -313,26 +307,6 @@ class Overview {
     this.metrics.close();
     this.log.close();
   }
-}
-
-/** Return a button that asks once more before it acts. */
-function sureButton(label: string, question: string, act: () => Promise<void>): HTMLButtonElement {
-  let isAsking = false;
-  const made = button(label, () => {
-    if (isAsking) {
-      return act();
-    }
-    isAsking = true;
-    made.textContent = question;
-    made.classList.add('aml-sure');
-    setTimeout(() => {
-      isAsking = false;
-      made.textContent = label;
-      made.classList.remove('aml-sure');
-    }, SURE);
-    return undefined;
-  });
-  return made;
 }
 
 function reasonOf(run: WholeRun): string {

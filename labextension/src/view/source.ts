@@ -1,5 +1,7 @@
 /** The one small interface between a view and whoever answers it: the Jupyter server, or a kernel where there is none. */
 
+import { Metric } from './api';
+
 /** A change in a workspace, as the event stream tells it. */
 export interface AmlEvent {
   seq: number;
@@ -11,6 +13,34 @@ export interface AmlEvent {
 
 /** What happened: events in order, or `reset` when everything has to be read again. */
 export type News = readonly AmlEvent[] | 'reset';
+
+/** The points of a metric, as they are drawn. */
+export interface Points {
+  metric: Metric;
+  x: Float64Array;
+  y: Float64Array;
+  low: Float64Array;
+  high: Float64Array;
+  time: Float64Array;
+  /** How many points the series has; a chart may have fewer. */
+  count: number;
+}
+
+/** What the head of a chart's numbers says (`jupyter/server/series.py`). */
+export interface ChartHead {
+  metric: Metric;
+  chart: { count: number; length: number; columns: ('x' | 'y' | 'low' | 'high' | 'time')[] };
+}
+
+/** Return the points whose numbers are `data`. */
+export function pointsOf({ metric, chart }: ChartHead, data: ArrayBuffer): Points {
+  const none = new Float64Array();
+  const points: Points = { metric, count: chart.count, x: none, y: none, low: none, high: none, time: none };
+  chart.columns.forEach((name, place) => {
+    points[name] = new Float64Array(data, 8 * place * chart.length, chart.length);
+  });
+  return points;
+}
 
 export type Query = Record<string, string | number | boolean | null | undefined>;
 
@@ -29,6 +59,10 @@ export class Refused extends Error {
 export interface Source {
   get<T>(path: string, query?: Query): Promise<T>;
   send<T>(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<T>;
+  /** Return a chart's points; they come as numbers, not as text. */
+  chart(path: string, query: Query): Promise<Points>;
+  /** Return an address for an image element that shows a picture of a run. */
+  imageUrl(run: string, name: string): Promise<string>;
   /** Where a file of a run can be had; null where the host has no address for it. */
   fileUrl(run: string, name: string, download?: boolean): string | null;
   /** Call `listener` with what happens from now on; returns how to stop. */

@@ -15,7 +15,7 @@ import { FINAL, WAITING } from './format';
 import { AmlEvent, Coalescer, News, pathOf, Refused, Source } from './source';
 
 /** What may have changed. */
-export type Part = 'run' | 'metrics' | 'files' | 'children' | 'problem';
+export type Part = 'run' | 'metrics' | 'files' | 'children' | 'selected' | 'problem';
 
 const OF_THE_RUN = new Set(['run.state', 'run.progress', 'run.tags', 'run.name', 'run.note']);
 const WAITING_PAUSE = 1000;
@@ -26,6 +26,8 @@ export class RunStore {
   metrics: Metric[] = [];
   files: RunFile[] = [];
   children: Children | null = null;
+  /** The children that were chosen in a chart; null for all. */
+  selected: ReadonlySet<string> | null = null;
   /** Why the last question had no answer; empty when all is well. */
   problem = '';
 
@@ -83,6 +85,14 @@ export class RunStore {
   ask(...parts: Part[]): void {
     parts.forEach((part) => this.asked.add(part));
     this.soon.ask();
+  }
+
+  /** Choose among the children. */
+  select(ids: ReadonlySet<string> | null): void {
+    if (ids !== this.selected) {
+      this.selected = ids;
+      this.tell('selected');
+    }
   }
 
   async cancel(): Promise<void> {
@@ -221,7 +231,7 @@ export function merge(table: Children, fresh: Children, rows: ReadonlyMap<string
     const column = table[name] as unknown[];
     fresh[name].forEach((value, row) => (column[places[row]] = value));
   }
-  for (const kind of ['parameters', 'metrics'] as const) {
+  for (const kind of ['parameters', 'metrics', 'positions'] as const) {
     for (const [name, values] of Object.entries(fresh[kind])) {
       const column = (table[kind][name] ??= new Array<null>(end).fill(null)) as unknown[];
       values.forEach((value, row) => (column[places[row]] = value));

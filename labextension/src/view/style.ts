@@ -42,7 +42,7 @@ const STYLE = `
   border-radius: 3px; padding: 1px 8px; min-height: 22px; box-sizing: border-box; max-width: 100%;
 }
 .aml-button { cursor: pointer; } .aml-button:hover:not(:disabled) { border-color: var(--aml-busy); }
-.aml-button:disabled { opacity: 0.5; cursor: default; }
+.aml-button:disabled, .aml-button[aria-disabled] { opacity: 0.5; cursor: default; }
 .aml-button.aml-sure { background: var(--aml-bad); color: #fff; }
 .aml-button.aml-main { background: var(--aml-busy); color: #fff; border-color: transparent; }
 .aml-link { background: none; border: 0; padding: 0 4px; min-height: 0; font: inherit; font-size: 12px; cursor: pointer;
@@ -94,13 +94,16 @@ const STYLE = `
 .aml-markdown { white-space: pre-wrap; margin: 6px 0; }
 .aml-section h4 { margin: 8px 0 2px; font-size: 12px; } .aml-section summary { cursor: pointer; margin: 4px 0; }
 .aml-table-scroll { overflow: auto; border: 1px solid var(--aml-line); position: relative; }
-.aml-table-head, .aml-row { display: grid; grid-template-columns: var(--aml-columns); min-width: var(--aml-total); }
-.aml-table-head { position: sticky; top: 0; z-index: 1; background: var(--aml-back2); background-color: color-mix(in srgb, var(--aml-back2) 100%, var(--aml-back)); }
-.aml-table-head .aml-cell { font: inherit; line-height: 22px; font-size: 12px; font-weight: 600; color: inherit; background: none; border: 0; cursor: pointer; text-align: left; }
+.aml-table-top { position: sticky; top: 0; z-index: 1; } .aml-table-head, .aml-row { display: grid; grid-template-columns: var(--aml-columns); min-width: var(--aml-total); }
+.aml-table-head { background: var(--aml-back2); background-color: color-mix(in srgb, var(--aml-back2) 100%, var(--aml-back)); }
+.aml-sort { font: inherit; line-height: 22px; font-size: 12px; font-weight: 600; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; text-align: inherit; width: 100%; overflow: hidden; text-overflow: ellipsis; }
+.aml-row.aml-group { display: block; font-weight: 600; background: var(--aml-back2); cursor: pointer; } .aml-group .aml-cell { line-height: 25px; }
 .aml-table-body { position: relative; min-width: var(--aml-total); }
 .aml-row { position: absolute; left: 0; right: 0; height: 26px; align-items: center; border-bottom: 1px solid color-mix(in srgb, var(--aml-line) 50%, transparent); box-sizing: border-box; cursor: default; }
 .aml-row:hover { background: var(--aml-back2); } .aml-table-scroll:focus .aml-cursor { box-shadow: inset 2px 0 var(--aml-busy); background: var(--aml-back2); }
 .aml-cell { padding: 0 8px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; font-size: 12px; } .aml-table-head .aml-right, .aml-right { text-align: right; }
+.aml-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); } .aml-scroll-x { overflow-x: auto; } .aml-parallel { display: block; font-size: 11px; fill: none; max-width: none; } .aml-parallel text { fill: currentColor; } .aml-axis-name { font-weight: 600; }
+.aml-grip { fill: transparent; cursor: crosshair; touch-action: none; } .aml-brush { fill: var(--aml-busy); opacity: 0.35; pointer-events: none; } .aml-axis:focus { outline: none; } .aml-axis:focus-visible .aml-grip { stroke: var(--aml-busy); stroke-width: 2; }
 .aml-table-note:not(:empty) { padding: 4px 0; font-size: 12px; }
 .aml-states { margin: 2px 0 4px; font-size: 12px; } .aml-state-bar { display: flex; height: 8px; border-radius: 4px; overflow: hidden; max-width: 480px; }
 .aml-fill-good { background: var(--aml-good); } .aml-fill-bad { background: var(--aml-bad); } .aml-fill-busy { background: var(--aml-busy); }

@@ -1,8 +1,13 @@
-/** Show a sweep's charts as the server draws them: SVG without scripts, in a frame that can run none and load nothing. */
+/**
+ * Show a sweep: what one can do with it, its children as lines to choose among, and the charts as the server draws them: SVG
+ * without scripts, in a frame that can run none and load nothing.
+ */
 
-import { PageAnswer } from './api';
+import { PageAnswer, SweepAnswer, SweepNow } from './api';
 import { fill, h } from './dom';
+import { ParallelView } from './parallel';
 import { Coalescer, pathOf } from './source';
+import { SweepControls } from './steer';
 import { RunStore } from './store';
 import { t } from './text';
 
@@ -22,35 +27,69 @@ export class SweepView {
   readonly element: HTMLElement;
   private readonly frame: HTMLIFrameElement;
   private readonly soon = new Coalescer(() => void this.read(), PAUSE);
+  private readonly controls: SweepControls;
+  private readonly chart = h('div');
+  private readonly page = h('div', {}, h('span', { class: 'aml-faint' }, t('reading ...')));
+  private parallel: ParallelView | null = null;
+  private now: SweepNow | null = null;
+  private axes = '';
   private shown = '';
   private isClosed = false;
 
-  constructor(private readonly store: RunStore) {
+  constructor(
+    private readonly store: RunStore,
+    open: (id: string) => void,
+  ) {
+    this.controls = new SweepControls(store, open, () => void this.read());
     this.frame = h('iframe', { class: 'aml-frame', sandbox: 'allow-same-origin', title: t('sweep') });
     this.frame.addEventListener('load', () => this.fit());
-    this.element = h('div', {}, h('span', { class: 'aml-faint' }, t('reading ...')));
+    this.element = h('div', {}, this.controls.element, this.chart, this.page);
     store.on('run', () => this.soon.ask());
-    store.on('children', () => this.soon.ask());
+    store.on('children', () => {
+      this.drawParallel();
+      this.soon.ask();
+    });
     store.followChildren();
     this.soon.ask();
   }
 
   close(): void {
     this.isClosed = true;
+    this.store.select(null);
     this.soon.stop();
   }
 
   private async read(): Promise<void> {
-    const path = `${pathOf('runs', this.store.id)}/page`;
-    const answer = await this.store.source.get<PageAnswer>(path).catch(() => null);
+    const path = pathOf('runs', this.store.id);
+    const { source } = this.store;
+    const now = await source.get<SweepAnswer>(`${path}/sweep`).catch(() => null);
+    if (now !== null && !this.isClosed) {
+      this.controls.update(now.sweep);
+      this.now = now.sweep;
+      this.drawParallel();
+    }
+    const answer = await source.get<PageAnswer>(`${path}/page`).catch(() => null);
     if (answer === null || this.isClosed || answer.html === this.shown) {
       return;
     }
     this.shown = answer.html;
     if (!this.frame.isConnected) {
-      fill(this.element, this.frame);
+      fill(this.page, this.frame);
     }
     this.frame.setAttribute('srcdoc', this.document(answer.html));
+  }
+
+  private drawParallel(): void {
+    const { children } = this.store;
+    const axes = this.now?.axes ?? [];
+    const key = JSON.stringify(axes);
+    if (children?.metric && axes.length && key !== this.axes && children.metrics[children.metric]) {
+      this.axes = key;
+      this.parallel = new ParallelView(this.store, axes, children.metric);
+      fill(this.chart, this.parallel.element);
+    } else {
+      this.parallel?.draw();
+    }
   }
 
   /** Return a page with the colours of the one around it. */

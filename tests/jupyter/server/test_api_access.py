@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any
 
@@ -17,7 +18,7 @@ def _urls() -> list[str]:
     found = []
     for pattern, _ in ROUTES:
         url = pattern.replace("([^/]+)", "default").replace("(.+)", "x").replace(".*", "x")
-        url = url.replace("(cancel|resubmit|tags)", "cancel").replace("(start|stop|restart|test)", "stop")
+        url = re.sub(r"\((\w+)(?:\|\w+)+\)", r"\1", url)
         assert "(" not in url
         found.append(url)
     return found

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from aml_jupyter.config import Environment
+from aml_jupyter.sdk import Workspace
 from aml_jupyter.service import wait_for_run
 from aml_jupyter.workspace import WorkspaceFolder
 
@@ -149,3 +151,20 @@ async def test_a_body_that_is_no_json_is_a_bad_request(api: Any) -> None:
     code, answer = await api(RUNS, "POST", "{'script'")
     assert (code, answer["field"]) == (400, "body")
     assert "JSON" in answer["message"]
+
+
+async def test_a_submit_names_a_registered_environment(api: Any, folder: WorkspaceFolder, project: Path) -> None:
+    environment = Environment("mine")
+    environment.python.user_managed_dependencies = True
+    environment.environment_variables = {"FROM_IT": "set"}
+    environment.register(Workspace(folder))
+    (project / "train.py").write_text("import os; print('it is', os.environ['FROM_IT'])")
+    body = {"source_directory": "project", "script": "train.py", "environment": "mine"}
+    status, answer = await api(RUNS, "POST", body)
+    assert status == 201, answer
+    run = answer["run"]["id"]
+    assert wait_for_run(folder, run, 60).status == "Completed"
+    assert (await api(f"{RUNS}/{run}/logs"))[1]["text"] == "it is set\n"
+    status, answer = await api(RUNS, "POST", {**body, "environment": "mina"})
+    assert (status, answer["field"]) == (400, "environment")
+    assert "mine" in answer["message"]
