@@ -7,8 +7,9 @@ Bayesian sampling; ``pip install 'aml-jupyter[hyperdrive]'``), Optuna when it wa
 from __future__ import annotations
 
 from aml_jupyter.hyperdrive.changes import Changed, check_added, check_limits, check_space, with_changes
-from aml_jupyter.hyperdrive.controller import step, trial_of
+from aml_jupyter.hyperdrive.controller import step
 from aml_jupyter.hyperdrive.curves import Curve
+from aml_jupyter.hyperdrive.ended import Ended, trial_of
 from aml_jupyter.hyperdrive.policies import is_due, reason_to_stop, silence_reason
 from aml_jupyter.hyperdrive.replay import Replay, Stop, replay
 from aml_jupyter.hyperdrive.rows import (
@@ -32,6 +33,7 @@ __all__ = [
     "Child",
     "Chosen",
     "Curve",
+    "Ended",
     "FinishSweep",
     "Judged",
     "ReleaseChild",

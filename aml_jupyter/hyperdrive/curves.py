@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 
 __all__ = ["Curve", "Scores", "worst"]
 
@@ -32,6 +34,23 @@ class Curve:
     values: Sequence[float]
     is_running: bool = True
 
+    def progress(self, sign: float) -> tuple[list[float], list[float]]:
+        """Return the best score and the sum of scores up to each interval; `sign` is 1 where more is better, else -1."""
+        return self._rising if sign > 0 else self._falling
+
+    @cached_property
+    def _rising(self) -> tuple[list[float], list[float]]:
+        return _progress(self.values, 1.0)
+
+    @cached_property
+    def _falling(self) -> tuple[list[float], list[float]]:
+        return _progress(self.values, -1.0)
+
+
+def _progress(values: Sequence[float], sign: float) -> tuple[list[float], list[float]]:
+    scores = [sign * value if math.isfinite(value) else worst for value in values]
+    return list(accumulate(scores, max)), list(accumulate(scores))
+
 
 class Scores:
     """Turn curves round so that more is better, and answer what a policy asks of them.
@@ -47,10 +66,6 @@ class Scores:
     def __init__(self, curves: Sequence[Curve], goal: str) -> None:
         self.sign = 1.0 if goal.lower() == "maximize" else -1.0
         self.curves = {curve.child: curve for curve in curves if len(curve.values)}
-        self._scores = {child: [self._score(value) for value in curve.values] for child, curve in self.curves.items()}
-
-    def _score(self, value: float) -> float:
-        return self.sign * value if math.isfinite(value) else worst
 
     def value(self, score: float) -> float:
         """Return a score as the metric's value."""
@@ -58,17 +73,15 @@ class Scores:
 
     def reached(self, interval: int) -> list[int]:
         """Return the children that have logged so many values."""
-        return [child for child, scores in self._scores.items() if len(scores) >= interval]
+        return [child for child, curve in self.curves.items() if len(curve.values) >= interval]
 
     def best(self, child: int, interval: int) -> float:
         """Return a child's best score up to an interval."""
-        return max(self._scores[child][:interval])
+        bests, _ = self.curves[child].progress(self.sign)
+        return bests[min(interval, len(bests)) - 1]
 
     def average(self, child: int, interval: int) -> float:
         """Return a child's running average up to an interval, over what it has logged of that."""
-        scores = self._scores[child][:interval]
-        return sum(scores) / len(scores)
-
-    def at(self, child: int, interval: int) -> float:
-        """Return a child's score at an interval."""
-        return self._scores[child][interval - 1]
+        _, sums = self.curves[child].progress(self.sign)
+        count = min(interval, len(sums))
+        return sums[count - 1] / count

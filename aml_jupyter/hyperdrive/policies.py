@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from aml_jupyter.config.sweeps import (
@@ -105,8 +106,13 @@ def bracket_of(policy: HyperbandPolicy, child: int) -> int:
 
     Brackets get children in Hyperband's proportions, spread evenly over the children's numbers.
     """
-    factor, last = policy.reduction_factor, 0
-    while policy.max_intervals // factor ** (last + 1) >= 1:
+    return _bracket(policy.max_intervals, policy.reduction_factor, child)
+
+
+@lru_cache(maxsize=4096)
+def _bracket(intervals: int, factor: int, child: int) -> int:
+    last = 0
+    while intervals // factor ** (last + 1) >= 1:
         last += 1
     shares = [math.ceil((last + 1) / (s + 1) * factor**s) for s in range(last + 1)]
     place = (child * 0.6180339887498949 + 0.5) % 1.0 * sum(shares)
@@ -147,7 +153,8 @@ def _bandit(policy: BanditPolicy, scores: Scores, child: int, interval: int) -> 
         limit = best - scores.sign * amount
         how = f"{'-' if scores.sign > 0 else '+'} {amount:g}"
     if not math.isfinite(mine) or scores.sign * mine < scores.sign * limit:
-        return _said("Bandit", mine, interval, f"the limit is {limit:.6g} ({best:.6g} of child {leader} {how})")
+        whose = f"child {leader}" if leader >= 0 else "a child of an earlier sweep"
+        return _said("Bandit", mine, interval, f"the limit is {limit:.6g} ({best:.6g} of {whose} {how})")
     return None
 
 

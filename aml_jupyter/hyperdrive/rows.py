@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
+from aml_jupyter.hyperdrive.curves import Curve
 from aml_jupyter.hyperdrive.trial import Trial
+
+if TYPE_CHECKING:
+    from aml_jupyter.hyperdrive.ended import Ended
 
 __all__ = [
     "Action",
@@ -50,8 +55,6 @@ class Child:
         What a failed one said last.
     is_by_hand : bool
         A person chose its parameters: it takes no place of the sampler's.
-    trial : Trial, optional
-        What the sampler knows of it, where that was worked out before: an ended child is worked out once.
     """
 
     number: int
@@ -66,7 +69,6 @@ class Child:
     other_metrics: Sequence[str] = ()
     error: str = ""
     is_by_hand: bool = False
-    trial: Trial | None = None
 
     @property
     def is_final(self) -> bool:
@@ -77,6 +79,11 @@ class Child:
     def is_spare(self) -> bool:
         """Say whether it was made ahead, and waits for another one's end."""
         return self.status == "NotStarted"
+
+    @cached_property
+    def curve(self) -> Curve:
+        """Return its values as policies look at them."""
+        return Curve(self.number, self.values, not self.is_final)
 
 
 @dataclass(frozen=True)
@@ -103,8 +110,10 @@ class Sweep:
     ----------
     definition : dict
         As `HyperDriveConfig.to_dict` writes it, with the totals that hold now.
-    children : sequence of Child
-        In order of their numbers.
+    open : sequence of Child
+        Children that have not ended, in order of their numbers.
+    ended : Ended
+        What the others contribute.
     started : float
         When it began (s).
     is_paused : bool
@@ -113,6 +122,8 @@ class Sweep:
         It shall end.
     prior : sequence of Trial
         Children of the sweeps that it resumes from.
+    prior_curves : sequence of Curve
+        What these logged, for the policy; their numbers are below 0.
     said : tuple of str
         What was said about it.
     chosen : sequence of Chosen
@@ -124,15 +135,27 @@ class Sweep:
     """
 
     definition: Mapping[str, Any]
-    children: Sequence[Child]
+    open: Sequence[Child]
+    ended: Ended
     started: float
     is_paused: bool = False
     is_cancel_requested: bool = False
     prior: Sequence[Trial] = ()
+    prior_curves: Sequence[Curve] = ()
     said: Sequence[str] = field(default=())
     chosen: Sequence[Chosen] = ()
     may_repeat: bool = True
     spares: int = 0
+
+    @property
+    def count(self) -> int:
+        """Return how many children there are."""
+        return len(self.open) + self.ended.count
+
+    @property
+    def by_hand(self) -> int:
+        """Return how many of them a person has chosen."""
+        return self.ended.by_hand + sum(child.is_by_hand for child in self.open)
 
     @property
     def total(self) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.config.sweeps import GridParameterSampling, HyperParameterSampling, RandomParameterSampling
 from aml_jupyter.config.sweeps.sampling import BayesianParameterSampling, sampling_from_dict
-from aml_jupyter.hyperdrive.trial import Trial
+from aml_jupyter.hyperdrive.trial import Trial, parameters_key
 
 if TYPE_CHECKING:
     from aml_jupyter.hyperdrive.space import Space
@@ -38,6 +38,7 @@ class Sampler:
         self.seed = seed if self.sampling.seed is None else self.sampling.seed
         self.space: Space = Space(self.sampling.parameter_space)
         self._bayesian: Any = None
+        self._combinations: list[tuple[dict[str, Any], str]] = []
         if isinstance(self.sampling, BayesianParameterSampling):
             self._bayesian = self._engine(self.sampling.sampler, goal.lower() == "maximize")
 
@@ -90,3 +91,16 @@ class Sampler:
         assert isinstance(self.sampling, RandomParameterSampling)
         draw = sobol_point if self.sampling.rule == "sobol" else random_point
         return self.space.at(draw(self.seed, index, len(self.space)))
+
+    def untried(self, tried: Container[str]) -> dict[str, Any] | None:
+        """Return the first combination of a grid that is not among those `tried` (`parameters_key`), or None."""
+        from aml_jupyter.hyperdrive.plain_samplers import grid_parameters
+
+        for parameters, key in self._combinations:
+            if key not in tried:
+                return parameters
+        while (found := grid_parameters(self.space, len(self._combinations))) is not None:
+            self._combinations.append((found, parameters_key(found)))
+            if self._combinations[-1][1] not in tried:
+                return found
+        return None

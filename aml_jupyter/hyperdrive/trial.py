@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 __all__ = ["Trial", "parameters_key"]
@@ -33,6 +34,11 @@ class Trial:
     def is_measured(self) -> bool:
         """Say whether there is a finite value."""
         return self.value is not None and math.isfinite(self.value)
+
+    @cached_property
+    def key(self) -> str:
+        """Return a text that is the same for the same parameters."""
+        return parameters_key(self.parameters)
 
 
 def parameters_key(parameters: Mapping[str, Any]) -> str:

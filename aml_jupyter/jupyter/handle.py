@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from aml_jupyter.errors import ActivityFailedException, ExperimentExecutionException
+from aml_jupyter.errors import ActivityFailedException, AmlError, ExperimentExecutionException
 from aml_jupyter.sdk.outputs import load_outputs
 from aml_jupyter.service import cancel_run, wait_for_run
 from aml_jupyter.service.sweeps import KIND as SWEEP
@@ -134,6 +134,21 @@ class RunHandle:
 
     def _ipython_display_(self) -> None:
         self.display()
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the run has by that name: of a sweep, say, ``get_best_run_by_primary_metric``."""
+        from aml_jupyter.sdk import HyperDriveRun, Run
+
+        if not name.startswith("_") and (hasattr(Run, name) or hasattr(HyperDriveRun, name)):
+            return getattr(self.run, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __dir__(self) -> list[str]:
+        try:
+            of_the_run = dir(self.run)
+        except AmlError:  # the workspace is gone; completion goes on
+            of_the_run = []
+        return sorted({*super().__dir__(), *(name for name in of_the_run if not name.startswith("_"))})
 
     def __repr__(self) -> str:
         return f"<RunHandle {self.id}: {self.status}>"

@@ -17,6 +17,7 @@ from aml_jupyter.service.isolation import MOST_FAILURES, is_nobodys_fault, on_it
 from aml_jupyter.service.unstarted import end_unstarted
 from aml_jupyter.workspace import WorkspaceFolder, get_run, index_files, transition, update_attempt, update_run
 from aml_jupyter.workspace.outcome import failure, outcome, watched_folders
+from aml_jupyter.workspace.queue import runs_called
 
 if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler
@@ -163,7 +164,8 @@ def _write_one(service: Reconciler, active: ActiveRun, ending: Future[Ending], t
         again = _write_end(service.folder, active, ending.result(), tx)
     service.active.pop(active.run.id, None)
     released = not again and service.sweeps.release_next(tx, active.run.parent)
-    service.queue_may_move = service.queue_may_move or again or released
+    if again or released:
+        service.queue_may_move = True
 
 
 def _give_up(service: Reconciler, active: ActiveRun, failure: Exception, tx: sqlite3.Connection) -> None:
@@ -177,7 +179,7 @@ def _give_up(service: Reconciler, active: ActiveRun, failure: Exception, tx: sql
 
 def _write_end(folder: WorkspaceFolder, active: ActiveRun, ending: Ending, tx: sqlite3.Connection) -> bool:
     """Write the end of one attempt; tell whether its run goes back into the queue."""
-    run = get_run(tx, active.run.id)
+    (run,) = runs_called(tx, [active.run.id], labels=False)
     result = ending.result
     started = run.started or result.get("started")
     ended = float(result.get("ended") or time.time())

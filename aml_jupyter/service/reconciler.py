@@ -88,6 +88,9 @@ class Reconciler:
         self.active: dict[str, ActiveRun] = {}
         self.stopping = False
         self.queue_may_move = True
+        """Whether the queue may be another one than at the last look at it, or a slot of ours was freed since."""
+        self.waiting_on: list[str] = []
+        """Targets whose first in line had no room then."""
         self.last_end = 0.0
         self.next_up: dict[str, list[RunRecord]] = {}
         """Who goes next on each target, as the last look at the queue found it."""
@@ -151,12 +154,12 @@ class Reconciler:
         self.adopt()
         watching.watch(self)
         ending.free_slots(self)
+        ending.begin_endings(self)
         self.settle()
         preparing.prepare(self)
         starting.launch_claimed(self)
         ingestion.ingest(self)
         requests.answer(self)
-        ending.begin_endings(self)
         if ending.any_to_write(self) and not self.wakeup.is_woken:
             self.settle()
             starting.launch_claimed(self)
@@ -166,7 +169,8 @@ class Reconciler:
         self.untracked.remove()
         self.tidy_targets()
         if any(record.provisioning_state in ("Stopping", "Deleting") for record in self.targets):
-            self.queue_may_move |= compute.settle_targets(self.folder, self.lease.epoch)
+            if compute.settle_targets(self.folder, self.lease.epoch):
+                self.queue_may_move = True
             self.targets = list_targets(self.folder.store.read())
 
     def adopt(self, tx: sqlite3.Connection | None = None) -> None:
@@ -222,11 +226,13 @@ class Reconciler:
 
     def settle(self) -> None:
         """Write down in one transaction what this turn has decided: starts seen, ends, and who goes next."""
+        if not (starting.may_claim(self) or watching.any_to_write(self) or ending.any_to_write(self)):
+            return
         with self.folder.store.transaction(epoch=self.lease.epoch) as tx:
             self.adopt(tx)
             watching.write_states(self, tx)
             ending.write_ends(self, tx)
-            if self.queue_may_move:
+            if starting.may_claim(self):
                 starting.claim(self, tx)
 
     def shut_down(self) -> None:
@@ -256,13 +262,18 @@ class Reconciler:
         known = next((record for record in self.targets if record.name == name), None)
         return known or get_target(self.folder.store.read(), name)
 
+    @property
+    def somebody_waits(self) -> bool:
+        """Tell whether a run may be waiting for room."""
+        return self.queue_may_move or bool(self.waiting_on)
+
     def _pause(self) -> float:
         """Return how long to sleep when nobody wakes us."""
-        if self.queue_may_move and time.monotonic() - self.last_end < 0.25:
-            return 0.01  # somebody waits for slots that are about to be free
-        if self.queue_may_move and self.look_again_soon:
+        if self.somebody_waits and self.look_again_soon:
             return starting.FULL_FOR
-        if self.active or self.queue_may_move:
+        if self.somebody_waits and time.monotonic() - self.last_end < 0.25:
+            return 0.01  # somebody waits for slots that are about to be free
+        if self.active or self.somebody_waits:
             return LOOK_EVERY
         if self._tidying:
             return 0.1
@@ -271,7 +282,7 @@ class Reconciler:
 
     def _leave_if_idle(self) -> bool:
         """Leave inside the transaction that finds no open run, when the linger time has passed."""
-        if self.active or self.queue_may_move or self.sweeps.any_open:
+        if self.active or self.somebody_waits or self.sweeps.any_open:
             self._idle_since = time.monotonic()
         if time.monotonic() - self._idle_since < self.linger_seconds:
             return False

@@ -37,7 +37,7 @@ from aml_jupyter.workspace.queue import next_in_line, queued_targets
 if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler
 
-__all__ = ["claim", "handle_of", "launch_claimed", "stage_ahead"]
+__all__ = ["claim", "handle_of", "launch_claimed", "may_claim", "stage_ahead"]
 
 START_AGAIN_AFTER = 2.0
 """Seconds after which a start that left no trace is repeated, doubled each time; it cannot run twice: see the attempt's link."""
@@ -62,16 +62,26 @@ def handle_of(run: RunRecord) -> Handle:
     return Handle(run.target, run.id, run.attempt)
 
 
+def may_claim(service: Reconciler) -> bool:
+    """Tell whether a look at the queue is worth a transaction: it may have moved, or there may be room now."""
+    service.look_again_soon = False
+    return service.queue_may_move or not all(_is_believed_full(service, name) for name in service.waiting_on)
+
+
 def claim(service: Reconciler, tx: sqlite3.Connection) -> None:
     """Give free room to the first in line of every target; the order within a target is strict."""
-    waiting = service.look_again_soon = False
-    for name in queued_targets(tx):
-        record = find_target(tx, name)
+    service.look_again_soon = False
+    waiting = []
+    for name in queued_targets(tx) if service.queue_may_move else service.waiting_on:
+        if not service.queue_may_move and _is_believed_full(service, name):
+            waiting.append(name)
+            continue
+        record = next((each for each in service.targets if each.name == name), None) or find_target(tx, name)
         if record is None:
             _give_up(service, tx, name)
-            continue
-        waiting = _claim_on(service, tx, record) or waiting
-    service.queue_may_move = waiting
+        elif _claim_on(service, tx, record):
+            waiting.append(name)
+    service.waiting_on, service.queue_may_move = waiting, False
 
 
 def _give_up(service: Reconciler, tx: sqlite3.Connection, target: str) -> None:
@@ -104,12 +114,16 @@ def _claim_on(service: Reconciler, tx: sqlite3.Connection, record: TargetRecord)
 def _still_full(service: Reconciler, run: RunRecord) -> str | None:
     """Return what the run was told a moment ago, when no slot of ours was freed since; looking again costs more."""
     full = service.full.get(run.target)
-    if full is None or full.first != run.id or service.last_end >= full.since:
-        return None
-    if time.monotonic() - full.since >= FULL_FOR:
-        return None
+    return full.obstacle if full and full.first == run.id and _is_believed_full(service, run.target) else None
+
+
+def _is_believed_full(service: Reconciler, target: str) -> bool:
+    """Tell whether a target had no room a moment ago, and no slot of ours was freed since."""
+    full = service.full.get(target)
+    if full is None or service.last_end >= full.since or time.monotonic() - full.since >= FULL_FOR:
+        return False
     service.look_again_soon = True
-    return full.obstacle
+    return True
 
 
 def _claim_safely(service: Reconciler, tx: sqlite3.Connection, run: RunRecord) -> str | None:
@@ -216,7 +230,7 @@ def stage_ahead(service: Reconciler) -> None:
             and not _stage_one(service, run)
         ):
             return
-    if not service.queue_may_move:
+    if not service.somebody_waits:
         return
     for record in service.targets:
         for run in service.next_up.get(record.name, ())[:AHEAD] if not _closed(record) else ():

@@ -7,7 +7,6 @@ waits for it. A service that is killed in between finds in the rows what was don
 
 from __future__ import annotations
 
-import json
 import logging
 import sqlite3
 import time
@@ -19,12 +18,10 @@ from dataclasses import replace
 from typing import Any
 
 from aml_jupyter.config.sweeps import HyperDriveConfig
-from aml_jupyter.errors import AmlError, UserErrorException
+from aml_jupyter.errors import AmlError, LeaseLost, UserErrorException
 from aml_jupyter.hyperdrive import (
     Action,
     Changed,
-    Child,
-    Chosen,
     FinishSweep,
     Judged,
     ReleaseChild,
@@ -33,10 +30,7 @@ from aml_jupyter.hyperdrive import (
     StartChild,
     StopChild,
     Sweep,
-    Trial,
     step,
-    trial_of,
-    with_changes,
 )
 from aml_jupyter.service.actions import request_end
 from aml_jupyter.service.queueing import Submission
@@ -48,34 +42,32 @@ from aml_jupyter.service.sweep_children import (
     KIND,
     check_variables,
     child_definition,
-    last_words,
 )
+from aml_jupyter.service.sweep_rows import SweepRows
 from aml_jupyter.supervisor import durable
 from aml_jupyter.workspace import (
     RunRecord,
     WorkspaceFolder,
-    add_properties,
     append_change,
-    child_number,
     get_run,
     insert_run,
     latest_event,
-    list_metrics,
-    metric_values,
-    read_definition,
     record_event,
-    sweep_changes,
     transition,
     update_run,
     write_definition,
 )
-from aml_jupyter.workspace.queue import children_besides, open_in_process_runs, runs_of_ended_sweeps, spare_child
+from aml_jupyter.workspace.events import subjects_since
+from aml_jupyter.workspace.queue import open_in_process_runs, runs_of_ended_sweeps, spare_child
 from aml_jupyter.workspace.states import FINAL
 
 __all__ = ["BY_HAND", "CHOSEN", "HYPERPARAMETERS", "KIND", "Sweeps", "submit_sweep"]
 
 LOOK_ANYWAY = 2.0
 """Seconds after which a sweep is looked at though nothing has happened: durations and silence are judged by the clock."""
+
+AT_ONCE = 50
+"""How many children are made, or asked to end, in one transaction; the first ones start while the others are made."""
 
 SPARES = 2
 """How many children are made ahead."""
@@ -174,13 +166,12 @@ class Sweeps:
         self._is_asked = False
         self._seen = -1
         self._looked = float("-inf")
+        self._read = 0
+        self._rows: dict[str, SweepRows] = {}
+        self._stepped: dict[str, float] = {}
         self._samplers: dict[str, tuple[Any, Sampler]] = {}
-        self._ended: dict[str, dict[str, Child]] = {}
-        self._values: dict[str, dict[int, tuple[list[float], float | None]]] = {}
-        self._judged: dict[str, int] = {}
         self.limits: dict[str, int] = {}
         self._made_ahead: deque[RunRecord] = deque()
-        self._prior: dict[str, list[Trial]] = {}
 
     def look(self) -> None:
         """Begin a look at the open sweeps, unless one goes on or nothing can have changed."""
@@ -200,37 +191,79 @@ class Sweeps:
     def _look(self) -> None:
         try:
             db = self.folder.store.read()
+            self._refresh()
             leftover = runs_of_ended_sweeps(db)
             if leftover:
                 self._stop({run.id: "the sweep has ended" for run in leftover})
             found = [run for run in open_in_process_runs(db) if run.kind == KIND]
             self.any_open = bool(found)
-            for ended in self.limits.keys() - {run.id for run in found}:
-                self.limits.pop(ended, None)
+            self._forget({run.id for run in found})
             for run in found:
-                self._one(run)
+                self._safely(run)
         except Exception:
             log.exception("unexpected error while looking at sweeps, trying again")
-            self._seen = -1
+            self._begin_anew()
+
+    def _safely(self, run: RunRecord) -> None:
+        """Take a sweep's next step; one with which something is wrong holds up no other."""
+        try:
+            self._one(run)
+        except LeaseLost:
+            raise
+        except Exception:
+            log.exception("sweep %s: unexpected error, trying again", run.id)
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Read every row with the next look: what is remembered may not be what was committed."""
+        self._rows.clear()
+        self._stepped.clear()
+        self._seen = -1
+
+    def _refresh(self) -> None:
+        """Read again what the events since the last look were about."""
+        db = self.folder.store.read()
+        if not self._rows:
+            self._read = latest_event(db)
+            return
+        self._read, subjects = subjects_since(db, self._read)
+        if subjects is None:
+            self._begin_anew()
+            return
+        for run_id, rows in self._rows.items():
+            if rows.refresh(subjects):
+                self._stepped.pop(run_id, None)
+
+    def _forget(self, still_open: set[str]) -> None:
+        """Drop what is remembered of sweeps that have ended."""
+        remembered: tuple[dict[str, Any], ...] = (self._rows, self._stepped, self._samplers, self.limits)
+        for each in remembered:
+            for ended in each.keys() - still_open:
+                each.pop(ended, None)
 
     def _one(self, run: RunRecord) -> None:
-        told = run.definition["sweep"]
-        changed = with_changes(told["config"], sweep_changes(self.folder.store.read(), run.id))
-        metric = told["config"]["primary_metric_config"]
-        children = self._children(run.id, metric)
+        """Take a sweep's next step, where rows or the clock give reason to."""
+        if time.monotonic() - self._stepped.get(run.id, float("-inf")) < LOOK_ANYWAY:
+            return
+        rows = self._rows.get(run.id)
+        if rows is None:
+            rows = self._rows[run.id] = SweepRows(self.folder, run)
+        told, changed = run.definition["sweep"], rows.changed
         sweep = Sweep(
             changed.definition,
-            self._with_other_metrics(run, children),
+            rows.open,
+            rows.ended,
             run.created,
             is_paused=changed.is_paused,
-            prior=self._prior_of(run),
+            prior=rows.prior,
+            prior_curves=rows.prior_curves,
             said=(run.reason,),
-            chosen=(*self._resumed_children(run), *changed.added),
+            chosen=(*rows.resumed, *changed.added),
             may_repeat=not changed.has_other_space and not told.get("continues"),
             spares=SPARES,
         )
         try:
-            actions = step(sweep, self._sampler(run.id, changed, metric["goal"], int(told["seed"])), time.time())
+            actions = step(sweep, self._sampler(run.id, changed, rows.goal, int(told["seed"])), time.time())
         except AmlError as error:
             actions = [FinishSweep("Failed", str(error))]
         self._set_limit(run.id, sweep, actions)
@@ -240,11 +273,12 @@ class Sweeps:
         self._stop({f"{run.id}_{action.number}": action.reason for action in actions if isinstance(action, StopChild)})
         for action in actions:
             if isinstance(action, Judged):
-                self._judged[f"{run.id}_{action.number}"] = action.interval
+                rows.judge(action.number, action.interval)
             elif isinstance(action, Say):
                 self._say(run, action.text)
             elif isinstance(action, FinishSweep):
                 self._finish(run, action)
+        self._stepped[run.id] = time.monotonic()
         if any(not isinstance(action, Judged) for action in actions):
             self.wake()
 
@@ -256,82 +290,10 @@ class Sweeps:
             known = self._samplers[run_id] = (generator, Sampler(generator, goal, seed))
         return known[1]
 
-    def _resumed_children(self, run: RunRecord) -> list[Chosen]:
-        """Return the ended children of other sweeps that go on as the first ones of this one."""
-        db = self.folder.store.read()
-        ids = run.definition["sweep"]["config"].get("resume_child_runs", [])
-        return [Chosen(json.loads(get_run(db, each).properties.get(HYPERPARAMETERS) or "{}"), each) for each in ids]
-
-    def _children(self, sweep: str, metric: Mapping[str, str]) -> list[Child]:
-        """Return the children of a sweep in order of their numbers; those that have ended are read once."""
-        ended = self._ended.setdefault(sweep, {})
-        found = dict(ended)
-        for run in children_besides(self.folder.store.read(), sweep, ended):
-            number = child_number(sweep, run.id)
-            if number is None:  # a script submitted it as a child of the sweep; nothing was sampled for it
-                continue
-            child = self._child(run, number, metric)
-            found[run.id] = child
-            if child.is_final:
-                ended[run.id] = child
-                self._values.pop(run.id, None)
-        return sorted(found.values(), key=lambda child: child.number)
-
-    def _child(self, run: RunRecord, number: int, metric: Mapping[str, str]) -> Child:
-        """Return a child as the controller knows it."""
-        numbers, last = self._logged(run, metric["name"])
-        child = Child(
-            number,
-            json.loads(run.properties.get(HYPERPARAMETERS) or "{}"),
-            run.status,
-            numbers,
-            run.started,
-            run.ended,
-            last,
-            self._judged.setdefault(run.id, max(len(numbers) - 1, 0)),
-            None if run.cancel_requested is None else run.reason,
-            error=last_words(run),
-            is_by_hand=CHOSEN in run.properties,
-        )
-        return replace(child, trial=trial_of(child, metric["goal"])) if child.is_final else child
-
-    def _logged(self, run: RunRecord, metric: str) -> tuple[Sequence[float], float | None]:
-        """Return what a child has logged of a metric, and when the last of it; only what is new is read."""
-        known, last = self._values.get(run.id, {}).get(run.attempt, ([], None))
-        values, _, times = metric_values(self.folder.store.read(), run.id, metric, first=len(known))
-        known = [*known, *(float(value) if isinstance(value, (int, float)) else float("nan") for value in values)]
-        last = times[-1] if times else last
-        self._values[run.id] = {run.attempt: (known, last)}
-        return known, last
-
-    def _with_other_metrics(self, run: RunRecord, children: list[Child]) -> list[Child]:
-        """Return the children, the first ones with what else they logged while none has logged the primary metric."""
-        if any(child.values for child in children):
-            return children
-        db = self.folder.store.read()
-        told = [
-            replace(child, other_metrics=tuple(metric.name for metric in list_metrics(db, f"{run.id}_{child.number}")))
-            for child in children[:3]
-        ]
-        return told + children[3:]
-
-    def _prior_of(self, run: RunRecord) -> list[Trial]:
-        """Return the ended children of the sweeps that this one resumes from, oldest first."""
-        if run.id not in self._prior:
-            config = run.definition["sweep"]["config"]
-            metric = config["primary_metric_config"]
-            self._prior[run.id] = [
-                trial_of(child, metric["goal"])
-                for parent in (*config.get("resume_from", []), *run.definition["sweep"].get("continues", []))
-                for child in self._children(parent, metric)
-                if child.is_final
-            ]
-        return self._prior[run.id]
-
     def _set_limit(self, sweep: str, rows: Sweep, actions: Sequence[Action]) -> None:
         """Let ends release spare children while all goes its usual way."""
         is_usual = not rows.is_paused and not any(isinstance(each, (StopChild, FinishSweep)) for each in actions)
-        if is_usual and sum(child.is_by_hand for child in rows.children) == len(rows.chosen):
+        if is_usual and rows.by_hand == len(rows.chosen):
             self.limits[sweep] = int(rows.definition["max_concurrent_jobs"])
         else:
             self.limits.pop(sweep, None)
@@ -350,10 +312,15 @@ class Sweeps:
             yield self._made_ahead.popleft()
 
     def _start(self, run: RunRecord, starts: Sequence[StartChild | ReleaseChild]) -> None:
+        """Make new children and queue what is to be queued, so many at a time that nobody waits long for the database."""
+        for first in range(0, len(starts), AT_ONCE):
+            self._start_some(run, starts[first : first + AT_ONCE])
+
+    def _start_some(self, run: RunRecord, starts: Sequence[StartChild | ReleaseChild]) -> None:
         """Write the folders of new children, then their rows, and what is queued, in one transaction."""
         new = [start for start in starts if isinstance(start, StartChild)]
-        template = read_definition(self.folder.layout, run.id) if new else {}
-        made = [child_definition(self.folder, template, start) for start in new]
+        rows = self._rows[run.id]
+        made = [child_definition(self.folder, rows.template, start) for start in new]
         for definition in made:
             self.folder.layout.run(definition["id"]).path.mkdir(parents=True, exist_ok=True)
             write_definition(self.folder.layout, definition)
@@ -368,15 +335,19 @@ class Sweeps:
                     if spare.status == "NotStarted":  # an end may have released it meanwhile
                         transition(tx, spare.id, "Queued", "")
             for start, definition in zip(new, made, strict=True):
-                child = insert_run(tx, definition, status="NotStarted" if start.is_spare else "Queued")
+                status = "NotStarted" if start.is_spare else "Queued"
+                child = insert_run(tx, definition, status=status, run_config=rows.shown_run_config)
                 if start.is_spare:
                     self._made_ahead.append(child)
-                add_properties(tx, definition["id"], definition["properties"])
+        self.wake()
 
     def _stop(self, reasons: Mapping[str, str]) -> None:
-        for run_id, reason in reasons.items():
+        """Ask runs to end, so many at a time that nobody waits long for the database."""
+        ids = list(reasons)
+        for first in range(0, len(ids), AT_ONCE):
             with self.folder.store.transaction(epoch=self.epoch) as tx:
-                request_end(self.folder, tx, get_run(tx, run_id), reason)
+                for run_id in ids[first : first + AT_ONCE]:
+                    request_end(self.folder, tx, get_run(tx, run_id), reasons[run_id])
 
     def _say(self, run: RunRecord, text: str) -> None:
         log.info("sweep %s: %s", run.id, text)
@@ -393,5 +364,3 @@ class Sweeps:
                 return
             append_change(self.folder, run.id, change)
             transition(tx, run.id, action.status, action.reason, ended=now, error=error)
-        for remembered in (self._samplers, self._ended, self._prior):
-            remembered.pop(run.id, None)

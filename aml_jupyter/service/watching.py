@@ -16,7 +16,7 @@ from aml_jupyter.workspace import transition, update_attempt
 if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler
 
-__all__ = ["watch", "write_states"]
+__all__ = ["any_to_write", "watch", "write_states"]
 
 STARTED = ("Running", "NotResponding", "Finalizing")
 """States that only an attempt has whose own word of its start was read."""
@@ -55,24 +55,44 @@ def _pass_on_cancel(active: ActiveRun, observation: Observation) -> None:
         log.error("run %s cannot be told to end, trying again: %s", active.run.id, error)
 
 
+def any_to_write(service: Reconciler) -> bool:
+    """Tell whether there is a start, a silence or a cancellation to record."""
+    return any(_news(active) for active in service.active.values())
+
+
 def write_states(service: Reconciler, tx: sqlite3.Connection) -> None:
     """Record starts, silences, and cancellations of what had not started."""
     for active in list(service.active.values()):
-        if active.ending is None and active.failures <= MOST_FAILURES and time.monotonic() >= active.again_at:
+        if _news(active):
             with on_its_own(active, tx):
                 _write_state(service, active, tx)
 
 
-def _write_state(service: Reconciler, active: ActiveRun, tx: sqlite3.Connection) -> None:
+def _news(active: ActiveRun) -> str:
+    """Return what is to be recorded of a run: ``start``, ``silence`` or ``cancellation``; empty where there is nothing."""
     seen, status = active.seen, active.run.status
-    if seen is None:
-        return
+    if (
+        seen is None
+        or active.ending is not None
+        or active.failures > MOST_FAILURES
+        or time.monotonic() < active.again_at
+    ):
+        return ""
     if seen.state == "running" and status in ("Preparing", "Provisioning", "Starting", "NotResponding"):
-        if seen.attempt is not None and "process" in seen.attempt:
-            _write_start(active, tx)
-    elif seen.state == "silent" and status in ("Running", "Starting"):
-        active.run = transition(tx, active.run, "NotResponding", seen.message)
-    elif seen.state == "absent" and status == "CancelRequested" and (active.starting is None or active.starting.done()):
+        return "start" if seen.attempt is not None and "process" in seen.attempt else ""
+    if seen.state == "silent" and status in ("Running", "Starting"):
+        return "silence"
+    is_told = active.starting is None or active.starting.done()
+    return "cancellation" if seen.state == "absent" and status == "CancelRequested" and is_told else ""
+
+
+def _write_state(service: Reconciler, active: ActiveRun, tx: sqlite3.Connection) -> None:
+    news = _news(active)
+    if news == "start":
+        _write_start(active, tx)
+    elif news == "silence" and active.seen is not None:
+        active.run = transition(tx, active.run, "NotResponding", active.seen.message)
+    elif news == "cancellation":
         _cancel_unstarted(service, active, tx)
 
 

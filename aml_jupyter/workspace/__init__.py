@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         transitions,
         update_attempt,
     )
+    from .ids import check_run_id, new_run_id
     from .ingest import (
         cursor,
         ingest_events,
@@ -116,13 +117,11 @@ if TYPE_CHECKING:
     )
     from .report import Report
     from .runs import (
-        check_run_id,
         count_runs,
         find_run,
         find_runs,
         get_run,
         insert_run,
-        new_run_id,
         open_runs,
         place_in_line,
         places_in_line,
@@ -279,6 +278,7 @@ _MODULES = {
     "folder": "WorkspaceFolder",
     "git": "git_properties",
     "history": "attempts new_attempt repeat_attempt take_back_attempt taken_back transitions update_attempt",
+    "ids": "check_run_id new_run_id",
     "ingest": "cursor ingest_events report_shrunken",
     "journal": "append_change append_journal",
     "labels": "add_properties set_tags",
@@ -292,9 +292,7 @@ _MODULES = {
     "TargetRecord TransitionRecord",
     "registry": "WorkspaceEntry find_workspace list_workspaces runtime_folder user_data_folder workspace_by_name",
     "report": "Report",
-    "runs": "check_run_id count_runs find_run find_runs get_run insert_run new_run_id open_runs place_in_line "
-    "places_in_line "
-    "transition update_run",
+    "runs": "count_runs find_run find_runs get_run insert_run open_runs place_in_line places_in_line transition update_run",
     "secrets": "check_secret_name delete_secret get_secret set_secret",
     "snapshots": "Snapshot diff_snapshots materialise preview_snapshot read_blob read_tree take_snapshot",
     "store": "Store",

@@ -61,9 +61,17 @@ def read_definition(layout: Layout, run_id: str) -> dict[str, Any]:
     return definition
 
 
-def without_values(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a definition as the database has it: variables by their names, and nothing that is called a secret."""
-    shown = {**definition, "run_config": _without_secrets(definition.get("run_config") or {})}
+def without_values(definition: Mapping[str, Any], run_config: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return a definition as the database has it: variables by their names, and nothing that is called a secret.
+
+    Parameters
+    ----------
+    definition : mapping
+        As ``run.json`` has it.
+    run_config : mapping, optional
+        Its ``run_config`` without values, where that was worked out before: the children of a sweep share it.
+    """
+    shown = {**definition, "run_config": run_config or _without_secrets(definition.get("run_config") or {})}
     if definition.get("environment"):
         shown["environment"] = {key: value for key, value in definition["environment"].items() if key != "asked"}
     if definition.get("environment_variables"):
@@ -72,11 +80,11 @@ def without_values(definition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_secrets(value: Any) -> Any:
+    if isinstance(value, str):
+        return _CREDENTIALS.sub(r"\1", value) if "@" in value else value
     if isinstance(value, list):
         return [_without_secrets(each) for each in value]
-    if isinstance(value, str):
-        return _CREDENTIALS.sub(r"\1", value)
-    if not isinstance(value, Mapping):
+    if value is None or isinstance(value, (int, float)) or not isinstance(value, Mapping):
         return value
     shown: dict[str, Any] = {}
     for key, content in value.items():

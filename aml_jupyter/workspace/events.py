@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from .records import EventRecord
 
-__all__ = ["KEPT", "events_since", "latest_event", "record_event"]
+__all__ = ["KEPT", "events_since", "latest_event", "record_event", "subjects_since"]
 
 KEPT: Final = 100_000
 """How many of the newest events are kept, roughly."""
@@ -53,6 +53,17 @@ def events_since(db: sqlite3.Connection, after: int, limit: int = 1000) -> list[
         "SELECT id, time, kind, subject, data FROM events WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
     )
     return [EventRecord(number, at, kind, subject, json.loads(data)) for number, at, kind, subject, data in rows]
+
+
+def subjects_since(db: sqlite3.Connection, after: int) -> tuple[int, frozenset[str] | None]:
+    """Return the id of the newest event, and what the events after the one with id `after` were about.
+
+    The second is None when some of them are not kept any more.
+    """
+    rows = db.execute("SELECT id, subject FROM events WHERE id > ? ORDER BY id", (after,)).fetchall()
+    if not rows:
+        return after, frozenset()
+    return int(rows[-1][0]), frozenset(row[1] for row in rows) if rows[0][0] == after + 1 else None
 
 
 def latest_event(db: sqlite3.Connection) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from aml_jupyter.supervisor import protocol
@@ -99,7 +100,7 @@ class Layout:
         """Return the content store."""
         return self.root / "content"
 
-    @property
+    @cached_property
     def runs(self) -> Path:
         """Return the folder that holds one folder for each run."""
         return self.root / "runs"

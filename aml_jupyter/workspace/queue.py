@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Container
+from collections.abc import Sequence
+from operator import attrgetter
 from typing import Final
 
 from .records import RunRecord
@@ -12,11 +13,12 @@ from .states import ACTIVE
 
 __all__ = [
     "active_runs",
-    "children_besides",
+    "children_of",
     "count_open_runs",
     "next_in_line",
     "open_in_process_runs",
     "queued_targets",
+    "runs_called",
     "runs_of_ended_sweeps",
     "spare_child",
 ]
@@ -45,33 +47,39 @@ def runs_of_ended_sweeps(db: sqlite3.Connection) -> list[RunRecord]:
     )
 
 
-def children_besides(db: sqlite3.Connection, parent: str, known: Container[str]) -> list[RunRecord]:
-    """Return the children of a run but those whose ids are `known`, oldest first."""
-    ids = [row[0] for row in db.execute("SELECT id FROM runs WHERE parent = ? ORDER BY seq", (parent,))]
-    wanted = [run_id for run_id in ids if run_id not in known]
+def children_of(db: sqlite3.Connection, parent: str) -> list[RunRecord]:
+    """Return the children of a run, oldest first."""
+    return load_runs(db, "WHERE r.parent = ? ORDER BY r.seq", (parent,))
+
+
+def runs_called(db: sqlite3.Connection, ids: Sequence[str], labels: bool = True) -> list[RunRecord]:
+    """Return the runs that have one of these ids, oldest first; without their tags and properties unless with `labels`."""
     found: list[RunRecord] = []
-    for first in range(0, len(wanted), _BATCH):
-        batch = wanted[first : first + _BATCH]
-        found += load_runs(db, f"WHERE r.id IN ({', '.join('?' * len(batch))}) ORDER BY r.seq", batch)
-    return found
+    for first in range(0, len(ids), _BATCH):
+        batch = ids[first : first + _BATCH]
+        found += load_runs(db, f"WHERE r.id IN ({', '.join('?' * len(batch))})", batch, labels)
+    return sorted(found, key=attrgetter("seq"))
 
 
 def spare_child(db: sqlite3.Connection, parent: str, limit: int) -> str | None:
     """Return the oldest child that waits for another one's end, where fewer than `limit` children are under way; else None."""
-    row = db.execute(
-        "SELECT id FROM runs WHERE parent = ? AND status = 'NotStarted' ORDER BY seq LIMIT 1", (parent,)
-    ).fetchone()
-    if row is None:
-        return None
-    (count,) = db.execute(
-        f"SELECT count(*) FROM runs AS r WHERE r.parent = ? AND {OPEN} AND r.status != 'NotStarted'", (parent,)
-    ).fetchone()
-    return str(row[0]) if count < limit else None
+    # Only what is open is read, however many children have ended.
+    rows = db.execute(
+        f"SELECT r.id, r.status FROM runs AS r INDEXED BY runs_open WHERE {OPEN} AND r.parent = ? ORDER BY r.seq",
+        (parent,),
+    ).fetchall()
+    spares = [run_id for run_id, status in rows if status == "NotStarted"]
+    return str(spares[0]) if spares and len(rows) - len(spares) < limit else None
 
 
 def queued_targets(db: sqlite3.Connection) -> list[str]:
     """Return the names of the targets that runs wait for."""
-    rows = db.execute("SELECT DISTINCT target FROM runs WHERE status = 'Queued' AND in_process = 0 ORDER BY target")
+    # From one name to the next in the index of those that wait: a queue of thousands costs no more than a short one.
+    first = "SELECT min(target) FROM runs INDEXED BY runs_in_line WHERE status = 'Queued'"
+    rows = db.execute(
+        f"WITH RECURSIVE waiting (target) AS ({first} UNION ALL SELECT ({first} AND target > w.target) FROM waiting AS w "
+        "WHERE w.target IS NOT NULL) SELECT target FROM waiting WHERE target IS NOT NULL"
+    )
     return [str(row[0]) for row in rows]
 
 

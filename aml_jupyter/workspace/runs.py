@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 import sqlite3
 import time
-import unicodedata
-import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -20,6 +17,7 @@ from aml_jupyter.errors import UserErrorException, WorkspaceException, nearest
 from .definitions import without_values
 from .events import record_event
 from .experiments import check_experiment_name
+from .ids import check_run_id
 from .labels import add_properties, set_tags
 from .numbers import give_number
 from .records import RunRecord
@@ -27,14 +25,12 @@ from .rows import OPEN, load_runs, to_json
 from .states import FINAL, RUN_STATES, RUN_TRANSITIONS
 
 __all__ = [
-    "check_run_id",
     "count_runs",
     "end_inner_runs",
     "find_run",
     "find_runs",
     "get_run",
     "insert_run",
-    "new_run_id",
     "open_runs",
     "place_in_line",
     "places_in_line",
@@ -42,36 +38,12 @@ __all__ = [
     "update_run",
 ]
 
-_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 _JSON_COLUMNS: Final = frozenset({"error", "progress"})
 _COLUMNS: Final = _JSON_COLUMNS | {
     "attempt", "cancel_requested", "cores", "display_name", "ended", "exit_code", "hidden", "priority", "queued",
     "reason", "snapshot", "started", "target",
 }  # fmt: skip
 _EVENT_OF: Final = {"progress": "run.progress", "display_name": "run.name"}
-
-
-def new_run_id(experiment: str) -> str:
-    """Return a new id in SDK v1's form: ``<experiment, at most 40 ASCII characters>_<Unix seconds>_<8 hex digits>``."""
-    plain = unicodedata.normalize("NFKD", experiment).encode("ascii", "ignore").decode()
-    head = re.sub(r"[^A-Za-z0-9_-]", "", plain)[:40].lstrip("_-") or "run"
-    return f"{head}_{int(time.time())}_{uuid.uuid4().hex[:8]}"
-
-
-def check_run_id(run_id: str) -> None:
-    """Refuse an id that a run, and so its folder, cannot have.
-
-    Raises
-    ------
-    UserErrorException
-        Unless it has 1 to 200 of A-Z a-z 0-9 _ . -, the first a letter or a digit.
-    """
-    if not isinstance(run_id, str) or not _ID.fullmatch(run_id):
-        raise UserErrorException(
-            f"The run id {str(run_id)[:300]!r} cannot be used: expected 1 to 200 of A-Z a-z 0-9 _ . -, beginning with "
-            "a letter or a digit.",
-            "run_id",
-        )
 
 
 def insert_run(
@@ -81,6 +53,7 @@ def insert_run(
     reason: str = "",
     in_process: bool = False,
     number: int | None = None,
+    run_config: Mapping[str, Any] | None = None,
 ) -> RunRecord:
     """Add a run, and give it its place in the global order and its number in the experiment.
 
@@ -96,6 +69,8 @@ def insert_run(
         True for a run that lives inside a process that something else started: the service never starts it.
     number : int, optional
         Its number in the experiment where it has had one before; else the next one.
+    run_config : mapping, optional
+        Its run configuration without values, where that was worked out before (`without_values`).
 
     Returns
     -------
@@ -144,7 +119,10 @@ def insert_run(
     }
     columns = ", ".join(row)
     tx.execute(f"INSERT INTO runs ({columns}) VALUES ({', '.join('?' * len(row))})", tuple(row.values()))
-    tx.execute("INSERT INTO definitions (run, value) VALUES (?, ?)", (run_id, json.dumps(without_values(definition))))
+    tx.execute(
+        "INSERT INTO definitions (run, value) VALUES (?, ?)",
+        (run_id, json.dumps(without_values(definition, run_config))),
+    )
     tx.execute(
         "INSERT INTO transitions (run, time, attempt, before, after, reason) VALUES (?, ?, ?, NULL, ?, ?)",
         (run_id, now, attempt, status, reason),

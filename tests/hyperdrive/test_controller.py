@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,8 @@ from aml_jupyter.config.sweeps import (
 from aml_jupyter.hyperdrive import (
     Child,
     Chosen,
+    Curve,
+    Ended,
     FinishSweep,
     Judged,
     ReleaseChild,
@@ -55,8 +57,14 @@ def sampler_of(definition: dict[str, Any]) -> Sampler:
     return Sampler(definition["generator_config"], definition["primary_metric_config"]["goal"], 5)
 
 
+def sweep_of(definition: dict[str, Any], children: Sequence[Child], **state: Any) -> Sweep:
+    goal = definition["primary_metric_config"]["goal"]
+    running = [child for child in children if not child.is_final]
+    return Sweep(definition, running, Ended(goal, (child for child in children if child.is_final)), 0.0, **state)
+
+
 def decide(definition: dict[str, Any], *children: Child, now: float = 10.0, **state: Any) -> list[Any]:
-    return step(Sweep(definition, children, 0.0, **state), sampler_of(definition), now)
+    return step(sweep_of(definition, children, **state), sampler_of(definition), now)
 
 
 def ended(number: int, status: str = "Completed", values: Any = (1.0,), **more: Any) -> Child:
@@ -67,28 +75,31 @@ class World:
     """Carry actions out, one at a time, on rows; run children that log three values and end in mixed order."""
 
     def __init__(self, definition: dict[str, Any]) -> None:
-        self.sweep = Sweep(definition, (), 0.0)
+        self.definition, self.children = definition, dict[int, Child]()
+        self.ended = Ended(definition["primary_metric_config"]["goal"])
         self.dice = np.random.default_rng(2)
         self.now, self.finished = 0.0, None
         self.most_at_once = 0
 
+    @property
+    def open(self) -> list[Child]:
+        return [child for child in self.children.values() if not child.is_final]
+
     def carry_out(self, action: Any) -> None:
-        children = {child.number: child for child in self.sweep.children}
         if isinstance(action, StartChild):
-            assert action.number not in children
-            children[action.number] = Child(action.number, action.parameters, "Running", started=self.now)
+            assert action.number not in self.children
+            self.children[action.number] = Child(action.number, action.parameters, "Running", started=self.now)
         elif isinstance(action, StopChild):
-            children[action.number] = replace(children[action.number], stop_reason=action.reason)
+            self.children[action.number] = replace(self.children[action.number], stop_reason=action.reason)
         elif isinstance(action, Judged):
-            children[action.number] = replace(children[action.number], judged=action.interval)
+            self.children[action.number] = replace(self.children[action.number], judged=action.interval)
         elif isinstance(action, FinishSweep):
             self.finished = action
-        self.sweep = replace(self.sweep, children=tuple(children[number] for number in sorted(children)))
-        self.most_at_once = max(self.most_at_once, sum(not child.is_final for child in children.values()))
+        self.most_at_once = max(self.most_at_once, len(self.open))
 
     def pass_time(self) -> None:
         self.now += 1
-        running = [child for child in self.sweep.children if not child.is_final]
+        running = self.open
         child = running[int(self.dice.integers(len(running)))]
         if child.stop_reason is not None:
             after = replace(child, status="Canceled", ended=self.now)
@@ -96,16 +107,23 @@ class World:
             after = replace(child, values=(*child.values, child.parameters["x"] + 1.0), last_logged=self.now)
         else:
             after = replace(child, status="Completed", ended=self.now)
-        self.sweep = replace(
-            self.sweep, children=tuple(after if each is child else each for each in self.sweep.children)
-        )
+        self.children[child.number] = after
+        if after.is_final:
+            self.ended.add(after)
+
+    def decide(self, sampler: Sampler) -> list[Any]:
+        """Return the next actions; what was added up child by child says what a service says that reads every row anew."""
+        actions = step(Sweep(self.definition, self.open, self.ended, 0.0), sampler, self.now)
+        children = [self.children[number] for number in sorted(self.children)]
+        assert step(sweep_of(self.definition, children), sampler, self.now) == actions
+        return actions
 
 
 def run(definition: dict[str, Any], killed_after: Callable[[int], bool] = lambda _: False) -> World:
     """Run a sweep to its end; a controller that is killed after an action is made anew and asked again."""
     world, sampler, acted = World(definition), sampler_of(definition), 0
     for _ in range(2000):
-        for action in step(world.sweep, sampler, world.now):
+        for action in world.decide(sampler):
             world.carry_out(action)
             acted += 1
             if world.finished:
@@ -114,7 +132,7 @@ def run(definition: dict[str, Any], killed_after: Callable[[int], bool] = lambda
                 sampler = sampler_of(definition)
                 break
         else:
-            if any(not child.is_final for child in world.sweep.children):
+            if world.open:
                 world.pass_time()
     raise AssertionError("the sweep did not end")
 
@@ -125,16 +143,16 @@ def test_a_sweep_keeps_to_its_totals_and_a_killed_controller_goes_on(sampling: A
     definition = configure(hyperparameter_sampling=sampling, policy=policy, max_total_runs=24, max_concurrent_runs=3)
     plain = run(definition)
     assert plain.finished == FinishSweep("Completed", "24 children have ended")
-    assert [child.number for child in plain.sweep.children] == list(range(24))
+    assert list(plain.children) == list(range(24))
     assert plain.most_at_once == 3
-    assert len({str(child.parameters) for child in plain.sweep.children}) == 24
-    stopped = [child for child in plain.sweep.children if child.stop_reason]
+    assert len({str(child.parameters) for child in plain.children.values()}) == 24
+    stopped = [child for child in plain.children.values() if child.stop_reason]
     assert bool(stopped) == isinstance(policy, BanditPolicy)
     assert all(child.status == "Canceled" and "Bandit" in str(child.stop_reason) for child in stopped)
     for every in (1, 2, 5):
         killed = run(definition, lambda acted, every=every: acted % every == 0)  # type: ignore[misc]
-        assert len(killed.sweep.children) == 24 and killed.most_at_once == 3
-        assert len({str(child.parameters) for child in killed.sweep.children}) == 24
+        assert len(killed.children) == 24 and killed.most_at_once == 3
+        assert len({str(child.parameters) for child in killed.children.values()}) == 24
 
 
 def test_the_first_children_fill_the_room() -> None:
@@ -150,7 +168,7 @@ def test_the_first_children_fill_the_room() -> None:
 def test_a_paused_sweep_starts_none_and_does_not_end() -> None:
     assert decide(configure(), ended(0), is_paused=True) == []
     assert decide(configure(max_total_runs=1), ended(0), is_paused=True) == [
-        FinishSweep("Completed", "1 children have ended")
+        FinishSweep("Completed", "1 child has ended")
     ]
 
 
@@ -222,7 +240,11 @@ def test_a_metric_under_another_name_is_noticed_while_the_sweep_runs() -> None:
     assert say == Say("Child 0 has not logged the primary metric 'loss'. It logged Loss, accuracy; did you mean Loss?")
     assert decide(definition, child, said=(say.text,)) == []
     silent = replace(child, status="Completed", other_metrics=(), ended=1.0)
-    assert "run.log('loss', value)" in decide(definition, silent)[0].text
+    (say,) = decide(definition, silent)
+    assert "run.log('loss', value)" in say.text
+    assert decide(definition, silent, said=(say.text,)) == [FinishSweep("Completed", f"1 child has ended; {say.text}")]
+    failed = replace(silent, status="Failed", error="boom")
+    assert decide(definition, failed) == [FinishSweep("Failed", "the only child failed: boom")]
 
 
 def test_what_earlier_sweeps_reached_counts() -> None:
@@ -230,6 +252,15 @@ def test_what_earlier_sweeps_reached_counts() -> None:
     prior = [Trial({"x": i / 20}, (i / 20 - 0.4) ** 2) for i in range(0, 21, 2)]
     (first, _) = decide(definition, prior=prior)
     assert abs(first.parameters["x"] - 0.4) < 0.15
+
+
+def test_policies_compare_with_children_of_earlier_sweeps() -> None:
+    definition = configure(policy=BanditPolicy(slack_amount=0.5), max_total_runs=1)
+    child = Child(0, {"x": 0.5}, "Running", (1.2,))
+    assert decide(definition, child) == [Judged(0, 1)]  # the first to reach an interval has nothing to be compared with
+    (stop,) = decide(definition, child, prior_curves=[Curve(-1, (0.1,), False)])
+    assert stop.number == 0 and "the limit is 0.6 (0.1 of a child of an earlier sweep + 0.5)" in stop.reason
+    assert decide(definition, child, prior_curves=[Curve(-1, (1.0,), False)]) == [Judged(0, 1)]
 
 
 def test_a_child_by_hand_takes_no_place_of_the_samplers() -> None:
@@ -304,3 +335,31 @@ def test_spare_children_are_made_ahead_and_released_first() -> None:
     assert decide(learned, *running, spares=2) == []
     ending = decide(definition, running[0], spare[0], is_cancel_requested=True, spares=2)
     assert [stop.number for stop in ending] == [0, 2]
+
+
+@pytest.mark.parametrize("order", range(5))
+def test_what_ended_children_add_up_to_does_not_depend_on_their_order(order: int) -> None:
+    """As a look finds them one after the other, or a service that starts anew in the order of their numbers."""
+    dice = np.random.default_rng(order)
+    children = [
+        Child(
+            number,
+            {"x": number / 40},
+            str(dice.choice(["Completed", "Failed", "Canceled"])),
+            tuple(dice.random(int(dice.integers(0, 4)))),
+            ended=float(dice.integers(0, 5)),
+            error=str(dice.choice(["", "boom", "bang"])),
+            other_metrics=("other",) if number % 3 == 0 else (),
+            is_by_hand=number % 7 == 0,
+        )
+        for number in range(40)
+    ]
+    plain = Ended("minimize", children)
+    mixed = Ended("minimize", (children[int(place)] for place in dice.permutation(40)))
+    assert (mixed.count, mixed.failed, mixed.by_hand) == (plain.count, plain.failed, plain.by_hand)
+    assert (mixed.has_values, mixed.has_completed) == (plain.has_values, plain.has_completed)
+    assert mixed.trials == plain.trials and mixed.curves == plain.curves
+    assert mixed.without_metric == plain.without_metric and mixed.common_cause() == plain.common_cause()
+    assert [curve.child for curve in plain.curves] == sorted(child.number for child in children if child.values)
+    in_order = sorted((child.ended, child.number) for child in children)
+    assert [trial.parameters["x"] for trial in plain.trials] == [number / 40 for _, number in in_order]

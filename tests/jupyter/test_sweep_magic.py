@@ -43,7 +43,13 @@ def test_a_cell_is_tuned_with_values_sent_and_the_best_ones_brought_back(shell: 
     assert shell.user_ns["score"] == 3.0
     assert shell.user_ns["penalty"] == 0.5
     handle = shell.user_ns["tuned"]
-    assert handle.run.get_best_run_by_primary_metric().id == f"{handle.id}_0"
+    assert (
+        handle.get_best_run_by_primary_metric().id == handle.run.get_best_run_by_primary_metric().id == f"{handle.id}_0"
+    )
+    assert handle.get_hyperparameters().keys() == {f"{handle.id}_0", f"{handle.id}_1"}
+    assert "get_children_sorted_by_primary_metric" in dir(handle)
+    with pytest.raises(AttributeError, match="'RunHandle' object has no attribute 'get_best'"):
+        handle.get_best()
     assert handle.run.get_metrics() == {f"{handle.id}_0": {"Accuracy": 3.0}, f"{handle.id}_1": {"Accuracy": 6}}
     children = find_runs(folder.store.read(), parent=handle.id)
     assert [child.definition["parameters"] for child in children] == [

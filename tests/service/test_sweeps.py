@@ -24,7 +24,13 @@ from aml_jupyter.config.sweeps import (
 )
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.sdk import Experiment, HyperDriveRun, Workspace
-from aml_jupyter.service import cancel_run, ensure_service, resubmit_run, service_status, wait_for_run
+from aml_jupyter.service import (
+    cancel_run,
+    ensure_service,
+    resubmit_run,
+    service_status,
+    wait_for_run,
+)
 from aml_jupyter.views.sweep import sweep_view
 from aml_jupyter.workspace import (
     RunRecord,

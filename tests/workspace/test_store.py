@@ -23,7 +23,7 @@ from aml_jupyter.workspace import (
     latest_event,
     take_epoch,
 )
-from aml_jupyter.workspace.events import KEPT, record_event
+from aml_jupyter.workspace.events import KEPT, record_event, subjects_since
 
 WRITER = """
 import sys
@@ -164,6 +164,10 @@ def test_the_newest_events_are_kept(folder: WorkspaceFolder) -> None:
     kept = events_since(folder.store.read(), 0)
     assert [event.id for event in kept] == [KEPT + 1998, KEPT + 1999, KEPT + 2000]
     assert [event.id for event in events_since(folder.store.read(), KEPT + 1998, limit=1)] == [KEPT + 1999]
+    newest, subjects = subjects_since(folder.store.read(), KEPT + 1997)
+    assert newest == KEPT + 2000 and subjects is not None and "y" in subjects
+    assert subjects_since(folder.store.read(), KEPT + 2000) == (KEPT + 2000, frozenset())
+    assert subjects_since(folder.store.read(), KEPT) == (KEPT + 2000, None)  # some of them are not kept any more
 
 
 def test_a_full_disk_is_said_and_work_goes_on_when_there_is_room(small_disk: Path, definition: Definition) -> None:
