@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from aml_jupyter.errors import AmlError
 from aml_jupyter.service import preparing
 from aml_jupyter.service.active import ActiveRun, Full
+from aml_jupyter.service.ingestion import ingest_all
 from aml_jupyter.service.isolation import is_nobodys_fault
 from aml_jupyter.service.launch import build_launch, needs_of
 from aml_jupyter.service.unstarted import end_unstarted, fail
@@ -307,6 +308,7 @@ def _started(service: Reconciler, active: ActiveRun) -> None:
         active.starting = None  # it has started after all
     else:
         log.error("run %s could not be started", active.run.id, exc_info=error)
+        ingest_all(service.folder, active, service.lease.epoch)  # what was known of it before it was to start
         fail(service, active.run, error)
 
 
