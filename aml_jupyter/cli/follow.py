@@ -136,7 +136,8 @@ def wait_for_runs(
     def say(run: RunRecord) -> None:
         if not quiet and said.get(run.id) != (run.status, run.reason):
             said[run.id] = (run.status, run.reason)
-            door.remark(f"{run.id}  {run.status}" + (f", {run.reason}" if run.reason else ""))
+            is_told_below = run.status == "Failed"  # with its cause and the end of its log
+            door.remark(f"{run.id}  {run.status}" + (f", {run.reason}" if run.reason and not is_told_below else ""))
 
     try:
         for run_id in run_ids:

@@ -54,14 +54,14 @@ class ContainerHost(ProcessTarget):
         report = super().check()
         if not self._engine:
             return report
-        obstacle = watch_of(self._engine).obstacle()
+        obstacle = watch_of(self._engine).first_obstacle()
         problems = [obstacle] if obstacle else []
         return CheckReport({**report.facts, "engine": self._engine}, (*report.problems, *problems))
 
     def capacity(self) -> Capacity:
         """Report the free slots; none while the engine of a target of type `docker` is away."""
         found = super().capacity()
-        obstacle = watch_of(self._engine).obstacle() if self._engine else None
+        obstacle = watch_of(self._engine).first_obstacle() if self._engine else None
         return Capacity(found.total, 0, obstacle) if obstacle else found
 
     def reserve(self, handle: Handle, needs: Needs) -> str | None:

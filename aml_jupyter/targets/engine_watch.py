@@ -26,6 +26,9 @@ __all__ = ["ContainerState", "EngineWatch", "any_removal", "watch_of"]
 FRESH: Final = 2.0
 """Seconds for which what was heard last is believed; older, the engine is asked again."""
 
+FIRST_WITHIN: Final = 10.0
+"""Seconds that `first_obstacle` waits at the most; an engine that hangs is given up on earlier."""
+
 log = logging.getLogger("aml_jupyter.service")
 
 
@@ -55,6 +58,7 @@ class EngineWatch:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._answered_at = 0.0
+        self._was_heard = threading.Event()
         self._obstacle: str | None = f"asks whether the Docker engine at {host} answers"
         self._states: dict[str, tuple[float, ContainerState | None]] = {}
 
@@ -64,6 +68,13 @@ class EngineWatch:
         """Return why nothing can be started on the engine, as it was heard last; None when it answers."""
         if time.monotonic() - self._answered_at > FRESH:
             self._ask("ping", self._ping)
+        return self._obstacle
+
+    def first_obstacle(self) -> str | None:
+        """Return what `obstacle` does, but wait for the first answer: for who looks once, not for the loop."""
+        obstacle = self.obstacle()
+        if self._answered_at or not self._was_heard.wait(FIRST_WITHIN):
+            return obstacle
         return self._obstacle
 
     @property
@@ -129,6 +140,7 @@ class EngineWatch:
 
     def _heard(self, obstacle: str | None) -> None:
         before, self._obstacle, self._answered_at = self._obstacle, obstacle, time.monotonic()
+        self._was_heard.set()
         if obstacle != before:
             tell_news()
 

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from engine_process import Engine
 
 from aml_jupyter.workspace import WorkspaceFolder
 
@@ -30,6 +34,21 @@ def test_the_life_of_a_compute_instance(aml: Aml) -> None:
         assert aml("compute", verb, "gpu-box", "--json").json["provisioning_state"] == state
     assert [row["name"] for row in aml("compute", "list", "--json").json] == ["local"]
     assert aml("compute", "delete", "local").code == 2
+
+
+def test_a_command_tells_what_the_engine_of_a_target_says(own_engine: Callable[..., Engine], project: Path) -> None:
+    engine = own_engine()
+    program = "import sys; from aml_jupyter.cli.main import entry; sys.exit(entry())"
+
+    def said_by(*words: str) -> dict[str, Any]:
+        command = [sys.executable, "-c", program, "compute", *words, "--json"]  # in a process that was never answered
+        return dict(json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout))
+
+    made = said_by("create", "box", "--type", "docker")
+    assert made["problems"] == [] and made["free_slots"] == made["slots"] > 0
+    engine.kill()
+    shown = said_by("show", "box")
+    assert "No Docker engine is running" in shown["problems"][0] and shown["free_slots"] == 0
 
 
 def test_sdk_v1s_order_of_words(aml: Aml) -> None:
