@@ -49,6 +49,9 @@ MOST_STARTS = 5
 AHEAD = 2
 """How many waiting runs of a target are staged before they have a slot."""
 
+MOST_PASSED = 50
+"""How many waiting runs of a target, whose engine is away, may be passed by those behind them; each costs a look."""
+
 QUICK = 0.02
 """Seconds within which files are staged ahead by the loop itself; slower ones would hold up the others."""
 
@@ -93,13 +96,20 @@ def _give_up(service: Reconciler, tx: sqlite3.Connection, target: str) -> None:
 
 
 def _claim_on(service: Reconciler, tx: sqlite3.Connection, record: TargetRecord) -> bool:
-    """Claim runs of one target until its room is used up; tell whether some still wait for room."""
-    while True:
-        batch = next_in_line(tx, record.name, limit=AHEAD + 1)
+    """Claim runs of one target until its room is used up; tell whether some still wait for it.
+
+    A run whose engine is away could not use a free slot: those behind it go first, and it keeps its place.
+    """
+    passed = 0
+    while batch := next_in_line(tx, record.name, limit=passed + AHEAD + 1)[passed:]:
         while batch:
             obstacle = _closed(record) or _still_full(service, batch[0])
             if obstacle is None:
                 obstacle = _claim_safely(service, tx, batch[0])
+                if obstacle and passed < MOST_PASSED and _lets_pass(service, batch[0]):
+                    _explain(tx, batch.pop(0), obstacle)
+                    passed += 1
+                    continue
                 if obstacle and not service.backend(record.name).is_remote:
                     service.full[record.name] = Full(batch[0].id, obstacle, time.monotonic())
             if obstacle:
@@ -107,9 +117,13 @@ def _claim_on(service: Reconciler, tx: sqlite3.Connection, record: TargetRecord)
                 service.next_up[record.name] = batch
                 return not _closed(record)  # a change of the target's row wakes us
             del batch[0]
-        if not next_in_line(tx, record.name, limit=1):
-            service.next_up.pop(record.name, None)
-            return False
+    service.next_up.pop(record.name, None)
+    return passed > 0
+
+
+def _lets_pass(service: Reconciler, run: RunRecord) -> bool:
+    """Tell whether a run waits for something of its own, which the runs behind it need not have."""
+    return service.backend(run.target).is_away(needs_of(run.definition))
 
 
 def _still_full(service: Reconciler, run: RunRecord) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.targets.container_options import read_arguments, size_in_bytes
 from aml_jupyter.targets.protocol import Container, Needs
-from aml_jupyter.transports.docker_engine import DockerEngine, EngineAddress, find_engine
+from aml_jupyter.transports.docker_engine import DockerEngine, EngineAddress, address_of, find_engine
 from aml_jupyter.transports.docker_images import find_image
 
 __all__ = ["asks_for_gpus", "check_container", "engine_for", "said_of_gpus"]
@@ -53,7 +53,7 @@ def check_container(container: Container, needs: Needs) -> tuple[str, ...]:
     settings = read_arguments(container.arguments)
     if container.shm_size:
         size_in_bytes(container.shm_size, "docker.shm_size")
-    address = EngineAddress(container.engine, "the run's container")
+    address = address_of(container.engine, "the run's container")
     _check_local(address)
     with DockerEngine(address) as engine:
         facts = engine.facts()

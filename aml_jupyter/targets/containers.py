@@ -74,6 +74,10 @@ class ContainerHost(ProcessTarget):
                 return f"waits for its container: {obstacle}"
         return super().reserve(handle, needs)
 
+    def is_away(self, needs: Needs) -> bool:
+        """Tell whether the engine of a run is away; all runs of a target of type `docker` have the same."""
+        return bool(needs.engine) and not self._engine and watch_of(needs.engine).obstacle() is not None
+
     def withdraw(self, handle: Handle, needs: Needs) -> str | None:
         """Let go of the slots of an attempt whose engine is away, when nothing of it is or was there."""
         if not needs.engine:

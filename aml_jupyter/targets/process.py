@@ -93,6 +93,10 @@ class ProcessTarget:
         if held is not None:
             held.close()
 
+    def is_away(self, needs: Needs) -> bool:
+        """Return False: this machine is always there."""
+        return False
+
     def withdraw(self, handle: Handle, needs: Needs) -> str | None:
         """Return None: this machine is always there."""
         return None

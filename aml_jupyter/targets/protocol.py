@@ -172,6 +172,9 @@ class Target(Protocol):
     def release(self, handle: Handle) -> None:
         """Give back room that was reserved and not handed over by `start`."""
 
+    def is_away(self, needs: Needs) -> bool:
+        """Tell whether something is away that `needs` names, and other runs of the target may do without."""
+
     def withdraw(self, handle: Handle, needs: Needs) -> str | None:
         """Give back the room of an attempt whose place is away, and return what it waits for.
 

@@ -160,6 +160,10 @@ class RemoteTarget:
         if host.mirror.room.pop((handle.run_id, handle.attempt), None) is not None:
             host.link.post("free_room", key=[handle.run_id, handle.attempt])
 
+    def is_away(self, needs: Needs) -> bool:
+        """Return False: all its runs are on the one machine."""
+        return False
+
     def withdraw(self, handle: Handle, needs: Needs) -> str | None:
         """Ask for no slots any more while the machine is away, when it was not asked to start the attempt."""
         host = self._host

@@ -22,7 +22,15 @@ from aml_jupyter.errors import ComputeTargetException, nearest
 if TYPE_CHECKING:
     import docker
 
-__all__ = ["DEFAULT_HOST", "DockerEngine", "EngineAddress", "EngineFacts", "EngineUnavailable", "find_engine"]
+__all__ = [
+    "DEFAULT_HOST",
+    "DockerEngine",
+    "EngineAddress",
+    "EngineFacts",
+    "EngineUnavailable",
+    "address_of",
+    "find_engine",
+]
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 
@@ -145,6 +153,15 @@ def _read(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def address_of(host: str, source: str) -> EngineAddress:
+    """Return the address `host` as this process knows it, with its certificates; one that `source` names where it is another."""
+    with contextlib.suppress(ComputeTargetException):
+        found = find_engine()
+        if found.host == host:
+            return found
+    return EngineAddress(host, source)
+
+
 class DockerEngine:
     """Hold the connection to one engine. Nothing is asked before the first call, and all threads may use it.
 
@@ -155,7 +172,7 @@ class DockerEngine:
     """
 
     def __init__(self, address: EngineAddress | str | None = None) -> None:
-        self.address = EngineAddress(address, "the target") if isinstance(address, str) else address or find_engine()
+        self.address = address_of(address, "the target") if isinstance(address, str) else address or find_engine()
         self._lock = threading.Lock()
         self._client: docker.DockerClient | None = None
 

@@ -13,7 +13,7 @@ from base_images import PYTHON_IMAGE
 from containers import containers_of, submit_in_docker
 from engine_process import Engine
 from ssh_server import SshServer, attach_server
-from support import log_of, until
+from support import Submit, log_of, until
 
 from aml_jupyter.config import ScriptRunConfig
 from aml_jupyter.service import SubmitRequest, cancel_run, submit
@@ -167,6 +167,27 @@ def test_a_build_that_its_engine_left_alone_gives_its_slot_back(
     assert target.capacity().free == target.capacity().total
     engine.start()
     _check_one_start(folder, _turn_until(loop, run, "Completed"), "once")
+
+
+def test_a_run_whose_engine_is_away_holds_up_nobody_behind_it(
+    own_engine: Callable[..., Engine],
+    folder: WorkspaceFolder,
+    project: Path,
+    loop: Reconciler,
+    submit_script: Submit,
+) -> None:
+    engine = own_engine(PYTHON_IMAGE)
+    in_containers = [submit_in_docker(folder, project, "print('once')", name=f"{each}.py") for each in "ab"]
+    engine.kill()
+    for run in in_containers:
+        _turn_until(loop, run, "Queued", NO_ENGINE)
+    plain = [submit_script("print('plain')", name=f"plain{each}.py") for each in range(3)]
+    for run in plain:
+        _check_one_start(folder, _turn_until(loop, run, "Completed"), "plain")
+    assert [_status(folder, run) for run in in_containers] == ["Queued", "Queued"]
+    engine.start()
+    for run in in_containers:
+        _check_one_start(folder, _turn_until(loop, run, "Completed"), "once")
 
 
 def test_a_machine_that_goes_away_before_the_start_sends_the_run_back_into_the_queue(

@@ -15,7 +15,7 @@ from base_images import PYTHON_IMAGE, PYTHON_VERSION, SHELL_IMAGE
 from engine_process import Engine, sweep
 
 from aml_jupyter.errors import ComputeTargetException, ConfigurationError
-from aml_jupyter.transports.docker_engine import DockerEngine, EngineUnavailable, find_engine
+from aml_jupyter.transports.docker_engine import DockerEngine, EngineUnavailable, address_of, find_engine
 from aml_jupyter.transports.docker_images import find_image, find_python, pull_image
 
 pytestmark = pytest.mark.timeout(600)
@@ -65,6 +65,20 @@ def test_no_engine_is_said_with_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user is needed")
+def test_an_address_keeps_its_source_and_its_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ca", "cert", "key"):
+        (tmp_path / f"{name}.pem").touch()
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+    known = address_of("tcp://127.0.0.1:9", "the target")
+    assert known == find_engine() and known.source == "DOCKER_HOST" and known.tls is not None
+    other = address_of("tcp://127.0.0.1:10", "the target")
+    assert other.source == "the target" and other.tls is None
+    monkeypatch.setenv("DOCKER_HOST", "no address")
+    assert address_of("tcp://127.0.0.1:9", "the target").source == "the target"
+
+
 def test_no_rights_on_the_socket_is_said_with_what_to_do(client: DockerEngine) -> None:
     client.ping()  # what is imported on the way cannot be read by another user
     said, teller = os.pipe()

@@ -101,10 +101,9 @@ def make(asked: dict[str, Any], lock: str, prefix: Path, cache: Path, progress: 
 
 
 def _engine(asked: Mapping[str, Any]) -> DockerEngine:
-    from aml_jupyter.transports.docker_engine import DockerEngine, find_engine
+    from aml_jupyter.transports.docker_engine import DockerEngine
 
-    found = find_engine()
-    return DockerEngine(found if found.host == asked["engine"] else str(asked["engine"]))
+    return DockerEngine(str(asked["engine"]))
 
 
 @contextmanager
