@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from aml_jupyter.supervisor import durable, identity, protocol
+from aml_jupyter.supervisor.control_files import read_result
 from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.supervisor.wake import open_pipe
 from aml_jupyter.targets.container_options import read_arguments
@@ -194,7 +195,7 @@ class ContainerHost(ProcessTarget):
         was_seen = handle in self._first
         if self._lives(handle, placed["token"]):
             return heard(control, attempt, requests)
-        result = super()._observe(handle).result  # it may have ended between the two looks
+        result = read_result(control)  # it may have ended between the two looks
         if result:
             return Observation("ended", attempt, result)
         watch = watch_of(placed["engine"])

@@ -213,4 +213,6 @@ _one_watch: Final = threading.Lock()
 def watch_of(host: str) -> EngineWatch:
     """Return the watch of the engine at `host`, one for each in a process."""
     with _one_watch:
-        return _watches.setdefault(host, EngineWatch(host))
+        if host not in _watches:
+            _watches[host] = EngineWatch(host)
+        return _watches[host]

@@ -320,6 +320,8 @@ class FarLink:
 
     def _write(self, line: Line) -> None:
         """Write what waits, questions before bulk."""
+        from paramiko import SSHException
+
         while not line.is_cut:
             urgency, _, data = line.outbox.get()
             if line.is_cut or not data:
@@ -329,7 +331,7 @@ class FarLink:
                 while left and not line.is_cut:
                     with contextlib.suppress(TimeoutError):  # the far side has no room yet
                         left = left[line.channel.send(left[: 1 << 17]) :]
-            except OSError:
+            except (OSError, EOFError, SSHException):  # paramiko says EOFError where the socket was closed under it
                 line.is_cut = True
                 return
             finally:

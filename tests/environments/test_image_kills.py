@@ -102,11 +102,12 @@ def test_an_engine_that_is_killed_under_a_build_is_waited_for_and_the_run_gets_i
     run = submit(folder, SubmitRequest(config, "tests")).run
     until(lambda: _running(engine.host, "label=aml.build"), 60, "the container in which the layer is made")
     engine.kill()
-    until(
-        lambda: "waits to build its environment: No Docker engine" in get_run(folder.store.read(), run.id).reason,
-        60,
-        "the reason to wait",
-    )
+
+    def waits() -> bool:  # in the queue: it holds no slot meanwhile
+        now = get_run(folder.store.read(), run.id)
+        return now.status == "Queued" and "No Docker engine" in now.reason
+
+    until(waits, 60, "the reason to wait")
     engine.start()
     done = wait_for_run(folder, run.id, timeout=120)
     assert done.status == "Completed", (done.reason, done.error)
