@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -56,10 +57,19 @@ def current_folder() -> Path:
 
 
 def open_workspace(arguments: Arguments) -> WorkspaceFolder:
-    """Return the workspace that ``--workspace``, AML_WORKSPACE, the project's ``config.json`` or the registry names."""
-    from aml_jupyter.workspace import find_workspace
+    """Return the workspace that ``--workspace``, AML_WORKSPACE, the project's ``config.json`` or the registry names.
 
-    return find_workspace(getattr(arguments, "workspace", None))
+    A folder without one gets one; `run_line` says so when the line has been carried out, since it may be a slip.
+    """
+    from aml_jupyter.workspace import find_workspace
+    from aml_jupyter.workspace.locate import is_path
+
+    wanted = getattr(arguments, "workspace", None) or os.environ.get("AML_WORKSPACE", "")
+    is_new = is_path(wanted) and not os.path.exists(os.path.join(os.path.expanduser(wanted), "workspace.json"))
+    folder = find_workspace(wanted or None)
+    if is_new:
+        arguments.made_workspace = folder.root
+    return folder
 
 
 def emit(arguments: Arguments, door: Door, view: View) -> int:

@@ -360,7 +360,7 @@ def _download(arguments: Arguments, door: Door) -> int:
 
 
 def _delete(arguments: Arguments, door: Door) -> int:
-    from aml_jupyter.environments import submitter
+    from aml_jupyter.environments import is_curated_name, submitter
     from aml_jupyter.service.environment_facts import delete_built, delete_registered
     from aml_jupyter.views.formats import size_text
     from aml_jupyter.workspace import find_environment, list_environments
@@ -373,6 +373,12 @@ def _delete(arguments: Arguments, door: Door) -> int:
         what = key
     else:
         versions = [record.version for record in list_environments(db, name=name)]
+        if not versions and is_curated_name(name):
+            raise UserErrorException(
+                f"{name} is curated: it comes with aml-jupyter and stays. What was built of it goes by its id, which "
+                f"aml environment show {name} has.",
+                "environment",
+            )
         if version is None and len(versions) > 1:
             listed = ", ".join(versions[:10])
             raise UserErrorException(

@@ -61,7 +61,11 @@ def run_line(argv: Sequence[str], door: Door) -> int:
     try:
         arguments = build_parser().parse_line(argv)
         with config_says(_once(lambda text: door.remark(f"note: {text}"))):
-            return int(arguments.handler(arguments, door))
+            code = int(arguments.handler(arguments, door))
+        made = getattr(arguments, "made_workspace", None)
+        if made is not None:
+            door.remark(f"note: there was no workspace in {made}; a new one was made")
+        return code
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0
     except KeyboardInterrupt as error:

@@ -139,6 +139,8 @@ def _takeover(arguments: Arguments, door: Door) -> int:
         door.remark(
             f"the workspace was {before}'s, and is this machine's now; what runs there is seen as not responding"
         )
+    else:
+        door.remark("nothing had to be taken over: the workspace is this machine's")
     return emit(arguments, door, service_view(folder))
 
 

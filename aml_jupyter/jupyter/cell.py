@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from aml_jupyter.workspace import WorkspaceFolder
 
 from .values import check_python, check_version, pickle_inputs
 
-__all__ = ["CellOptions", "submit_cell"]
+__all__ = ["CellOptions", "is_variable", "submit_cell"]
 
 
 @dataclass(frozen=True)
@@ -150,10 +151,15 @@ def _run_configuration(options: CellOptions) -> RunConfiguration:
     return run_config
 
 
+def is_variable(name: str) -> bool:
+    """Say whether a name can be a variable's."""
+    return name.isidentifier() and not iskeyword(name)
+
+
 def _check_names(options: CellOptions) -> None:
     for option, names in (("-i", options.inputs), ("-o", options.outputs), ("-p", tuple(options.parameters))):
         for name in names:
-            if not name.isidentifier():
+            if not is_variable(name):
                 raise UserErrorException(f"{option} {name}: that is not the name of a variable.", name)
     for name in options.inputs:
         if name in options.parameters:
@@ -175,7 +181,8 @@ def _check_text(text: str, script: str) -> None:
             if magic
             else ""
         )
-        raise UserErrorException(f"{script} is not valid Python: {error.args[0]}{where}.{hint}", "cell") from None
+        why = "half of a surrogate pair, which is no character" if isinstance(error, UnicodeError) else error.args[0]
+        raise UserErrorException(f"{script} is not valid Python: {why}{where}.{hint}", "cell") from None
 
 
 def _script(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.errors import ModelException
 from aml_jupyter.sdk.mapping import texts_by_name
-from aml_jupyter.sdk.unbuilt import refuse_attribute
+from aml_jupyter.sdk.unbuilt import RefusingClass, refuse_attribute
 from aml_jupyter.supervisor.client.model import Framework
 from aml_jupyter.views.progress import shown_progress
 from aml_jupyter.workspace import (
@@ -34,20 +34,22 @@ __all__ = ["Model"]
 CACHE = "azureml-models"
 """SDK v1's folder for fetched models, in the working directory."""
 
+_DEPLOYMENTS = "Web services and deployments are not planned; docs/migration.md says what there is."
+
 UNBUILT = {
     "add_dataset_references": "",
-    "deploy": "",
+    "deploy": _DEPLOYMENTS,
     "get_sas_urls": "Model.download copies the files.",
-    "package": "",
+    "package": _DEPLOYMENTS,
     "print_configuration": "",
-    "profile": "",
+    "profile": _DEPLOYMENTS,
 }
 """Attributes of SDK v1's Model that are still to come, and what works instead."""
 
 Filter = Sequence[str | Sequence[str]]
 
 
-class Model:
+class Model(metaclass=RefusingClass):
     """Stand for one version of a registered model.
 
     Parameters

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Run", "get_run"]
 
 UNBUILT = {
-    "clean": "`aml workspace gc --working-copies DAYS` thins out the folders of runs that have ended.",
+    "clean": "`aml workspace gc --working-copies` thins out the folders of runs that have ended.",
     "get_diagnostics": "run.get_all_logs fetches the logs.",
     "take_snapshot": "Submit takes one, and Experiment.start_logging(snapshot_directory='.').",
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NoReturn
 
 from aml_jupyter.errors import UserErrorException, nearest
 
-__all__ = ["NotHere", "refuse_attribute", "unbuilt"]
+__all__ = ["NotHere", "RefusingClass", "refuse_attribute", "unbuilt"]
 
 
 class NotHere(UserErrorException, AttributeError):
@@ -18,8 +19,15 @@ def unbuilt(what: str, instead: str = "") -> UserErrorException:
     return UserErrorException(f"{what} is not built yet in aml-jupyter." + (f" {instead}" if instead else ""))
 
 
+class RefusingClass(type):
+    """Refuse what a class itself lacks (``Model.deploy(...)``) by the `UNBUILT` of its module, as its instances do."""
+
+    def __getattr__(cls, name: str) -> NoReturn:
+        refuse_attribute(cls, name, getattr(sys.modules[cls.__module__], "UNBUILT", {}))
+
+
 def refuse_attribute(owner: object, name: str, table: dict[str, str]) -> NoReturn:
-    """Raise for the attribute `name` that `owner` lacks: it is on its way, or misspelt.
+    """Raise for the attribute `name` that `owner` (an instance, or a class) lacks: it is on its way, or misspelt.
 
     Raises
     ------
@@ -28,9 +36,10 @@ def refuse_attribute(owner: object, name: str, table: dict[str, str]) -> NoRetur
     AttributeError
         Otherwise, with the nearest names.
     """
-    shown = f"{type(owner).__name__}.{name}"
+    kind = owner if isinstance(owner, type) else type(owner)
+    shown = f"{kind.__name__}.{name}"
     if name in table:
         raise NotHere(unbuilt(shown, table[name]).message)
-    known = [entry for entry in dir(type(owner)) if not entry.startswith("_")]
+    known = [entry for entry in dir(kind) if not entry.startswith("_")]
     close = nearest(name, known).split("? ")[0]
     raise AttributeError(f"{shown} does not exist" + (f"; {close}?" if close.startswith("did you mean") else ""))

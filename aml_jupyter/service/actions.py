@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.service.client import ensure_service
-from aml_jupyter.service.launch import inputs_of
+from aml_jupyter.service.launch import values_sent
 from aml_jupyter.service.submission import LONGEST_NAME, Submission, check_priority, queue_again
 from aml_jupyter.service.sweep_children import CHOSEN, KIND
 from aml_jupyter.workspace import (
@@ -103,14 +103,14 @@ def resubmit_run(folder: WorkspaceFolder, run_id: str) -> Submission:
     run = get_run(folder.store.read(), run_id)
     check_snapshot_kept(run)
     whole = read_definition(folder.layout, run_id)
-    inputs = inputs_of(folder, whole) / "values.pkl"
+    values = values_sent(folder, whole)
     whole.pop("values_of", None)  # it gets a copy of its own
     definition = {**whole, "tags": dict(run.tags), "properties": dict(whole.get("properties") or {})}
     definition["properties"]["aml.resubmitted_from"] = run_id
     if run.parent is not None and get_run(folder.store.read(), run.parent).kind == KIND:
         definition["parent"] = None
         definition["properties"].pop(CHOSEN, None)
-    return queue_again(folder, definition, inputs.read_bytes() if inputs.exists() else None)
+    return queue_again(folder, definition, values)
 
 
 def tag_run(folder: WorkspaceFolder, run_id: str, tags: Mapping[str, str | None]) -> RunRecord:

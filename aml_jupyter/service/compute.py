@@ -58,7 +58,6 @@ def create_target(
         When the name breaks the rules or is taken, the type cannot be created, or a setting is wrong.
     """
     kind = kind_of(type)
-    check_name(name, kind)
     if not kind.creatable:
         why = "is attached, not created" if kind.attachable else f"is not created: {kind.note or kind.title}"
         raise ComputeTargetException(f"A target of type {kind.type!r} {why}.", "type")
@@ -66,6 +65,7 @@ def create_target(
         raise ComputeTargetException(
             f"Targets of type {kind.type!r} cannot be created in this version; computeinstance can.", "type"
         )
+    check_name(name, kind)
     checked = checked_settings(kind, settings or {})
     if kind.type == "docker":
         checked["engine"] = engine_for(str(checked.get("engine") or ""))

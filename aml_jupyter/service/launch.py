@@ -13,7 +13,7 @@ from aml_jupyter.supervisor import protocol
 from aml_jupyter.targets import Container, Handle, Launch, Needs, Paths
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, read_definition
 
-__all__ = ["build_launch", "inputs_of", "needs_of"]
+__all__ = ["build_launch", "inputs_of", "needs_of", "values_sent"]
 
 
 def needs_of(definition: dict[str, Any]) -> Needs:
@@ -29,6 +29,12 @@ def needs_of(definition: dict[str, Any]) -> Needs:
 def inputs_of(folder: WorkspaceFolder, definition: Mapping[str, Any]) -> Path:
     """Return the folder with the values sent to a cell; the children of a sweep share the sweep's."""
     return folder.layout.run(str(definition.get("values_of") or definition["id"])).inputs
+
+
+def values_sent(folder: WorkspaceFolder, definition: Mapping[str, Any]) -> bytes | None:
+    """Return the pickled values that a run was sent, for a copy of its own of another run; None where it was sent none."""
+    file = inputs_of(folder, definition) / "values.pkl"
+    return file.read_bytes() if file.exists() else None
 
 
 def build_launch(

@@ -13,6 +13,7 @@ from typing import Any
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.hyperdrive import check_added, check_limits, check_space, with_changes
 from aml_jupyter.service.client import ensure_service
+from aml_jupyter.service.launch import values_sent
 from aml_jupyter.service.queueing import queue_again
 from aml_jupyter.service.sweeps import BY_HAND, CHOSEN, KIND
 from aml_jupyter.workspace import (
@@ -162,4 +163,4 @@ def _go_on(folder: WorkspaceFolder, run: RunRecord, change: Mapping[str, Any], t
     template["sweep"] = {**before, "config": config, "continues": ancestors}
     template["tags"] = dict(run.tags)
     template["properties"] = {**(template.get("properties") or {}), "aml.continues": run.id}
-    return queue_again(folder, template, None, run_id=f"HD_{uuid.uuid4()}").run
+    return queue_again(folder, template, values_sent(folder, template), run_id=f"HD_{uuid.uuid4()}").run

@@ -224,8 +224,9 @@ def check_name(name: str, kind: TargetKind) -> None:
     if name.lower() in RESERVED_NAMES:
         raise ComputeTargetException(f"The name {name!r} is reserved; choose another one.", "name")
     if not shortest <= len(name) <= longest:
+        length = f"{len(name)} character{'s' * (len(name) != 1)}"
         raise ComputeTargetException(
-            f"The name {name!r} has {len(name)} characters; a {kind.title.lower()} needs {shortest} to {longest}.",
+            f"The name {name!r} has {length}; a {kind.title.lower()} needs {shortest} to {longest}.",
             "name",
         )
     if not re.fullmatch(r"[A-Za-z](?:[A-Za-z0-9]|-(?=[A-Za-z0-9]))*", name):

@@ -27,6 +27,11 @@ print("last line")"""
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
+def busy_until(gate: Path) -> str:
+    """Return a cell that keeps the kernel busy until a file is there."""
+    return f"import os, time\nwhile not os.path.exists({str(gate)!r}):\n    time.sleep(0.05)"
+
+
 def test_a_cell_runs_and_its_output_follows_it_while_the_kernel_is_idle_or_busy(
     page: Any, lab: JupyterProcess, folder: WorkspaceFolder, project: Path, tmp_path: Path
 ) -> None:
@@ -35,7 +40,7 @@ def test_a_cell_runs_and_its_output_follows_it_while_the_kernel_is_idle_or_busy(
     gate = tmp_path / "home"
     gate.mkdir()
     cell = CELL.replace('os.environ["HOME"] + "/go"', repr(str(gate / "go")))
-    write_notebook(project / "train.ipynb", ["%load_ext aml_jupyter", cell, "import time; time.sleep(4)", "job.status"])
+    write_notebook(project / "train.ipynb", ["%load_ext aml_jupyter", cell, busy_until(gate / "free"), "job.status"])
     panel = open_notebook(page, lab, "train.ipynb")
     run_cell(page, panel, 0)
     submitted = run_cell(page, panel, 1)
@@ -57,6 +62,7 @@ def test_a_cell_runs_and_its_output_follows_it_while_the_kernel_is_idle_or_busy(
     assert "[*]" in busy.locator(".jp-InputPrompt").inner_text(), (
         "the output changed only when the kernel was free again"
     )
+    (gate / "free").touch()
     shoot(page, "completed")
 
     output.get_by_role("tab", name="outputs").click()
@@ -106,7 +112,7 @@ def test_without_the_extension_a_widget_shows_the_run_and_the_kernel_answers(
         dot = f"import base64; open('outputs/dot.png', 'wb').write(base64.b64decode('{PIXEL}'))"
         cell = cell.replace('print("first line"', f'{dot}\nprint("first line"')
         cell = cell.replace("    time.sleep(0.05)", "    time.sleep(0.05); run.log('waited', time.time())")
-        write_notebook(project / "train.ipynb", ["%load_ext aml_jupyter", cell, "import time; time.sleep(10)"])
+        write_notebook(project / "train.ipynb", ["%load_ext aml_jupyter", cell, busy_until(tmp_path / "free")])
         panel = open_notebook(page, server, "train.ipynb")
         run_cell(page, panel, 0)
         output = run_cell(page, panel, 1).locator(".jp-OutputArea")
@@ -117,8 +123,9 @@ def test_without_the_extension_a_widget_shows_the_run_and_the_kernel_answers(
         waited.wait_for()
         busy = run_cell(page, panel, 2)
         before = waited.inner_text()
-        until(lambda: waited.inner_text() != before, 20, "the view is told what happens")
+        until(lambda: waited.inner_text() != before, 60, "the view is told what happens")
         assert "[*]" in busy.locator(".jp-InputPrompt").inner_text()
+        (tmp_path / "free").touch()
         panel.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
         view.get_by_role("tab", name="logs").click()
         view.get_by_role("button", name="cancel", exact=True).click()

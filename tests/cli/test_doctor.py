@@ -57,6 +57,44 @@ def test_a_script_line_by_line(tmp_path: Path) -> None:
     assert set(statuses(lines["train.py", 12]).values()) == {"works"}
 
 
+def test_lines_that_make_targets_are_judged_by_their_type(tmp_path: Path) -> None:
+    (tmp_path / "run.sh").write_text(
+        "az ml computetarget attach remotedocker --name myvm --address 1.2.3.4 --username u\n"
+        "az ml computetarget create amlcompute -n cpu --max-nodes 4\n"
+        "az ml computetarget attach remote --name myvm --address 1.2.3.4 --username u\n"
+        "az ml computetarget create nonsense -n cpu\n"
+    )
+    lines = found(tmp_path)
+    judged = [next(iter(statuses(lines["run.sh", number]).values())) for number in (1, 2, 3, 4)]
+    assert judged == ["missing", "missing", "works", "missing"]
+
+
+def test_what_only_refuses_is_not_called_covered(tmp_path: Path) -> None:
+    (tmp_path / "old.py").write_text(
+        "from azureml.core import Experiment, Model, Run, Workspace\n"
+        "from azureml.core.compute import AmlCompute, DsvmCompute\n"
+        "DsvmCompute.create(Workspace.from_config(), 'box', None)\n"
+        "Workspace.from_config().delete()\n"
+        "Experiment.delete(None, 'x')\n"
+        "Model.deploy(None, 'x', [])\n"
+        "Run.get_context().take_snapshot('.')\n"
+        "AmlCompute.provisioning_configuration(vm_size='x', max_nodes=4)\n"
+        "Run.get_context().experiment.workspace.get_default_datastore()\n"
+    )
+    lines = found(tmp_path)
+    for line, what, said in (
+        (3, "DsvmCompute.create", "no virtual machine is made here"),
+        (4, "Workspace.delete", "holds the only copy of its run history"),
+        (5, "Experiment.delete", "an experiment with runs is history"),
+        (6, "Model.deploy", "not planned"),
+        (7, "Run.take_snapshot", "the submit took one"),
+        (9, "Workspace.get_default_datastore", "datastores are not built yet"),
+    ):
+        (missing,) = [finding for finding in lines["old.py", line] if finding.status == "missing"]
+        assert missing.what == what and said in missing.text
+    assert "_Unbuilt" not in repr(lines)
+
+
 def test_notebooks_shell_scripts_and_configurations(aml: Aml, project: Path) -> None:
     cells = [
         {"cell_type": "code", "source": ["!az ml run submit-script -c local t.py\n", "from azureml.core import Run\n"]},

@@ -182,3 +182,20 @@ def test_closed_streams_are_no_trouble(folder: WorkspaceFolder, project: Path) -
 def test_a_setting_that_is_no_number_does_not_stop_the_queue(aml: Aml, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AML_SERVICE_LINGER", "soon")
     assert aml("submit", "--wait", "train.py").code == 0
+
+
+def test_a_workspace_that_a_slip_has_made_is_said(aml: Aml, tmp_path: Path) -> None:
+    place = tmp_path / "typo"
+    first = aml("run", "list", "--workspace", str(place))
+    assert first.code == 0 and f"note: there was no workspace in {place}; a new one was made" in first.err
+    assert "there was no workspace" not in aml("run", "list", "--workspace", str(place)).err
+
+
+def test_a_curated_environment_stays(aml: Aml) -> None:
+    refused = aml("environment", "delete", "AmlJupyter-Minimal")
+    assert refused.code == 2 and "AmlJupyter-Minimal is curated" in refused.err
+
+
+def test_a_type_that_cannot_be_made_is_refused_before_its_name(aml: Aml) -> None:
+    assert "retired on 29 February 2024" in aml("compute", "create", "x", "--type", "adla").err
+    assert "has 1 character;" in aml("compute", "create", "x", "--type", "computeinstance").err

@@ -120,10 +120,12 @@ def test_takeover_of_a_workspace_that_nobody_serves(aml: Aml, folder: WorkspaceF
         take_epoch(
             tx, {"pid": 1, "start_time": "1", "host": "gone-host", "boot_id": "x", "version": "0", "started": 1.0}
         )
-    assert aml("workspace", "takeover").code == 0
+    taken = aml("workspace", "takeover")
+    assert taken.code == 0 and "nothing had to be taken over" not in taken.err
     lease = current_lease(folder.store.read())
     assert lease is not None and lease["epoch"] == 2 and lease["host"] != "gone-host"
     assert aml("submit", "--wait", "train.py").code == 0
+    assert "nothing had to be taken over" in aml("workspace", "takeover").err
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")

@@ -63,6 +63,15 @@ def test_a_cell_is_tuned_with_values_sent_and_the_best_ones_brought_back(shell: 
     assert "values_of" not in definition and definition["parameters"]["penalty"] == 0.5
 
 
+def test_a_cell_that_is_tuned_further_has_its_values(shell: Any) -> None:
+    shell.user_ns["rows"] = [1, 2, 3]
+    line = "--sweep x=uniform(0,1) --metric score --goal minimize --max-runs 1 -i rows --name tuned --wait"
+    shell.run_cell_magic("aml_submit", line, "from aml_jupyter import Run\nRun.get_context().log('score', sum(rows))")
+    further = shell.user_ns["tuned"].run.extend(max_total_runs=2)
+    further.wait_for_completion()
+    assert further.get_metrics() == {f"{further.id}_0": {"score": 6}}
+
+
 def test_a_cell_is_tuned_by_a_line(shell: Any, folder: WorkspaceFolder) -> None:
     line = "--sweep 'x=choice(1, 2) y=choice(3)' --metric Accuracy --goal minimize --sampling grid --max-runs 5 --wait"
     shell.run_cell_magic(

@@ -108,6 +108,15 @@ def test_sdk_v1s_names_of_models() -> None:
     assert {ModelNotFoundException, ModelPathNotFoundException, WebserviceException} == {ModelException}
 
 
+@pytest.mark.parametrize("name", ["deploy", "profile", "package"])
+def test_what_a_model_cannot_do_here_is_refused_by_name(name: str) -> None:
+    with pytest.raises(UserErrorException, match=f"Model.{name} is not built yet.*deployments are not planned"):
+        getattr(Model, name)
+    assert not hasattr(Model, name)
+    with pytest.raises(AttributeError, match=r"Model\.registr does not exist; did you mean register"):
+        Model.registr
+
+
 def test_a_run_that_nobody_submitted_registers_too(ws: Workspace, weights: Path) -> None:
     run = Run.get_context()
     assert run.register_model("offline", "weights.txt", tags={"k": "v"}).tags == {"k": "v"}

@@ -58,9 +58,11 @@ def test_a_second_host_is_refused_by_name_before_anything_is_copied(
 def test_takeover_moves_it_and_is_refused_while_the_first_host_is_there(
     folder: WorkspaceFolder, submit_script: Submit, project: Path
 ) -> None:
-    run = submit_script("import time; time.sleep(3)")
+    gate = project.parent / "gate"
+    run = submit_script(f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)")
     refused = on_another_host(folder, "workspace", "takeover", cwd=project)
     assert refused.returncode != 0 and "--force" in refused.stderr
+    gate.touch()
     assert wait_for_run(folder, run.id, timeout=60).status == "Completed"
     stop_service(folder)
     moved = on_another_host(folder, "workspace", "takeover", cwd=project)

@@ -14,8 +14,9 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from aml_jupyter.errors import AmlError, nearest
+from aml_jupyter.supervisor.client.unbuilt import HINTS
 
-__all__ = ["Verdict", "argument", "imported", "is_refused_class", "member", "result_of"]
+__all__ = ["Verdict", "argument", "imported", "is_refused_class", "is_stand_in", "member", "named", "result_of"]
 
 
 class Verdict(NamedTuple):
@@ -79,6 +80,16 @@ def is_refused_class(value: Any) -> str:
     return str(not_built(value.__name__, "create").message)
 
 
+def named(owner: Any) -> str:
+    """Return the name that a person knows a class by: what a script has of its own run is a Run, too."""
+    return "Run" if owner.__name__ in ("SubmittedRun", "InProcessRun", "OfflineRun") else str(owner.__name__)
+
+
+def is_stand_in(function: Any) -> bool:
+    """Say whether a method is of a class that is refused as a whole, so that its arguments are not worth a word."""
+    return str(getattr(getattr(function, "__func__", function), "__qualname__", "")).startswith("_Unbuilt.")
+
+
 @lru_cache(maxsize=4096)
 def member(owner: Any, name: str) -> Verdict:
     """Judge the attribute `name` of a class (or of its instances)."""
@@ -86,16 +97,39 @@ def member(owner: Any, name: str) -> Verdict:
         return Verdict(WORKS)
     for base in owner.__mro__:
         if name in vars(base):
-            return Verdict(WORKS, "", inspect.getattr_static(base, name))
+            found = inspect.getattr_static(base, name)
+            refused = _refusal(found)
+            return (
+                Verdict(MISSING, f"{named(owner)}.{name} is refused{refused}") if refused else Verdict(WORKS, "", found)
+            )
     cls: Any = owner
     if name in _set_in_methods(cls):
         return Verdict(WORKS, "", _hint(cls, name))
     for base in owner.__mro__:
         table = getattr(inspect.getmodule(base), "UNBUILT", {})
         if isinstance(table, dict) and name in table:
-            return Verdict(MISSING, f"{owner.__name__}.{name} is not here yet. {table[name]}".strip())
+            return Verdict(MISSING, f"{named(owner)}.{name} is not here yet. {table[name]}".strip())
+    if owner.__module__.startswith("aml_jupyter.supervisor.client") and name in HINTS:
+        return Verdict(MISSING, f"{named(owner)}.{name} is not here yet: {HINTS[name]}")
     known = [entry for entry in dir(owner) if not entry.startswith("_")]
-    return Verdict(MISSING, f"{owner.__name__} has no {name}; {nearest(name, known)}")
+    return Verdict(MISSING, f"{named(owner)} has no {name}; {nearest(name, known)}")
+
+
+def _refusal(function: Any) -> str:
+    """Return what a function says that does nothing but raise (": " and its reason, or "."); empty for any other."""
+    function = getattr(function, "__func__", function)
+    if not inspect.isfunction(function):
+        return ""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        return ""
+    body = tree.body[0].body if isinstance(tree.body[0], ast.FunctionDef) else []
+    statements = [each for each in body if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))]
+    if len(statements) != 1 or not isinstance(statements[0], ast.Raise):
+        return ""
+    first = (inspect.getdoc(function) or "").partition("\n")[0]
+    return first.removeprefix("Refuse") if first.startswith("Refuse") else "."
 
 
 def _hint(owner: Any, name: str) -> Any:

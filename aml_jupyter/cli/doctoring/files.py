@@ -6,10 +6,10 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aml_jupyter.cli.common import config_says
-from aml_jupyter.errors import AmlError, UserErrorException
+from aml_jupyter.errors import AmlError, ComputeTargetException, UserErrorException
 from aml_jupyter.views.doctor import Finding
 
 __all__ = [
@@ -121,14 +121,34 @@ def line_findings(file: str, number: int, line: str) -> Iterator[Finding]:
     if not words:
         return
     try:
-        build_parser().parse_line(words)
+        read = build_parser().parse_line(words)
     except (UserErrorException, SystemExit) as error:
         yield Finding(file, number, shown, "missing", str(error))
+        return
+    refused = _refused_kind(words, read)
+    if refused:
+        yield Finding(file, number, shown, "missing", refused)
         return
     if {"--password"} & set(words):
         yield Finding(file, number, shown, "differs", "a password on a command line can be read by others; use a key")
         return
     yield Finding(file, number, shown, "works", f"as: {ours}" if "***" not in shown else "")
+
+
+def _refused_kind(words: list[str], read: Any) -> str:
+    """Return why a line that makes or attaches a compute target fails for its type; empty for any other line."""
+    from aml_jupyter.targets import kind_of
+
+    if words[:1] not in (["compute"], ["computetarget"]) or words[1:2] not in (["create"], ["attach"]):
+        return ""
+    named = getattr(read, "type", None) or (read.word if read.name else None)
+    if not named:
+        return ""
+    try:
+        kind = kind_of(named)
+    except ComputeTargetException as error:
+        return str(error)
+    return "" if kind.built else f"targets of type {kind.type} are not here yet; aml compute kinds lists those that are"
 
 
 def _line_in(text: str) -> int:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from aml_jupyter.cli.doctoring.coverage import argument, imported, member, result_of
+from aml_jupyter.cli.doctoring.coverage import argument, imported, is_stand_in, member, named, result_of
 from aml_jupyter.views.doctor import Finding
 
 __all__ = ["notebook_findings", "script_findings"]
@@ -160,7 +160,7 @@ class _Reader(ast.NodeVisitor):
             return None
         kind: Any = cls
         verdict = member(kind, node.attr)
-        self._say(node, f"{cls.__name__}.{node.attr}", verdict.status, verdict.text)
+        self._say(node, f"{named(cls)}.{node.attr}", verdict.status, verdict.text)
         found = verdict.value
         if isinstance(found, property):
             result = result_of(found)
@@ -183,6 +183,8 @@ class _Reader(ast.NodeVisitor):
             function = target
         elif isinstance(target, tuple) and target[0] == "method":
             function = target[1]
+        if is_stand_in(function):
+            function = None
         for keyword in node.keywords:
             self._kind(keyword.value)
             if function is not None and keyword.arg and callable(getattr(function, "__func__", function)):

@@ -34,7 +34,7 @@ SURFACE: Final[dict[str, dict[str, str]]] = {
         "Environment": "get list register build build_local clone from_conda_specification from_pip_requirements "
         "from_docker_image from_dockerfile from_docker_build_context from_existing_conda_environment save_to_directory "
         "load_from_directory add_private_pip_wheel python docker environment_variables",
-        "Model": "Framework register list get_model_path download update add_tags remove_tags add_properties delete deploy",
+        "Model": "Framework register list get_model_path download update add_tags remove_tags add_properties delete",
         "Keyvault": "get_secret get_secrets set_secret",
         "Dataset": "get_by_name Tabular File",
         "Datastore": "get register_azure_blob_container",

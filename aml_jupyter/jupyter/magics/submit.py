@@ -105,11 +105,14 @@ class SubmitMagics(Magics):  # type: ignore[misc]  # IPython is untyped to mypy
     def _submit(self, options: Namespace, cell: str, namespace: dict[str, Any]) -> Any:
         from aml_jupyter.views.progress import notebook_progress
 
-        from ..cell import submit_cell
+        from ..cell import is_variable, submit_cell
         from ..handle import RunHandle, has_front_end
         from ..opened import kernel_workspace
 
-        if options.name and not options.name.isidentifier():
+        for option, given in (("-t", options.target), ("-t", options.target_option), ("-e", options.experiment)):
+            if given is not None and not given.strip():
+                raise UserErrorException(f"{option} {given!r}: a name was expected, found an empty text", option)
+        if options.name and not is_variable(options.name):
             raise UserErrorException(f"--name {options.name}: that is not the name of a variable.", "name")
         source, notebook, remarks = _source_of(options, cell, namespace)
         folder = kernel_workspace(options.workspace)

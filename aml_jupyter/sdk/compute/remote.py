@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any, ClassVar
 
@@ -60,7 +61,7 @@ class RemoteCompute(ComputeTarget):
         """
         where = address or _address_of(resource_id)
         settings: dict[str, Any] = {
-            "address": where if ssh_port in (22, None) or ":" in where else f"{where}:{int(ssh_port)}",
+            "address": _with_port(where, ssh_port),
             "username": username,
             "ssh_key": private_key_file or None,
             "fingerprint": fingerprint,
@@ -126,6 +127,15 @@ class DsvmCompute(RemoteCompute):
             f"aml compute attach {name} --type remote --address HOST --username USER.",
             "type",
         )
+
+
+def _with_port(where: str, port: int | None) -> str:
+    """Return an address with the port behind it; one that has a port already keeps it."""
+    host = where.rpartition("://")[2]
+    if port in (22, None) or re.search(r"(^[^:]*|\]):\d+$", host):
+        return where
+    is_bare_ipv6 = host.count(":") > 1 and "[" not in host
+    return f"[{host}]:{port}" if is_bare_ipv6 else f"{where}:{port}"
 
 
 def _address_of(resource_id: str | None) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.service import create_target, delete_target, detach_target, update_target
-from aml_jupyter.targets import kind_of
+from aml_jupyter.targets import KINDS, kind_of
 from aml_jupyter.workspace import TargetRecord, default_target, find_target, get_target
 
 if TYPE_CHECKING:
@@ -299,10 +299,15 @@ class ComputeTarget:
 
 
 def not_built(class_name: str, verb: str) -> ComputeTargetException:
-    """Return the error for a class whose issue is still to come."""
+    """Return the error for a class whose issue is still to come, or whose service is gone."""
+    gone = next(
+        (kind.note for kind in KINDS if kind.class_name == class_name and not (kind.creatable or kind.attachable)), ""
+    )
+    why = f"{gone}." if gone else "not built yet in aml-jupyter."
     return ComputeTargetException(
-        f"{class_name}: {verb} is not built yet in aml-jupyter. What works instead: the target 'local', which every workspace "
-        "has, and a ComputeInstance (ComputeInstance.provisioning_configuration, ComputeTarget.create).",
+        f"{class_name}: {verb} is {'refused: ' if gone else ''}{why} What works instead: the target 'local', which every "
+        "workspace has, a ComputeInstance (ComputeInstance.provisioning_configuration, ComputeTarget.create), and a machine "
+        "over SSH (RemoteCompute.attach).",
         "type",
     )
 

@@ -1,13 +1,15 @@
 """Say what SDK v1 has and the in-run client does not, in place of a bare AttributeError."""
 
+from difflib import get_close_matches
 from typing import NoReturn
 
-__all__ = ["refuse_attribute"]
+__all__ = ["HINTS", "refuse_attribute"]
 
-_HINTS = {
+HINTS = {
     "get_default_datastore": "datastores are not built yet",
     "datastores": "datastores are not built yet",
     "datasets": "datasets are not built yet",
+    "take_snapshot": "the submit took one",
     "submit": "inside a run, submit with run.submit_child(config)",
     "start_logging": "inside a run, use run.child_run(name)",
 }
@@ -30,7 +32,7 @@ _OF_ONES_OWN = (
 
 def refuse_attribute(what: str, name: str, kind: type) -> NoReturn:
     """Raise AttributeError for the attribute `name`, which the class `kind`, shown as `what`, does not have."""
-    hint = _HINTS.get(name)
+    hint = HINTS.get(name)
     if (
         what == "Run"
         and not hasattr(kind, "log")
@@ -42,5 +44,6 @@ def refuse_attribute(what: str, name: str, kind: type) -> NoReturn:
         )
     if hint is None and not name.startswith("_"):
         known = sorted(entry for entry in dir(kind) if not entry.startswith("_"))
-        hint = "inside a run there is: %s" % ", ".join(known)
+        close = get_close_matches(name, known)
+        hint = "did you mean %s?" % " or ".join(close) if close else "inside a run there is: %s" % ", ".join(known)
     raise AttributeError("%s has no attribute %r%s" % (what, name, ": " + hint if hint else ""))
