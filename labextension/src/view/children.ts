@@ -1,7 +1,7 @@
 /** Show the runs that a run has started: thousands of rows, each brought up to date by itself. */
 
 import { Children } from './api';
-import { fill, h, renew, say, sureButton, tick } from './dom';
+import { button, fill, h, renew, say, sureButton, tick } from './dom';
 import { clockText, durationText, FINAL, numberText, stateKind } from './format';
 import { Column } from './order';
 import { pathOf } from './source';
@@ -13,6 +13,10 @@ export class ChildrenView {
   readonly element: HTMLElement;
   private readonly table: VirtualTable;
   private readonly stop: HTMLButtonElement;
+  private readonly all = button(t('all children'), () => {
+    this.store.stretches.clear();
+    this.store.select(null);
+  });
   private readonly problem = h('div', { class: 'aml-problem', role: 'alert' });
   private readonly summary: HTMLElement;
   private readonly columnList: HTMLElement;
@@ -54,11 +58,12 @@ export class ChildrenView {
       () => this.stopMarked(),
     );
     this.drawStop();
+    this.all.hidden = true;
     this.element = h(
       'div',
       { class: 'aml-children' },
       this.summary,
-      h('div', { class: 'aml-bar' }, filter, choice, this.stop),
+      h('div', { class: 'aml-bar' }, filter, choice, this.stop, this.all),
       this.problem,
       this.table.element,
     );
@@ -107,6 +112,7 @@ export class ChildrenView {
     }
     columns.forEach((column) => (column.hidden = this.hidden.has(column.key)));
     this.table.only = this.store.selected;
+    this.all.hidden = this.store.selected === null;
     this.table.update(children.id.length, columns);
     if (this.state) {
       this.table.setFilter(this.state);

@@ -21,7 +21,7 @@ export class OutputsView {
   private known = '';
 
   constructor(private readonly store: RunStore) {
-    this.list = h('div', { class: 'aml-files', role: 'tree', 'aria-label': t('outputs') });
+    this.list = h('div', { class: 'aml-files', role: 'group', 'aria-label': t('outputs') });
     this.preview = h('div', { class: 'aml-preview' });
     this.element = h('div', { class: 'aml-outputs' }, this.list, this.preview);
     store.on('files', () => this.draw());
@@ -57,7 +57,7 @@ export class OutputsView {
     const size = files.reduce((sum, file) => sum + file.size, 0);
     return h(
       'details',
-      { open: isOpen, 'data-folder': folder, role: 'treeitem' },
+      { open: isOpen, 'data-folder': folder },
       h(
         'summary',
         {},
@@ -74,7 +74,7 @@ export class OutputsView {
     const load = this.store.source.fileUrl(this.store.id, file.name, true);
     return h(
       'div',
-      { class: 'aml-file', role: 'treeitem' },
+      { class: 'aml-file' },
       url
         ? h('a', { href: url, target: '_blank', rel: 'noopener', class: 'aml-name' }, base)
         : h('span', { class: 'aml-name' }, base),

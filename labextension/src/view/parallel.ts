@@ -56,7 +56,7 @@ export class ParallelView {
   private readonly marks: SVGElement[];
   private readonly said = h('span', { class: 'aml-faint', role: 'status' });
   private readonly clear = button(t('all children'), () => this.choose());
-  private readonly stretches = new Map<number, Stretch>();
+  private readonly stretches: Map<number, Stretch>;
   private readonly names: string[];
   private readonly across: number[];
 
@@ -65,6 +65,7 @@ export class ParallelView {
     private readonly axes: SweepAxis[],
     metric: string,
   ) {
+    this.stretches = store.stretches; // another tab of the view shows what was chosen here
     this.names = [...axes.map((axis) => axis.name), metric];
     const width = Math.max(380, 110 * axes.length + 2 * SIDE);
     this.across = this.names.map((_, place) => SIDE + (place * (width - 2 * SIDE)) / axes.length);

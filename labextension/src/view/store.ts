@@ -26,7 +26,9 @@ export class RunStore {
   metrics: Metric[] = [];
   files: RunFile[] = [];
   children: Children | null = null;
-  /** The children that were chosen in a chart; null for all. */
+  /** Stretches of the axes by which children were chosen in a chart, by number of the axis. */
+  readonly stretches = new Map<number, [number, number]>();
+  /** The children that were chosen so; null for all. */
   selected: ReadonlySet<string> | null = null;
   /** Why the last question had no answer; empty when all is well. */
   problem = '';

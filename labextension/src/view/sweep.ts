@@ -55,7 +55,6 @@ export class SweepView {
 
   close(): void {
     this.isClosed = true;
-    this.store.select(null);
     this.soon.stop();
   }
 
