@@ -32,6 +32,17 @@ def open_notebook(page: Any, server: JupyterProcess, notebook: str) -> Any:
     return panel
 
 
+def open_panel(page: Any, server: JupyterProcess) -> Any:
+    """Open JupyterLab without documents, and return the panel in its sidebar, once what JupyterLab itself opens is there."""
+    page.goto(f"{server.url}lab/workspaces/test?token={TOKEN}&reset")
+    page.locator(".jp-Launcher").wait_for()  # before that, the sidebar is closed and the focus taken by what starts up
+    page.locator("#jupyterlab-splash").wait_for(state="detached")
+    page.locator('.jp-SideBar [data-id="aml-panel"]').click()
+    side = page.locator("#aml-panel")
+    side.wait_for()
+    return side
+
+
 def run_cell(page: Any, panel: Any, number: int) -> Any:
     """Press Ctrl+Enter in a cell, again if the kernel did not take the first one, and return the cell."""
     cell = panel.locator(".jp-CodeCell").nth(number)

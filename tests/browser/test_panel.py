@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from browser_pages import Watch, open_notebook, shoot
-from jupyter_process import TOKEN, JupyterProcess
+from browser_pages import Watch, open_notebook, open_panel, shoot
+from jupyter_process import JupyterProcess
 from support import until
 
 from aml_jupyter.workspace import WorkspaceFolder, find_runs, find_target
@@ -44,9 +44,7 @@ def test_runs_appear_and_are_compared_and_compute_is_made_from_a_form(
 ) -> None:
     watch = Watch(page, lab)
     (project / "train.py").write_text(SCRIPT)
-    page.goto(f"{lab.url}lab/workspaces/test?token={TOKEN}&reset")
-    page.locator('.jp-SideBar [data-id="aml-panel"]').click()
-    side = page.locator("#aml-panel")
+    side = open_panel(page, lab)
     side.get_by_text("no runs; submit one").wait_for()
     for name, rate in (("slow", 0.5), ("fast", 0.1)):
         _submit(lab, name, rate)

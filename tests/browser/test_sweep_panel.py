@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from browser_pages import Watch, shoot
-from jupyter_process import TOKEN, JupyterProcess
+from browser_pages import Watch, open_panel, shoot
+from jupyter_process import JupyterProcess
 from support import until
 
 from aml_jupyter.config import ScriptRunConfig
@@ -41,8 +41,7 @@ def test_a_sweep_is_read_and_steered_in_its_tab(
         return [run for run in find_runs(folder.store.read(), parent=sweep) if not status or run.status in status]
 
     until(lambda: len(children("Completed")) == 8, 120, "the children have ended")
-    page.goto(f"{lab.url}lab/workspaces/test?token={TOKEN}&reset")
-    page.locator('.jp-SideBar [data-id="aml-panel"]').click()
+    open_panel(page, lab)
     page.locator("#aml-panel .aml-row", has_text="tuning").click()
     view = page.locator(".aml-whole[data-state=Completed]")
     chart = view.get_by_role("group", name="parallel coordinates")
