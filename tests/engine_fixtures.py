@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from base_images import PYTHON_IMAGE, SHELL_IMAGE, load_images
@@ -37,8 +38,8 @@ def own_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Engine
     need_engine()
     engines: list[Engine] = []
 
-    def make(*images: str, live_restore: bool = False) -> Engine:
-        engines.append(Engine(live_restore))
+    def make(*images: str, live_restore: bool = False, hidden: Sequence[Path] = ()) -> Engine:
+        engines.append(Engine(live_restore, hidden))
         engines[-1].start()
         load_images(engines[-1].host, *images)
         monkeypatch.setenv("DOCKER_HOST", engines[-1].host)

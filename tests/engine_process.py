@@ -12,12 +12,13 @@ import contextlib
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -40,10 +41,13 @@ class Engine:
     ----------
     live_restore : bool
         Whether containers live on while it is down.
+    hidden : sequence of Path
+        Folders of this machine that it does not see: it has empty ones in their places, as another machine might.
     """
 
-    def __init__(self, live_restore: bool = False) -> None:
+    def __init__(self, live_restore: bool = False, hidden: Sequence[Path] = ()) -> None:
         self.live_restore = live_restore
+        self.hidden = tuple(hidden)
         sweep()
         self._lock, self.number = _take_place()
         self.folder = HOME / str(self.number)
@@ -69,6 +73,19 @@ class Engine:
         command = [DOCKERD, "--config-file", str(self.folder / "daemon.json"), "--data-root", str(self.folder / "data")]
         command += ["--exec-root", str(self.folder / "run"), "--pidfile", str(self.folder / "d.pid"), "-H", self.host]
         command += ["--bridge", self.bridge, "--iptables=false", "--ip-forward=false", "--ip-masq=false"]
+        if self.hidden:
+            mounts = " && ".join(f"mount -t tmpfs none {shlex.quote(str(path))}" for path in self.hidden)
+            command = [
+                "unshare",
+                "--mount",
+                "--propagation",
+                "private",
+                "sh",
+                "-c",
+                f'{mounts} && exec "$@"',
+                "sh",
+                *command,
+            ]
         # Nothing of the test that happens to come first: what carries a test's variables is ended with it.
         variables = {name: value for name, value in os.environ.items() if not name.startswith(("AML_", "PYTEST_"))}
         variables[VARIABLE] = self.word

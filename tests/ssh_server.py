@@ -133,7 +133,14 @@ class SshServer:
         make_key(self.host_key)
 
 
-def attach_server(folder: WorkspaceFolder, server: SshServer, name: str, base: Path, **settings: Any) -> TargetRecord:
+def attach_server(
+    folder: WorkspaceFolder,
+    server: SshServer,
+    name: str,
+    base: Path,
+    type: str = "remote",  # noqa: A002
+    **settings: Any,
+) -> TargetRecord:
     """Attach a server as a compute target whose base folder is `base`."""
     from aml_jupyter.service.remote import attach_target
 
@@ -144,7 +151,7 @@ def attach_server(folder: WorkspaceFolder, server: SshServer, name: str, base: P
         "base_folder": str(base),
         **settings,
     }
-    return attach_target(folder, name, "remote", asked).target
+    return attach_target(folder, name, type, asked).target
 
 
 def make_key(path: Path, passphrase: str = "") -> None:
@@ -168,8 +175,9 @@ def ssh_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     servers: list[SshServer] = []
 
-    def start(*settings: str) -> SshServer:
+    def start(*settings: str, **variables: str) -> SshServer:
         servers.append(SshServer(tmp_path / f"sshd-{len(servers)}", *settings))
+        servers[-1].variables.update(variables)
         servers[-1].start()
         return servers[-1]
 

@@ -28,6 +28,7 @@ _WAY: Final = {
     "fingerprint": "of the machine's host key (SHA256:...); else known_hosts, or a question",
     "python": "Python there that runs what names no other one; looked for when left out",
     "base-folder": "folder there for everything of ours; ~/.aml-jupyter when left out",
+    "engine": "socket there of its Docker engine; looked for when left out",
 }
 
 
@@ -43,7 +44,7 @@ def add_attach(verbs: Nouns) -> None:
     add = attach.add_argument
     add("word", nargs="?", metavar="NAME", help="name of the compute target")
     add("-n", "--name", metavar="NAME", help="name of the target, as an option")
-    add("--type", metavar="TYPE", help="remote; see aml compute kinds")
+    add("--type", metavar="TYPE", help="remote or remotedocker; see aml compute kinds")
     add_way(attach)
     add("--private-key-file", metavar="FILE", help="SDK v1's name of --ssh-key")
     add("--ssh-port", metavar="PORT", help="SDK v1's; HOST:PORT says the same")

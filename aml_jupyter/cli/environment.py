@@ -185,13 +185,14 @@ def build_and_tell(
     who: Mapping[str, Any],
     source: Path,
     anew: bool = False,
+    engine: str = "",
 ) -> int:
     """Build what an environment asks for, show the build's log, and say where the result lies, or that it is there already."""
     from aml_jupyter.environments import EnvironmentCache, begin_build, stop_builder
     from aml_jupyter.environments.packages import changed_packages
     from aml_jupyter.service import recipe_of
 
-    recipe = recipe_of(environment, who, source)
+    recipe = recipe_of(environment, who, source, engine)
     for note in (*notes, *(recipe.notes if recipe is not None else ())):
         door.remark(f"note: {note}")
     if recipe is None:

@@ -112,8 +112,8 @@ def add_experiment_prepare(verbs: Nouns) -> None:
 def _prepare(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.cli.environment import build_and_tell
     from aml_jupyter.config import RunConfiguration, refuse_unbuilt
-    from aml_jupyter.environments import submitter
-    from aml_jupyter.service.elsewhere import is_elsewhere
+    from aml_jupyter.environments import is_in_container, submitter
+    from aml_jupyter.service.elsewhere import is_elsewhere, open_way_to_engine
     from aml_jupyter.service.environments import with_environment
     from aml_jupyter.service.queueing import target_for_runs
 
@@ -130,10 +130,19 @@ def _prepare(arguments: Arguments, door: Door) -> int:
     target = target_for_runs(folder.store.read(), configuration.target if configuration.target_is_set else None)
     configuration, said = with_environment(folder, configuration)
     refuse_unbuilt(configuration)
-    if is_elsewhere(target):
+    engine = ""
+    if is_elsewhere(target) and (target.type == "remotedocker" or is_in_container(configuration)):
+        engine = open_way_to_engine(folder, target)
+    elif is_elsewhere(target):
         return _prepare_there(arguments, door, folder, target, configuration, source)
     return build_and_tell(
-        arguments, door, configuration.environment, [*configuration.notes, *said], submitter(), source
+        arguments,
+        door,
+        configuration.environment,
+        [*configuration.notes, *said],
+        submitter(),
+        source,
+        engine=engine,
     )
 
 

@@ -50,7 +50,7 @@ def start_builder(
         scratch.mkdir(mode=0o700)
         environment = {**variables, **fault_variables(), "AML_USER_DATA": str(entry.cache.root.parent)}
         environment["TMPDIR"] = str(scratch)
-        for name in ("AML_RUNTIME", "PYTHONPATH"):  # where this package was found, it is found again
+        for name in ("AML_RUNTIME", "XDG_RUNTIME_DIR", "PYTHONPATH"):  # what was found here is found again
             if name in os.environ:
                 environment[name] = os.environ[name]
         with open(entry.log, "wb") as log, fault_point("environment.spawn"):

@@ -77,7 +77,7 @@ def attach_folder(workspace: Workspace, path: str | Path, experiment: str | None
     records = list_targets(workspace.folder.store.read())
     targets = {record.name: record.type for record in records}
     for record in records:
-        if record.type == "remote":
+        if record.type in ("remote", "remotedocker"):
             compute = place / f"{record.name}{COMPUTE_ENDING}"
             write(compute, partial(_save_compute, compute, record))
     for name, kind in {"local": "local", "docker": "docker", **targets}.items():

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from aml_jupyter.errors import ConfigurationError
-from aml_jupyter.workspace import TargetRecord
+from aml_jupyter.targets import engine_there
+from aml_jupyter.workspace import TargetRecord, WorkspaceFolder
 
 if TYPE_CHECKING:
     from aml_jupyter.service.submission import SubmitRequest
 
-__all__ = ["facts_there", "is_elsewhere", "there_of"]
+__all__ = ["facts_there", "is_elsewhere", "open_way_to_engine", "there_of"]
 
 
 def is_elsewhere(target: TargetRecord) -> bool:
@@ -31,27 +32,37 @@ def facts_there(target: TargetRecord) -> dict[str, Any]:
     }
 
 
+def open_way_to_engine(folder: WorkspaceFolder, target: TargetRecord) -> str:
+    """Have the Docker engine of a target's machine reached from here while this process lives; return its address.
+
+    Raises
+    ------
+    ComputeTargetException
+        When it has none.
+    """
+    from aml_jupyter.targets.far_engine import way_to_engine  # here: a submit needs no connection
+
+    way_to_engine(folder, target).wait()
+    return engine_there(target)
+
+
 def there_of(
     target: TargetRecord,
     request: SubmitRequest,
     submitter: Mapping[str, Any],
     container: Mapping[str, Any] | None,
 ) -> dict[str, Any] | None:
-    """Return what ``run.json`` keeps of the other machine: its host, its Python and that one's version; None for this machine.
+    """Return what ``run.json`` keeps of the other machine: its host, its Python and that one's version.
+
+    None for this machine, and for a container, whose image brings all that.
 
     Raises
     ------
     ConfigurationError
         When the run asks for what the machine cannot give.
     """
-    if not is_elsewhere(target):
+    if not is_elsewhere(target) or container is not None:
         return None
-    if container is not None:
-        raise ConfigurationError(
-            f"docker.use_docker: {target.name} is of type remote, which runs processes. Attach the machine as remotedocker, or "
-            "use docker here.",
-            "environment.docker.enabled",
-        )
     there = facts_there(target)
     cell = request.cell or {}
     here = ".".join(str(submitter.get("version") or "").split(".")[:2])

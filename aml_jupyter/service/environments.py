@@ -116,7 +116,7 @@ def find_registered(
 
 
 def recipe_of(
-    environment: Environment, submitter: Mapping[str, Any], source: Path | None = None
+    environment: Environment, submitter: Mapping[str, Any], source: Path | None = None, engine: str = ""
 ) -> environments.Recipe | None:
     """Return what has to be built for an environment; None for one that means a Python that is there.
 
@@ -128,6 +128,8 @@ def recipe_of(
         As `environments.submitter()` returns it.
     source : Path, optional
         The source directory, where relative paths in requirement lines may start; the current folder unless given.
+    engine : str
+        The Docker engine whose image it is to become, whatever it asks for; else this machine's, where it names an image.
 
     Raises
     ------
@@ -135,8 +137,8 @@ def recipe_of(
         When it cannot be had, or asks for what is not supported yet.
     """
     folders = requirement_folders(source or Path(submitter["cwd"]))
-    if environments.names_image(environment):
-        return environments.choose_recipe(environment, submitter, folders, find_engine().host)
+    if engine or environments.names_image(environment):
+        return environments.choose_recipe(environment, submitter, folders, engine or find_engine().host)
     run_config = RunConfiguration()
     run_config.environment = environment
     refuse_unbuilt(run_config)

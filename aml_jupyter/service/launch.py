@@ -50,7 +50,8 @@ def build_launch(
         When ``run.json`` is gone.
     """
     definition = read_definition(folder.layout, run.id)  # the database has no values of variables
-    resolved = resolve(definition) if not paths.python else resolve_there(definition, paths.python, paths.environments)
+    is_process_there = bool(paths.python) and not definition.get("container")
+    resolved = resolve_there(definition, paths.python, paths.environments) if is_process_there else resolve(definition)
     command, control_files = _command(folder, definition, resolved.interpreter, paths)
     options = spark_options(definition.get("run_config") or {})
     environment = {
@@ -73,7 +74,7 @@ def build_launch(
         grace_seconds=float(definition.get("grace_seconds", 10)),
         control_files=control_files,
         container=_container(definition, resolved),
-        python=resolved.interpreter if paths.python else "",
+        python=resolved.interpreter if is_process_there else "",
         recipe=(definition.get("there") or {}).get("environment"),
         inputs_here=str(inputs_of(folder, definition)),
     )

@@ -17,6 +17,7 @@ from aml_jupyter.service.compute import checked_settings, detach_target, note_ta
 from aml_jupyter.service.elsewhere import facts_there
 from aml_jupyter.supervisor import last_word, protocol
 from aml_jupyter.targets import check_name, kind_of, target_secret
+from aml_jupyter.targets.far_engine import address_of_engine
 from aml_jupyter.targets.far_host import connection_to, credentials_of
 from aml_jupyter.targets.far_line import Listener
 from aml_jupyter.targets.far_link import FarLink
@@ -77,11 +78,12 @@ def attach_target(
     name : str
         The target's name.
     type : str
-        ``remote``.
+        ``remote`` or ``remotedocker``.
     settings : dict
         ``address`` (``HOST``, ``HOST:PORT``, ``USER@HOST``, a name of ``~/.ssh/config``), ``username``, ``ssh_key`` (the file of
-        a private key), ``fingerprint`` (of the host key, as ssh-keygen shows it), ``python``, ``base_folder``, and those of the
-        room: ``max_parallel``, ``gpus``, ``runs_per_gpu``, ``hide_gpus``.
+        a private key), ``fingerprint`` (of the host key, as ssh-keygen shows it), ``python``, ``base_folder``, ``engine`` (the
+        socket of its Docker engine; looked for when left out), and those of the room: ``max_parallel``, ``gpus``,
+        ``runs_per_gpu``, ``hide_gpus``.
     credentials : Credentials, optional
         A password or passphrase; kept among the secrets of the workspace.
     confirm : callable, optional
@@ -104,14 +106,17 @@ def attach_target(
     if standing is not None and (credentials is None or credentials.password is None):
         return Attached(standing)
     with connection_to(asked, credentials, confirm) as ssh:
-        probe = probe_machine(ssh, str(asked["python"]), str(asked["base_folder"] or BASE_FOLDER))
-    found = {**asked, **_from_probe(probe)}
+        probe = probe_machine(ssh, str(asked["python"]), str(asked["base_folder"] or BASE_FOLDER), str(asked["engine"]))
+    probed = _from_probe(asked, probe)
+    found = {**asked, **probed}
+    if kind.type == "remotedocker":
+        _need_engine(asked, probed)
     _keep(folder, name, credentials)
     now = time.time()
     with folder.store.transaction() as tx:
         standing = _standing(folder, name, kind.type, asked)
         if standing is not None:
-            record = update_row(tx, name, settings={**standing.settings, **_from_probe(probe), "login": str(now)})
+            record = update_row(tx, name, settings={**standing.settings, **probed, "login": str(now)})
         else:
             record = TargetRecord(name, kind.type, found, "Creating", [], now, now, True, dict(tags or {}), description)
             insert_target(tx, record)
@@ -138,13 +143,19 @@ def look_again(folder: WorkspaceFolder, name: str, confirm: Confirm | None = Non
     settings = record.settings
     ssh = connection_to(settings, credentials_of(folder, record.name), confirm)
     with ssh:
-        probe = probe_machine(ssh, str(settings["python"]), str(settings["base_folder"]))
+        probe = probe_machine(
+            ssh, str(settings["python"]), str(settings["base_folder"]), str(settings.get("engine") or "")
+        )
     with folder.store.transaction() as tx:
         standing = get_target(tx, record.name)
         record = update_row(
             tx,
             record.name,
-            settings={**standing.settings, "found": _from_probe(probe)["found"], "login": str(time.time())},
+            settings={
+                **standing.settings,
+                "found": _from_probe(standing.settings, probe)["found"],
+                "login": str(time.time()),
+            },
         )
         note_target(folder, record)
     return Attached(record, probe.rows, tuple(probe.facts["problems"]))
@@ -176,11 +187,16 @@ def change_target(
     if wanted["ssh_key"]:
         wanted["ssh_key"] = os.path.abspath(os.path.expanduser(wanted["ssh_key"]))
     with connection_to(wanted, credentials or credentials_of(folder, record.name), confirm) as ssh:
-        probe = probe_machine(ssh, str(wanted["python"]), str(wanted["base_folder"] or BASE_FOLDER))
+        probe = probe_machine(
+            ssh, str(wanted["python"]), str(wanted["base_folder"] or BASE_FOLDER), str(wanted.get("engine") or "")
+        )
+    probed = _from_probe(wanted, probe)
+    if record.type == "remotedocker":
+        _need_engine(wanted, probed)
     _keep(folder, record.name, credentials)
     with folder.store.transaction() as tx:
         standing = get_target(tx, record.name)
-        changed = {**standing.settings, **wanted, **_from_probe(probe), "login": str(time.time())}
+        changed = {**standing.settings, **wanted, **probed, "login": str(time.time())}
         record = update_row(tx, record.name, settings=changed)
         note_target(folder, record)
     ensure_service(folder)
@@ -315,14 +331,25 @@ def _asked(type_name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
-def _from_probe(probe: Probe) -> dict[str, Any]:
+def _from_probe(settings: Mapping[str, Any], probe: Probe) -> dict[str, Any]:
     facts = {name: value for name, value in probe.facts.items() if name != "clock"}
+    facts["engine"] = {**facts["engine"], "address": address_of_engine(settings, facts)}
     return {
         "fingerprint": probe.fingerprint,
         "python": facts["python"],
         "base_folder": facts["base"],
         "found": facts,
     }
+
+
+def _need_engine(settings: Mapping[str, Any], probed: Mapping[str, Any]) -> None:
+    """Refuse a machine for containers that has no Docker engine which the user can use."""
+    engine = probed["found"]["engine"]
+    if engine.get("problem"):
+        raise ComputeTargetException(
+            f"{settings['address']} runs no containers: {engine['problem']}. As --type remote it runs processes.",
+            "engine",
+        )
 
 
 def _standing(folder: WorkspaceFolder, name: str, type_name: str, asked: Mapping[str, Any]) -> TargetRecord | None:

@@ -19,12 +19,12 @@ from typing import Any
 from aml_jupyter import environments
 from aml_jupyter.config import RunConfiguration, ScriptRunConfig, refuse_unbuilt, source_folder
 from aml_jupyter.errors import ComputeTargetException, ConfigurationError, UserErrorException
-from aml_jupyter.service.elsewhere import there_of
+from aml_jupyter.service.elsewhere import is_elsewhere, there_of
 from aml_jupyter.service.environments import autosave, requirement_folders, with_environment
 from aml_jupyter.service.launch import is_spark, needs_of
 from aml_jupyter.service.queueing import Submission, queue, queue_again, target_for_runs
 from aml_jupyter.supervisor.runners.spark import find_spark_submit
-from aml_jupyter.targets import Container, check_container, create_backend, notes_on_room
+from aml_jupyter.targets import Container, check_container, create_backend, engine_there, notes_on_room
 from aml_jupyter.transports.docker_engine import find_engine
 from aml_jupyter.workspace import (
     TargetRecord,
@@ -145,7 +145,7 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     if container is not None:
         image = run_config.environment.docker.base_image or ""
         wanted = Container(image, container["engine"], "", "", container["shm_size"], tuple(container["arguments"]))
-        said = (*said, *check_container(wanted, needs))
+        said = (*said, *check_container(wanted, needs, (target.settings.get("found") or {}).get("engine")))
     required = [script] if script and script not in request.overlay else []
     if recipe is not None:
         _keep_files(recipe)
@@ -158,7 +158,7 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
         *said,
         *_not_remembered(definition),
         *environments.without_effect(run_config),
-        *(notes_on_room(target, needs) if there is None else ()),
+        *(notes_on_room(target, needs) if not is_elsewhere(target) else ()),
     )
     if recipe is not None:
         notes = (*notes, *recipe.notes)
@@ -205,9 +205,11 @@ def _target(folder: WorkspaceFolder, name: str | None) -> TargetRecord:
 
 def _container(run_config: RunConfiguration, target: TargetRecord, engine: str) -> dict[str, Any] | None:
     """Return the container that the run is to have, or None."""
-    only = target.type == "docker"
+    only = target.type in ("docker", "remotedocker")
     if not only and not environments.is_in_container(run_config):
         return None
+    if is_elsewhere(target):
+        return environments.choose_container(run_config, engine_there(target))
     chosen = str(target.settings.get("engine") or "") if only else engine
     return environments.choose_container(run_config, chosen or find_engine().host)
 

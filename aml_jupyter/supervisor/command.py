@@ -8,7 +8,7 @@ __all__ = ["main"]
 
 USAGE = (
     "usage: supervise <control> [slot descriptor ...] | nurse <socket> | far <base> [workspace target] | "
-    "far <base> --clean <days> dry|really | far-build <folder> | cell|notebook|spark <control>"
+    "far <base> --engine <socket> | far <base> --clean <days> dry|really | far-build <folder> | cell|notebook|spark <control>"
 )
 
 
@@ -37,6 +37,8 @@ def main(arguments: List[str]) -> int:
 
         if arguments[2:3] == ["--clean"]:
             return report_clean(place, float(arguments[3]), arguments[4] == "dry")
+        if arguments[2:3] == ["--engine"]:
+            return probe(place, arguments[3])
         return serve_far(place, arguments[2], arguments[3]) if len(arguments) > 3 else probe(place)
     if verb == "cell":
         from .runners.cell import run_cell

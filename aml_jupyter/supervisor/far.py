@@ -219,13 +219,13 @@ class _FarSide:
             deadline = time.monotonic() + SILENCE
 
 
-def probe(base: str) -> int:
+def probe(base: str, engine: str = "") -> int:
     """Write what this machine is and has, as JSON, for `aml compute attach`; return 0."""
     import json
 
     from .far_facts import facts
 
-    sys.stdout.write(json.dumps(facts(base)) + "\n")
+    sys.stdout.write(json.dumps(facts(base, engine)) + "\n")
     return 0
 
 

@@ -3,12 +3,15 @@
 =============  ====================================================================================================
 ``ask_room``   ``key``, ``needs`` (see `FarRoom`) -> ``why``: null, or what is waited for; news says when that changes
 ``free_room``  ``key``
-``stage``      ``key``, ``snapshot``, ``inputs`` (entries), ``launch``, ``files`` [[name, length]] with the body -> ``need``:
+``stage``      ``key``, ``snapshot``, ``inputs`` (entries), ``launch``, ``container`` (its place, or null),
+               ``files`` [[name, length]] with the body -> ``need``:
                null, ``tree`` (send it), or ``blobs`` and ``missing`` [[sha256, bytes that are here]]
 ``tree``       ``snapshot``, the body its entries
 ``blobs``      ``parts`` [[sha256, size, offset, length]] with the body; answered only where ``last`` is true
 ``environment`` ``recipe``, ``have`` (bytes of its log) -> many: parts of the log, ``ready`` or ``failed``
-``start``      ``key``, ``needs`` -> ``why``: null when a supervisor has it, or what is waited for
+``start``      ``key``, ``needs`` -> ``why``: null when a supervisor has it, or what is waited for. In a container, it is the
+               service that starts the supervisor: ``devices`` are the GPUs that it gets
+``let_go``     ``key``: its container was not started
 ``watch``      ``key``, ``have`` {file: bytes} : news of it is told from then on; ``unwatch`` ends that
 ``put``        ``key``, ``name``, ``once``, the body: a file of the attempt
 ``forbid``     ``key``, ``reason`` -> ``forbidden``
@@ -29,7 +32,7 @@ import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
-from . import identity, last_word, nurse
+from . import far_container, identity, last_word, nurse
 from .bundle import Bundle
 from .control_files import read_attempt, read_result
 from .durable import write_json
@@ -42,6 +45,7 @@ from .far_place import Key, Places, own_variables
 from .far_room import FarRoom
 from .far_watch import Watched
 from .faults import fault_point
+from .keeper import let_go, read_place
 from .protocol import ATTEMPT, LAUNCH, WORK, started_path
 
 __all__ = ["FarActs"]
@@ -73,7 +77,7 @@ class FarActs:
         self._acts: Dict[str, Callable[[Dict[str, Any], bytes], Any]] = {
             name: getattr(self, "_" + name)
             for name in (
-                "ask_room", "free_room", "stage", "tree", "blobs", "start", "watch", "unwatch", "put", "forbid", "bury",
+                "ask_room", "free_room", "stage", "tree", "blobs", "start", "let_go", "watch", "unwatch", "put", "forbid", "bury",
                 "list", "fetch", "remove", "attempts", "facts", "room_now", "environment", "ping",
             )
         }  # fmt: skip
@@ -104,7 +108,7 @@ class FarActs:
 
     def _ask_room(self, header: Dict[str, Any], body: bytes) -> Dict[str, Any]:
         key = _key(header)
-        if self._has_started(key):
+        if self._has_started(key) or far_container.is_kept(read_place(self._places.control(key))):
             return {"why": None}
         return {"why": self.room.ask(key, header["needs"])}
 
@@ -143,9 +147,13 @@ class FarActs:
             write_file(self._places.inside(key, name), body[start : start + length], 0o600)
             start += length
         launch = dict(header["launch"])
-        variables = dict(own_variables())
-        variables.update(launch["environment"])
-        launch.update(cwd=work, wake=self._wake, environment=dict(variables, AML_WAKE=self._wake))
+        if header.get("container"):
+            far_container.put_place(self._places.base, control, header["container"], self._wake)
+            launch.update(cwd=work, wake=launch["environment"]["AML_WAKE"])
+        else:
+            variables = dict(own_variables())
+            variables.update(launch["environment"])
+            launch.update(cwd=work, wake=self._wake, environment=dict(variables, AML_WAKE=self._wake))
         python = str(header.get("python") or "")
         if python:
             _put_first(launch["environment"], python)
@@ -180,20 +188,26 @@ class FarActs:
     def _start(self, header: Dict[str, Any], body: bytes) -> Dict[str, Any]:
         key = _key(header)
         control = self._places.control(key)
-        if self._has_started(key):
+        place = read_place(control)
+        if self._has_started(key) or far_container.is_kept(place):
             self.room.release(key)
-            return {"why": None}
+            return {"why": None, "devices": far_container.devices_of(control)}
         if not os.path.exists(os.path.join(control, LAUNCH)):
             raise ValueError("the files of %s/%d are not in place" % key)
         why = self.room.ask(key, header["needs"])
         if why is not None:
             return {"why": why}
         try:
+            if place is not None:
+                far_container.make_ready(control, self.room.devices(key))
             with fault_point("far.start"):
                 nurse.spawn(Path(self._runtime), _own_bundle(), Path(control), self.room.give(key))
         finally:
             self.room.release(key)
-        return {"why": None}
+        return {"why": None, "devices": far_container.devices_of(control)}
+
+    def _let_go(self, header: Dict[str, Any], body: bytes) -> None:
+        let_go(self._places.control(_key(header)))
 
     def _has_started(self, key: Key) -> bool:
         control = self._places.control(key)
@@ -245,8 +259,12 @@ class FarActs:
         key = _key(header)
         root, control = self._places.attempt(key), self._places.control(key)
         attempt = read_attempt(control)
-        if attempt and identity.is_alive(attempt) and not read_result(control):
+        place = read_place(control)
+        lives = attempt and (identity.is_alive(attempt) or (place and far_container.lives(place)))
+        if lives and not read_result(control):
             return {"removed": False}
+        if place is not None:
+            far_container.forget_place(place)
         self.watched.pop(key, None)
         run = os.path.dirname(os.path.dirname(root))
         with fault_point("far.remove"):

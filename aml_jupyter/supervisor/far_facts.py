@@ -10,6 +10,7 @@ import tempfile
 import time
 from typing import Any, Dict, List
 
+from .far_engine import find_engine
 from .far_room import cores_here, memory_here
 from .faults import fault_point
 
@@ -19,9 +20,10 @@ PATIENCE = 10.0
 """Seconds that a program of this machine has to answer."""
 
 
-def facts(base: str) -> Dict[str, Any]:
-    """Return what this machine has; ``problems`` lists what is in the way of runs."""
+def facts(base: str, engine: str = "") -> Dict[str, Any]:
+    """Return what this machine has; ``problems`` lists what is in the way of runs, `engine` is the socket of its Docker."""
     problems: List[str] = []
+    docker = find_engine(engine)
     found: Dict[str, Any] = {
         "host": socket.gethostname(),
         "system": platform.system(),
@@ -33,10 +35,13 @@ def facts(base: str) -> Dict[str, Any]:
         "cores": cores_here(),
         "memory": memory_here(),
         "gpus": gpu_names(),
-        "docker": _docker(),
+        "docker": docker.get("version", ""),
+        "engine": docker,
         "base": base,
         "home": os.path.expanduser("~"),
         "user": _user(),
+        "uid": os.getuid(),
+        "gid": os.getgid(),
         "clock": time.time(),
         "disk_free": 0,
     }
@@ -58,13 +63,6 @@ def gpu_names() -> List[str]:
     """Return the numbers of the GPUs that nvidia-smi lists."""
     text = _said(["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"])
     return [line.strip() for line in text.splitlines() if line.strip().isdigit()]
-
-
-def _docker() -> str:
-    """Return the version of the Docker engine that this user can use, or why there is none."""
-    if shutil.which("docker") is None:
-        return ""
-    return _said(["docker", "version", "--format", "{{.Server.Version}}"]).strip()
 
 
 def _said(command: List[str]) -> str:

@@ -53,6 +53,11 @@ class FarRoom:
         held = self._held.get(key)
         return held.fds if held is not None else ()
 
+    def devices(self, key: Key) -> List[str]:
+        """Return the GPUs that an attempt holds."""
+        held = self._held.get(key)
+        return list(held.devices) if held is not None else []
+
     def has(self, key: Key) -> bool:
         """Tell whether an attempt holds its room."""
         return key in self._held

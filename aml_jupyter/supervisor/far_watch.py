@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from . import identity
 from .control_files import read_attempt, read_result
 from .far_frames import BLOCK
+from .keeper import read_place
 from .plain import open_plain
 from .protocol import EVENTS, HEARTBEAT, LOG, REQUESTS, SUPERVISOR_LOG, started_path
 
@@ -38,6 +39,8 @@ class Watched:
         self._told: Dict[str, Any] = {}
         self._requests: List[str] = []
         self._events: Tuple[int, List[str]] = (-1, [])
+        self._first: Optional[Tuple[int, str]] = None
+        """The first process of the container and its start time, as the process table of this machine has them."""
         self.is_over = False
 
     def news(self, room: int) -> Tuple[Optional[Dict[str, Any]], List[bytes]]:
@@ -55,7 +58,7 @@ class Watched:
             if result is not None:
                 self._tell(found, "result", result)
         self._tell(found, "state", self._state(attempt, result))
-        if found.get("state") is None and self._told.get("state") == "running":
+        if found.get("state") is None and self._told.get("state") in ("running", "unseen"):
             age = self._age()
             if age > 30 or self._told.get("old"):  # a living one is not told of each second
                 self._told["old"] = age > 30
@@ -67,7 +70,7 @@ class Watched:
             found[name] = self._told[name] = value
 
     def _state(self, attempt: Optional[Dict[str, Any]], result: Optional[Dict[str, Any]]) -> str:
-        """Return ``absent``, ``refused``, ``running``, ``over``, ``rebooted`` or ``lost``."""
+        """Return ``absent``, ``refused``, ``running``, ``over``, ``rebooted``, ``lost``, or ``unseen``: ask the engine."""
         if result is not None:
             self.is_over = "result" in self._told
             return "over"
@@ -79,10 +82,20 @@ class Watched:
             return "lost"
         if attempt.get("boot_id") != identity.boot_id():
             return "rebooted"
-        if identity.is_alive(attempt):
+        place = read_place(self.control)
+        if identity.is_alive(attempt) or (place is not None and self._lives(place)):
             return "running"
+        if place is not None and self._first is None:
+            return "over" if read_result(self.control) else "unseen"
         # It may have ended between the two looks.
         return "over" if read_result(self.control) else "lost"
+
+    def _lives(self, place: Dict[str, Any]) -> bool:
+        """Tell whether the container's first process is in the process table."""
+        if self._first is None:
+            self._first = identity.first_process(str(place["token"]))
+            return self._first is not None
+        return identity.start_time(self._first[0]) == self._first[1]
 
     def _age(self) -> float:
         try:

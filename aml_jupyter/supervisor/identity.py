@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from .faults import fault_point
 from .kernel import read_bytes
@@ -22,6 +22,7 @@ __all__ = [
     "boot_id",
     "describe",
     "end_survivors",
+    "first_process",
     "here",
     "is_alive",
     "is_elsewhere",
@@ -119,6 +120,26 @@ def survivors(token: str) -> List[int]:
         if name.isdigit() and int(name) != own and _carries(int(name), token):
             found.append(int(name))
     return sorted(found)
+
+
+def first_process(token: str) -> Optional[Tuple[int, str]]:
+    """Return the process that carries `token` and is the first one of a container, with its start time; None when none is."""
+    for pid in survivors(token):
+        if _is_first(pid):
+            started = start_time(pid)
+            if started is not None:
+                return pid, started
+    return None
+
+
+def _is_first(pid: int) -> bool:
+    """Tell whether a process is the first one of a namespace within this one."""
+    try:
+        lines = read_bytes("/proc/%d/status" % pid).decode("ascii", "replace").splitlines()
+    except OSError:
+        return False
+    numbers = next((line.split()[1:] for line in lines if line.startswith("NSpid:")), [])
+    return len(numbers) > 1 and numbers[-1] == "1"
 
 
 def end_survivors(token: str, grace: float, bound: float = 10.0) -> List[int]:

@@ -17,7 +17,7 @@ from .slots import HeldSlots
 from .supervisor_log import SupervisorLog
 from .wake import open_pipe, wake_service
 
-__all__ = ["DistantSlots", "keep", "read_place"]
+__all__ = ["DistantSlots", "is_kept", "keep", "let_go", "make_pipe", "read_place"]
 
 PATIENCE = 120.0
 """Seconds that a container has to come up: an engine under load takes some."""
@@ -31,6 +31,40 @@ def read_place(control: str) -> Optional[Dict[str, Any]]:
         return read_json(container_path(control))
     except (OSError, ValueError):
         return None
+
+
+def make_pipe(control: str) -> str:
+    """Make the pipe between the keeper and the container, unless it is there; return its path."""
+    path = os.path.join(control, WAKE)
+    with fault_point("container.pipe"):
+        try:
+            os.mkfifo(path, 0o600)
+        except FileExistsError:
+            pass
+    return path
+
+
+def is_kept(lock: str) -> bool:
+    """Tell whether a keeper holds the lock of an attempt."""
+    try:
+        with open(lock) as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def let_go(control: str) -> None:
+    """Tell a keeper that nothing was started."""
+    pipe = open_pipe(os.path.join(control, WAKE))
+    if pipe is not None:
+        try:
+            os.write(pipe, b"q")
+        except OSError:
+            pass
+        os.close(pipe)
 
 
 def keep(control: str, place: Dict[str, Any], fds: Sequence[int]) -> int:

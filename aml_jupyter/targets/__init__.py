@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aml_jupyter.targets.backends import create_backend
-from aml_jupyter.targets.container_check import asks_for_gpus, check_container, engine_for, said_of_gpus
+from aml_jupyter.targets.container_check import asks_for_gpus, check_container, engine_for, engine_there, said_of_gpus
 from aml_jupyter.targets.far_refusal import FarRefusal
 from aml_jupyter.targets.gpus import gpu_names
 from aml_jupyter.targets.kinds import KINDS, TargetKind, check_name, kind_of, target_secret
@@ -39,6 +39,7 @@ __all__ = [
     "check_name",
     "create_backend",
     "engine_for",
+    "engine_there",
     "gpu_names",
     "kind_of",
     "notes_on_room",

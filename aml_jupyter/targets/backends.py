@@ -23,12 +23,12 @@ def create_backend(folder: WorkspaceFolder, record: TargetRecord) -> Target:
     kind = kind_of(record.type)
     if kind.type in ("local", "computeinstance", "docker"):
         return ContainerHost(folder, record, ThisMachine(runtime_folder()))
-    if kind.type == "remote":
-        from aml_jupyter.targets.remote import RemoteTarget  # here: most workspaces have none
+    if kind.type in ("remote", "remotedocker"):
+        from aml_jupyter.targets.far_containers import RemoteHost  # here: most workspaces have none
 
-        return RemoteTarget(folder, record)
+        return RemoteHost(folder, record)
     raise ComputeTargetException(
         f"Compute target {record.name!r} is of type {kind.type!r}, which this version cannot run on yet; "
-        "local, computeinstance, docker and remote work.",
+        "local, computeinstance, docker, remote and remotedocker work.",
         "target",
     )

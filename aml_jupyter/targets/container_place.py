@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aml_jupyter.supervisor.protocol import MARKER
 from aml_jupyter.targets.container_options import read_arguments, size_in_bytes
 from aml_jupyter.targets.protocol import Container, Needs
 
-__all__ = ["Placement", "container_name", "creation"]
+__all__ = ["Owner", "Placement", "container_name", "creation"]
 
 LEAST_LIMITED_CORES: Final = 2
 """From how many cores on a run is kept to them: a limit of one core throttles whatever has threads."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Say who owns the files of an attempt on the engine's machine, and so is the user in the container."""
+
+    uid: int
+    gid: int
+    name: str
+
+    @classmethod
+    def here(cls) -> Owner:
+        """Return the user of this process."""
+        try:
+            name = getpass.getuser()
+        except (KeyError, OSError):
+            name = f"user{os.getuid()}"
+        return cls(os.getuid(), os.getgid(), name)
 
 
 @dataclass(frozen=True)
@@ -31,9 +50,14 @@ class Placement:
     folder: str
     """The attempt's folder; everything has the same path inside as outside."""
     bundle: str
+    archive: str
+    """The supervisor's zip, in `bundle`."""
     inputs: str | None
     gpus: tuple[str, ...] = ()
     """Names of the GPUs that the run has, where they are known."""
+    owner: Owner = field(default_factory=Owner.here)
+    copy: str = ""
+    """Where the folders are another machine's: the copy here of the attempt's control folder."""
 
 
 def container_name(token: str, run_id: str, attempt: int) -> str:
@@ -55,7 +79,7 @@ def creation(
     settings = read_arguments(container.arguments)
     top = {"Hostname": settings.pop("Hostname")} if "Hostname" in settings else {}
     variables = [*settings.pop("Env", []), f"{MARKER}={placement.token}"]
-    if os.getuid() != 0 and not any(entry.startswith("HOME=") for entry in variables):
+    if placement.owner.uid != 0 and not any(entry.startswith("HOME=") for entry in variables):
         variables.append("HOME=/tmp")  # this user is nobody in the image, whose home would be /
     labels = {
         "aml.token": placement.token,
@@ -67,7 +91,7 @@ def creation(
         "Image": container.image,
         "Entrypoint": [command[0]],
         "Cmd": list(command[1:]),
-        "User": f"{os.getuid()}:{os.getgid()}",
+        "User": f"{placement.owner.uid}:{placement.owner.gid}",
         "WorkingDir": "/",
         "Env": variables,
         "Labels": labels,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from aml_jupyter.errors import ComputeTargetException, ConfigurationError
@@ -14,11 +13,11 @@ from aml_jupyter.targets.container_options import read_arguments
 from aml_jupyter.targets.container_place import Placement, creation
 from aml_jupyter.targets.container_user import introduce_user
 from aml_jupyter.targets.protocol import Container, Needs
-from aml_jupyter.targets.shell_launch import shell_command
+from aml_jupyter.targets.shell_launch import shell_command, shell_words
 from aml_jupyter.transports.docker_engine import DockerEngine
 from aml_jupyter.transports.docker_images import ImageGone, find_image
 
-__all__ = ["ContainerKilled", "start_container"]
+__all__ = ["ContainerKilled", "needs_shell", "start_container"]
 
 KILLED: Final = (137, 143, 255)
 """Exit codes of a container that somebody ended: SIGKILL, SIGTERM, and what a restarted engine says of those it has lost."""
@@ -58,7 +57,9 @@ def start_container(
     standing = _standing(engine, placement.name)
     control = os.path.join(placement.folder, protocol.CONTROL)
     if standing is not None and standing["State"]["Status"] != "created":
-        if not standing["State"]["Running"] and not os.path.exists(os.path.join(control, protocol.ATTEMPT)):
+        if not standing["State"]["Running"] and not os.path.exists(
+            os.path.join(placement.copy or control, protocol.ATTEMPT)
+        ):
             _explain_early_end(engine, placement, standing)
         return
     if standing is None:
@@ -73,8 +74,8 @@ def start_container(
         body = creation(container, needs, placement, command, place_file)
         with fault_point("container.create"):
             _create(engine, placement.name, body, container)
-    if os.getuid() != 0:
-        introduce_user(engine, placement.name)
+    if placement.owner.uid != 0:
+        introduce_user(engine, placement.name, placement.owner)
     before()
     with fault_point("container.start"):
         _start(engine, placement.name, container)
@@ -149,9 +150,15 @@ def _explain_early_end(engine: DockerEngine, placement: Placement, standing: dic
 
 def _command(container: Container, needs: Needs, placement: Placement, control: str) -> list[str]:
     """Return the supervisor's command line in the container."""
-    archive = next(Path(placement.bundle).glob("*.zip"))
+    if not needs_shell(container):
+        return [container.python, "-I", "-S", placement.archive, "supervise", control]
+    if placement.copy:
+        return shell_words(control)  # what it reads was sent with the other files
+    settings = read_arguments(container.arguments)
+    return shell_command(control, int(settings.get("Memory") or needs.memory))
+
+
+def needs_shell(container: Container) -> bool:
+    """Tell whether an image has no Python that a supervisor could run on."""
     known = tuple(int(part) for part in container.version.split(".")[:2] if part.isdigit())
-    if not container.python or (known and known < OLDEST_PYTHON):
-        settings = read_arguments(container.arguments)
-        return shell_command(control, int(settings.get("Memory") or needs.memory))
-    return [container.python, "-I", "-S", str(archive), "supervise", control]
+    return not container.python or bool(known and known < OLDEST_PYTHON)

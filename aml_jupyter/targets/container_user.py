@@ -1,12 +1,11 @@
-"""Give the user of this machine a name in a container: what asks the system who it is, as Spark does, fails without one."""
+"""Give the owner of an attempt's files a name in a container: what asks the system for it, as Spark does, fails without."""
 
 from __future__ import annotations
 
-import getpass
 import io
-import os
 import tarfile
 
+from aml_jupyter.targets.container_place import Owner
 from aml_jupyter.transports.docker_engine import DockerEngine
 
 __all__ = ["introduce_user"]
@@ -14,7 +13,7 @@ __all__ = ["introduce_user"]
 _PASSWD = "etc/passwd"
 
 
-def introduce_user(engine: DockerEngine, container: str) -> None:
+def introduce_user(engine: DockerEngine, container: str, owner: Owner) -> None:
     """Add the user to the container's ``/etc/passwd``, unless it has a user of that number; before it is started.
 
     An image without that file, and a container whose files cannot be written, stay as they are.
@@ -30,8 +29,8 @@ def introduce_user(engine: DockerEngine, container: str) -> None:
         try:
             parts, _ = engine.client.api.get_archive(container, f"/{_PASSWD}")
             known = _read(b"".join(parts))
-            if known is not None and not _has(known, os.getuid()):
-                engine.client.api.put_archive(container, "/", _archive(known.rstrip("\n") + f"\n{_line()}\n"))
+            if known is not None and not _has(known, owner.uid):
+                engine.client.api.put_archive(container, "/", _archive(known.rstrip("\n") + f"\n{_line(owner)}\n"))
         except docker.errors.APIError:
             return
 
@@ -40,13 +39,9 @@ def _has(passwd: str, number: int) -> bool:
     return any(line.split(":")[2:3] == [str(number)] for line in passwd.splitlines())
 
 
-def _line() -> str:
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = f"user{os.getuid()}"
-    name = "".join(letter if letter.isalnum() or letter in "_-." else "_" for letter in name)
-    return f"{name}:x:{os.getuid()}:{os.getgid()}::/tmp:/bin/sh"
+def _line(owner: Owner) -> str:
+    name = "".join(letter if letter.isalnum() or letter in "_-." else "_" for letter in owner.name)
+    return f"{name}:x:{owner.uid}:{owner.gid}::/tmp:/bin/sh"
 
 
 def _read(archive: bytes) -> str | None:

@@ -9,8 +9,6 @@ lives is read from the process table, then from its heartbeat; the engine is ask
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import shutil
 from collections.abc import Collection, Sequence
@@ -21,11 +19,12 @@ from typing import Any
 from aml_jupyter.supervisor import durable, identity, protocol
 from aml_jupyter.supervisor.control_files import read_result
 from aml_jupyter.supervisor.faults import fault_point
-from aml_jupyter.supervisor.wake import open_pipe
+from aml_jupyter.supervisor.keeper import is_kept, let_go, make_pipe
+from aml_jupyter.targets.container_notes import ContainerNotes, placement_in
 from aml_jupyter.targets.container_options import read_arguments
 from aml_jupyter.targets.container_place import Placement, container_name
 from aml_jupyter.targets.container_start import start_container
-from aml_jupyter.targets.engine_watch import ContainerState, any_removal, watch_of
+from aml_jupyter.targets.engine_watch import explained, watch_of
 from aml_jupyter.targets.process import ProcessTarget, heard, request_names, size_text
 from aml_jupyter.targets.protocol import Capacity, CheckReport, Container, Handle, Launch, Needs, Observation
 from aml_jupyter.transports.this_machine import ThisMachine
@@ -42,7 +41,7 @@ class ContainerHost(ProcessTarget):
 
     def __init__(self, folder: WorkspaceFolder, record: TargetRecord, machine: ThisMachine) -> None:
         super().__init__(folder, record, machine)
-        self._notes = f"{folder.root}/containers"
+        self._notes = ContainerNotes(folder)
         self._engine = str(record.settings.get("engine") or "")
         self._placed: dict[Handle, dict[str, Any] | None] = {}
         self._first: dict[Handle, tuple[int, str]] = {}
@@ -94,16 +93,7 @@ class ContainerHost(ProcessTarget):
         return f"waits for its container: {obstacle}"
 
     def _is_kept(self, handle: Handle) -> bool:
-        import fcntl
-
-        try:
-            with open(self._file(handle, "lock")) as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
+        return is_kept(self._notes.file(handle, "lock"))
 
     # -- start ----------------------------------------------------------------------------------------------------
 
@@ -121,12 +111,12 @@ class ContainerHost(ProcessTarget):
         super().stage(handle, replace(launch, needs=needs, environment={**launch.environment, "AML_WAKE": pipe}))
         content = {
             "format": protocol.FORMAT,
-            "name": self._name(handle),
+            "name": self._notes.name(handle),
             "engine": launch.container.engine,
             "image": launch.container.image,
             "token": launch.token,
             "wake": wake,
-            "lock": self._file(handle, "lock"),
+            "lock": self._notes.file(handle, "lock"),
             "memory": read_arguments(launch.container.arguments).get("Memory") or launch.needs.memory,
             "container": asdict(launch.container),
             "needs": asdict(launch.needs),
@@ -143,9 +133,7 @@ class ContainerHost(ProcessTarget):
             return
         control = self._place(handle, protocol.CONTROL)
         try:
-            os.makedirs(self._notes, mode=0o700, exist_ok=True)
-            note = {"engine": placed["engine"], "name": placed["name"], **handle.as_dict()}
-            durable.write_json(self._file(handle, "json"), note, point="container.write")
+            self._notes.write(handle, placed["engine"])
             watch = watch_of(placed["engine"])
             bundle = self._machine.place_bundle()
             inputs = placed.get("inputs") or f"{self._runs}/{handle.run_id}/inputs"
@@ -157,6 +145,7 @@ class ContainerHost(ProcessTarget):
                 attempt=handle.attempt,
                 folder=os.path.dirname(control),
                 bundle=str(bundle.root),
+                archive=str(bundle.archive),
                 inputs=inputs if os.path.isdir(inputs) else None,
                 gpus=tuple(self._held[handle].devices) if handle in self._held else (),
             )
@@ -168,7 +157,7 @@ class ContainerHost(ProcessTarget):
                 before=lambda: self._keep(handle, control, holds),
             )
         except BaseException:
-            _let_go(control)
+            let_go(control)
             raise
         finally:
             self.release(handle)
@@ -177,8 +166,7 @@ class ContainerHost(ProcessTarget):
         """Make the pipe, and have a keeper forked that holds the slots of the attempt."""
         if self._is_kept(handle):
             return
-        with fault_point("container.pipe"), contextlib.suppress(FileExistsError):
-            os.mkfifo(f"{control}/{protocol.WAKE}", 0o600)
+        make_pipe(control)
         held = self._held.get(handle)
         with fault_point("container.keeper"):
             self._machine.start_supervisor(Path(control), (*(held.fds if held else ()), *holds))
@@ -201,7 +189,7 @@ class ContainerHost(ProcessTarget):
         watch = watch_of(placed["engine"])
         said = watch.state(placed["name"])
         if was_seen or (said is not None and said.state in ("exited", "gone")):
-            return Observation("lost", attempt, message="supervisor lost", explanation=_explained(said))
+            return Observation("lost", attempt, message="supervisor lost", explanation=explained(said))
         if said is not None:
             return heard(control, attempt, requests)  # it runs where this user cannot see its processes
         found = heard(control, attempt, requests)
@@ -214,13 +202,10 @@ class ContainerHost(ProcessTarget):
         known = self._first.get(handle)
         if known is not None:
             return identity.start_time(known[0]) == known[1]
-        for pid in identity.survivors(token):
-            if _is_first(pid):
-                started = identity.start_time(pid)
-                if started is not None:
-                    self._first[handle] = (pid, started)
-                    return True
-        return False
+        first = identity.first_process(token)
+        if first is not None:
+            self._first[handle] = first
+        return first is not None
 
     # -- end ------------------------------------------------------------------------------------------------------
 
@@ -233,9 +218,9 @@ class ContainerHost(ProcessTarget):
         if said is not None and said.out_of_memory:
             limit = int(placed.get("memory") or 0)
             reason = "out of memory"
-            message = f"the container went over its memory limit of {size_text(limit)}" if limit else _explained(said)
+            message = f"the container went over its memory limit of {size_text(limit)}" if limit else explained(said)
         elif said is not None and said.state == "exited":
-            message = f"{message} {_explained(said)}"
+            message = f"{message} {explained(said)}"
         return super().bury(handle, reason, message)
 
     def collect(self, handle: Handle) -> None:
@@ -247,33 +232,11 @@ class ContainerHost(ProcessTarget):
             return
         with fault_point("container.lend"):
             shutil.rmtree(f"{self._place(handle, protocol.CONTROL)}/{LENT}", ignore_errors=True)
-        self._remove(placed["engine"], placed["name"])
+        self._notes.remove(placed["engine"], placed["name"])
 
     def tidy(self, keep: Collection[Handle]) -> bool:
         """Have the containers removed that are noted, and belong to no attempt of `keep`, when their engine answers."""
-        under_way = any_removal()
-        try:
-            names = os.listdir(self._notes)
-        except OSError:
-            return under_way
-        kept = {self._name(handle) for handle in keep}
-        for entry in names:
-            name = entry[: -len(".json")]
-            if entry.endswith(".json") and not entry.startswith(".") and name not in kept:
-                with contextlib.suppress(OSError, ValueError, KeyError):
-                    engine = json.loads(Path(self._notes, entry).read_text())["engine"]
-                    self._remove(engine, name)
-                    under_way = under_way or not watch_of(engine).is_away
-        return under_way
-
-    def _remove(self, engine: str, name: str) -> None:
-        lock = f"{self._notes}/{name}.lock"
-
-        def forget_lock() -> None:
-            with fault_point("container.forget"), contextlib.suppress(FileNotFoundError):
-                os.unlink(lock)
-
-        watch_of(engine).remove(name, f"{self._notes}/{name}.json", forget_lock)
+        return self._notes.tidy(keep)
 
     def lend(self, handle: Handle, path: str) -> str:
         """Copy `path` to where the container can read it, when it cannot where it is."""
@@ -292,48 +255,8 @@ class ContainerHost(ProcessTarget):
 
     # -- helpers --------------------------------------------------------------------------------------------------
 
-    def _name(self, handle: Handle) -> str:
-        token = protocol.attempt_token(self._folder.id, handle.run_id, handle.attempt)
-        return container_name(token, handle.run_id, handle.attempt)
-
-    def _file(self, handle: Handle, ending: str) -> str:
-        return f"{self._notes}/{self._name(handle)}.{ending}"
-
     def _placement(self, handle: Handle) -> dict[str, Any] | None:
         """Return what ``container.json`` of the attempt says; None for a process."""
         if handle not in self._placed:
-            try:
-                found = protocol.read_json(protocol.container_path(self._place(handle, protocol.CONTROL)))
-            except (OSError, ValueError):
-                found = None
-            self._placed[handle] = found
+            self._placed[handle] = placement_in(self._place(handle, protocol.CONTROL))
         return self._placed[handle]
-
-
-def _is_first(pid: int) -> bool:
-    """Tell whether a process is the first one of a namespace within this one."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return False
-    numbers = next((line.split()[1:] for line in lines if line.startswith("NSpid:")), [])
-    return len(numbers) > 1 and numbers[-1] == "1"
-
-
-def _let_go(control: str) -> None:
-    """Tell a keeper that nothing was started."""
-    pipe = open_pipe(f"{control}/{protocol.WAKE}")
-    if pipe is not None:
-        with contextlib.suppress(OSError):
-            os.write(pipe, b"q")
-        os.close(pipe)
-
-
-def _explained(said: ContainerState | None) -> str:
-    if said is None:
-        return ""
-    if said.out_of_memory:
-        return "The Docker engine says that the kernel ended a process of its container for lack of memory."
-    if said.state == "gone":
-        return "The Docker engine has no container of it any more."
-    return f"The Docker engine says that its container ended with exit code {said.exit_code}. {said.message}".strip()

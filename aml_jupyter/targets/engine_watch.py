@@ -21,7 +21,7 @@ from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.targets.news import tell_news
 from aml_jupyter.transports.docker_engine import DockerEngine, EngineUnavailable
 
-__all__ = ["ContainerState", "EngineWatch", "any_removal", "watch_of"]
+__all__ = ["ContainerState", "EngineWatch", "any_removal", "explained", "watch_of"]
 
 FRESH: Final = 2.0
 """Seconds for which what was heard last is believed; older, the engine is asked again."""
@@ -199,6 +199,17 @@ class EngineWatch:
             bool(found.get("OOMKilled")),
             str(found.get("Error") or ""),
         )
+
+
+def explained(said: ContainerState | None) -> str:
+    """Return what an engine says of a container's end, in words; empty where it says nothing."""
+    if said is None:
+        return ""
+    if said.out_of_memory:
+        return "The Docker engine says that the kernel ended a process of its container for lack of memory."
+    if said.state == "gone":
+        return "The Docker engine has no container of it any more."
+    return f"The Docker engine says that its container ended with exit code {said.exit_code}. {said.message}".strip()
 
 
 def any_removal() -> bool:

@@ -41,7 +41,7 @@ class Probe:
     rows: tuple[tuple[str, str], ...]
 
 
-def probe_machine(ssh: SshConnection, python: str, base: str) -> Probe:
+def probe_machine(ssh: SshConnection, python: str, base: str, engine: str = "") -> Probe:
     """Connect, find Python, and ask it what the machine has.
 
     Parameters
@@ -52,6 +52,8 @@ def probe_machine(ssh: SshConnection, python: str, base: str) -> Probe:
         The Python there, or '' to look for one.
     base : str
         The base folder there; ``~`` is the user's home.
+    engine : str
+        The socket there of its Docker engine, or '' to look for one.
 
     Raises
     ------
@@ -70,7 +72,7 @@ def probe_machine(ssh: SshConnection, python: str, base: str) -> Probe:
             "address",
         )
     path = _find_python(ssh, python)
-    facts = _facts(ssh, path, base)
+    facts = _facts(ssh, path, base, engine)
     return Probe(facts, str(ssh.fingerprint), tuple(_rows(ssh, took, facts)))
 
 
@@ -103,8 +105,8 @@ def clean_machine(ssh: SshConnection, python: str, base: str, unused_days: float
     return _told(ssh, python, base, "--clean", str(float(unused_days)), "dry" if dry_run else "really")
 
 
-def _facts(ssh: SshConnection, python: str, base: str) -> dict[str, Any]:
-    found = _told(ssh, python, base)
+def _facts(ssh: SshConnection, python: str, base: str, engine: str) -> dict[str, Any]:
+    found = _told(ssh, python, base, *(["--engine", engine] if engine else []))
     found["skew"] = round(float(found["clock"]) - time.time(), 1)
     if abs(found["skew"]) > SKEW:
         found["problems"].append(
@@ -139,7 +141,7 @@ def _told(ssh: SshConnection, python: str, base: str, *arguments: str) -> dict[s
 
 def _rows(ssh: SshConnection, took: float, facts: dict[str, Any]) -> list[tuple[str, str]]:
     gigabytes = 1e9
-    docker = facts.get("docker")
+    engine = facts["engine"]
     return [
         ("reached", f"{ssh.address} in {took:.2f} s, with {ssh.login}"),
         ("host key", str(ssh.fingerprint)),
@@ -149,7 +151,7 @@ def _rows(ssh: SshConnection, took: float, facts: dict[str, Any]) -> list[tuple[
         ("cores", str(facts["cores"])),
         ("memory", f"{facts['memory'] / gigabytes:.1f} GB"),
         ("GPUs", str(len(facts["gpus"])) if facts["gpus"] else "none that nvidia-smi lists"),
-        ("Docker", str(docker) if docker else "no engine that this user can use"),
+        ("Docker", str(engine.get("problem") or f"{engine['version']} at {engine['socket']}")),
         ("clock", "as here" if abs(facts["skew"]) <= 2 else f"{facts['skew']:+.0f} s"),
         *(("problem", str(problem)) for problem in facts["problems"]),
     ]

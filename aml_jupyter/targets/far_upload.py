@@ -80,6 +80,7 @@ class Sender:
         launch: dict[str, Any],
         files: dict[str, bytes],
         python: str,
+        container: dict[str, Any] | None = None,
     ) -> None:
         """Have the files of an attempt in place over there; only what is missing is sent.
 
@@ -104,6 +105,7 @@ class Sender:
                 launch=launch,
                 files=named,
                 python=python,
+                container=container,
             )
             if answer.get("need") is None:
                 return

@@ -77,6 +77,7 @@ _WAY: Final = {
     "fingerprint": "",
     "python": "",
     "base_folder": "",
+    "engine": "",
 }
 """Settings of a target that is reached over SSH (docs/remote.md)."""
 
@@ -129,7 +130,16 @@ KINDS: Final[tuple[TargetKind, ...]] = (
         note="any host with an SSH server and Python; its runs go on when the link is cut",
     ),
     TargetKind(
-        "remotedocker", "Docker on a remote machine", "RemoteCompute", False, False, True, lifted=("public address",)
+        "remotedocker",
+        "Docker on a remote machine",
+        "RemoteCompute",
+        built=True,
+        creatable=False,
+        attachable=True,
+        frameworks=("Python", "PySpark"),
+        lifted=("Ubuntu only", "public address"),
+        settings={**_ROOM, **_WAY},
+        note="every run is a container of that machine's Docker engine",
     ),
     TargetKind(
         "amlcompute",

@@ -83,6 +83,7 @@ class RemoteTarget:
         """Report what the machine had when it was attached or tested."""
         facts = {name: self._facts[name] for name in sorted(self._facts) if name not in ("problems", "clock")}
         gpus = list(facts.pop("gpus", ()))
+        facts["engine"] = str((facts.pop("engine", None) or {}).get("socket") or "")
         facts |= {
             "gpus": len(gpus),
             "gpu_list": [{"id": name, "name": "", "memory": 0, "taken_by": []} for name in gpus],
@@ -175,8 +176,8 @@ class RemoteTarget:
 
     # -- one attempt ----------------------------------------------------------------------------------------------
 
-    def stage(self, handle: Handle, launch: Launch) -> None:
-        """Send what is missing over there, and have it put in place."""
+    def stage(self, handle: Handle, launch: Launch, place: dict[str, Any] | None = None) -> None:
+        """Send what is missing over there, and have it put in place; `place` says in which container it runs, if in one."""
         here = self._attempt(handle)
         os.makedirs(f"{here}/{protocol.CONTROL}", exist_ok=True)
         os.makedirs(f"{here}/{protocol.WORK}", exist_ok=True)
@@ -185,7 +186,12 @@ class RemoteTarget:
         if launch.recipe is not None:
             FarBuild(self._folder, self._host.link, self.name, handle, launch.recipe).wait()
         inputs = Path(launch.inputs_here)
-        hides = not launch.needs.gpus and self._settings.get("hide_gpus") is not False and bool(self._facts.get("gpus"))
+        hides = (
+            place is None
+            and not launch.needs.gpus
+            and self._settings.get("hide_gpus") is not False
+            and bool(self._facts.get("gpus"))
+        )
         content = {
             "format": protocol.FORMAT,
             "epoch": launch.epoch,
@@ -197,22 +203,32 @@ class RemoteTarget:
             "max_seconds": launch.max_seconds,
             "grace_seconds": launch.grace_seconds,
             "memory": launch.needs.memory,
-            "inherit": False,
-        }
-        files = {
-            f"{protocol.CONTROL}/{name}": json.dumps(value).encode() for name, value in launch.control_files.items()
+            "inherit": place is not None,
         }
         Sender(self._folder, self._host.link).stage(
             handle,
             launch.snapshot,
             inputs if launch.inputs_here and inputs.is_dir() else None,
             content,
-            files,
+            self._files(handle, launch, content, place),
             launch.python,
+            place,
         )
+
+    def _files(
+        self, handle: Handle, launch: Launch, content: dict[str, Any], place: dict[str, Any] | None
+    ) -> dict[str, bytes]:
+        """Return the files that are put beside the snapshot."""
+        return {
+            f"{protocol.CONTROL}/{name}": json.dumps(value).encode() for name, value in launch.control_files.items()
+        }
 
     def start(self, handle: Handle, holds: Sequence[int] = ()) -> None:
         """Have a supervisor started over there; a second call finds the first one's work."""
+        self._begin(handle)
+
+    def _begin(self, handle: Handle) -> dict[str, Any]:
+        """Have whoever holds the slots of an attempt started over there, and return what is said of it."""
         host = self._host
         definition = read_definition(self._folder.layout, handle.run_id)
         needs = Needs(
@@ -228,6 +244,7 @@ class RemoteTarget:
         if answer.get("why") is not None:
             host.link.post("free_room", key=[handle.run_id, handle.attempt])
             raise HostUnreachable(f"it {answer['why']} on {self.name}", "target")
+        return answer
 
     def observe(self, handles: Sequence[Handle]) -> dict[Handle, Observation]:
         """Return what was heard of every handle; one of which nothing was heard yet is left out."""
@@ -254,9 +271,9 @@ class RemoteTarget:
             return Observation("absent") if seen.state == "absent" else None
         if seen.state == "absent":
             return Observation("lost", attempt, message="supervisor lost")  # its folder is gone over there
-        return self._heard(host, seen, attempt)
+        return self._heard(host, handle, seen, attempt)
 
-    def _heard(self, host: FarHost, seen: Seen, attempt: dict[str, Any]) -> Observation:
+    def _heard(self, host: FarHost, handle: Handle, seen: Seen, attempt: dict[str, Any]) -> Observation:
         requests = seen.requests
         away = 0.0 if host.link.is_up else time.monotonic() - host.link.down_since
         if away > SILENT_AFTER:

@@ -13,7 +13,7 @@ from aml_jupyter.supervisor import protocol
 from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.supervisor.verdict import size_text
 
-__all__ = ["shell_command"]
+__all__ = ["shell_command", "shell_text", "shell_words"]
 
 LAUNCH: Final = "launch.sh"
 
@@ -29,6 +29,22 @@ def shell_command(control: str, memory: int) -> list[str]:
         Bytes that the container may have; 0 for no limit.
     """
     launch: dict[str, Any] = protocol.read_json(f"{control}/{protocol.LAUNCH}") or {}
+    text = shell_text(launch, control, memory)
+    with fault_point("container.write"):
+        descriptor = os.open(f"{control}/{LAUNCH}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+    return shell_words(control)
+
+
+def shell_words(control: str) -> list[str]:
+    """Return the supervisor's command line, for a control folder in which ``launch.sh`` is."""
+    script = resources.files("aml_jupyter.supervisor").joinpath("supervisor.sh").read_text(encoding="utf-8")
+    return ["/bin/sh", "-c", script, "supervisor.sh", control]
+
+
+def shell_text(launch: dict[str, Any], control: str, memory: int) -> str:
+    """Return ``launch.sh`` for what ``launch.json`` says; the arguments are those of `shell_command`."""
     variables = {
         **launch["environment"],
         protocol.MARKER: launch["token"],
@@ -51,9 +67,4 @@ def shell_command(control: str, memory: int) -> list[str]:
         ),
         f"set -- {shlex.join(launch['command'])}",
     ]
-    with fault_point("container.write"):
-        descriptor = os.open(f"{control}/{LAUNCH}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as stream:
-            stream.write("\n".join(lines) + "\n")
-    script = resources.files("aml_jupyter.supervisor").joinpath("supervisor.sh").read_text(encoding="utf-8")
-    return ["/bin/sh", "-c", script, "supervisor.sh", control]
+    return "\n".join(lines) + "\n"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from aml_jupyter.errors import ComputeTargetException, nearest
+from aml_jupyter.transports.engine_ways import FAILED, far_socket, is_far
 
 if TYPE_CHECKING:
     import docker
@@ -182,6 +183,11 @@ class DockerEngine:
         return self.address.host
 
     @property
+    def door(self) -> str:
+        """Return the address that a client of this machine connects to: another one where the engine is far away."""
+        return f"unix://{far_socket(self.host)}" if is_far(self.host) else self.host
+
+    @property
     def client(self) -> docker.DockerClient:
         """Return the SDK's client; no connection is made by asking for it.
 
@@ -206,7 +212,7 @@ class DockerEngine:
             pair = (files["cert"], files["key"]) if "cert" in files and "key" in files else None
             tls = TLSConfig(client_cert=pair, ca_cert=files.get("ca"), verify=files.get("verify"))
         # The lowest version that has all that is used here: asking for the engine's own would be a connection.
-        return docker.DockerClient(base_url=self.host, version="1.41", timeout=int(CALL_BOUND), tls=tls)
+        return docker.DockerClient(base_url=self.door, version="1.41", timeout=int(CALL_BOUND), tls=tls)
 
     def ping(self) -> None:
         """Return when the engine answers.
@@ -220,11 +226,13 @@ class DockerEngine:
             self._knock()
             api = self.client.api
             response = api.get(f"{api.base_url}/_ping", timeout=ANSWER_BOUND)
+            if FAILED in response.headers:
+                raise EngineUnavailable(str(response.json()["message"]), "engine")
             response.raise_for_status()
 
     def _knock(self) -> None:
         """Try the socket itself: the error that this gives is the system's own, and nothing of it is left open."""
-        parts = urlsplit(self.host)
+        parts = urlsplit(self.door)
         if parts.scheme != "unix":
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
@@ -271,6 +279,9 @@ class DockerEngine:
         except (requests.exceptions.ConnectionError, OSError) as error:
             raise EngineUnavailable(self._why(error), "engine") from error
         except docker.errors.DockerException as error:
+            response = getattr(error, "response", None)
+            if response is not None and FAILED in response.headers:
+                raise EngineUnavailable(str(getattr(error, "explanation", None) or error), "engine") from error
             if isinstance(error, docker.errors.APIError | docker.errors.BuildError | docker.errors.ContainerError):
                 raise
             raise EngineUnavailable(self._why(error), "engine") from error
@@ -287,6 +298,8 @@ class DockerEngine:
                 "group (often: sudo usermod -aG docker $USER, then log in again), or use an engine of your own "
                 "(rootless Docker) and set DOCKER_HOST."
             )
+        if is_far(self.host):
+            return f"there is no way to the Docker engine at {self.host} now: {error}"
         if number in (errno.ENOENT, errno.ECONNREFUSED) or "No such file" in text or "Connection refused" in text:
             return (
                 f"No Docker engine is running at {self.host} (from {self.address.source}). Start it (sudo systemctl "

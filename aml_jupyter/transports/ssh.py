@@ -103,8 +103,8 @@ class SshConnection:
 
     # -- life -----------------------------------------------------------------------------------------------------
 
-    def connect(self) -> None:
-        """Connect and log in, unless that is done.
+    def connect(self) -> paramiko.Transport:
+        """Connect and log in, unless that is done; return the connection as the library has it.
 
         Raises
         ------
@@ -113,7 +113,7 @@ class SshConnection:
         HostKeyRefused, LoginRefused
             When a person has to act.
         """
-        self._connected()
+        return self._connected()
 
     @property
     def server(self) -> str:

@@ -110,6 +110,7 @@ def test_notebooks_shell_scripts_and_configurations(aml: Aml, project: Path) -> 
     (project / ".azureml/config.json").write_text('{"workspace_name": "mine"}')
     (project / "aml_config").mkdir()
     (project / "aml_config/box.compute").write_text("type: remotedocker\naddress: x\n")
+    (project / "aml_config/spark.compute").write_text("type: cluster\naddress: x\n")
     (project / "aml_config/docker.compute").write_text("type: localdocker\nbaseDockerImage: microsoft/mmlspark\n")
     done = aml("doctor", "--json")
     assert done.code == 1 and not done.json["good"]
@@ -118,7 +119,8 @@ def test_notebooks_shell_scripts_and_configurations(aml: Aml, project: Path) -> 
     assert ("go.sh", 1, "works") in by and ("go.sh", 2, "works") in by and ("go.sh", 3, "missing") in by
     assert (".azureml/a.runconfig", 0, "missing") in by and (".azureml/a.runconfig", 0, "differs") in by
     assert ("aml_config/docker.compute", 0, "works") in by
-    assert (".azureml/config.json", 0, "works") in by and ("aml_config/box.compute", 0, "missing") in by
+    assert (".azureml/config.json", 0, "works") in by and ("aml_config/spark.compute", 0, "missing") in by
+    assert ("aml_config/box.compute", 0, "works") in by
     text = aml("doctor").out
     assert "go.sh:3: missing" in text and "did you mean framework" in " ".join(text.split())
     assert text.strip().splitlines()[-1].endswith("are not here")

@@ -22,6 +22,8 @@ TARGETS = {
     "docker": ("docker", PYTHON_IMAGE),
     "docker-shell": ("docker", SHELL_IMAGE),
     "remote": ("remote", None),
+    "remotedocker": ("remotedocker", PYTHON_IMAGE),
+    "remotedocker-shell": ("remotedocker", SHELL_IMAGE),
 }
 
 
@@ -54,10 +56,11 @@ def place(request: pytest.FixtureRequest, folder: WorkspaceFolder, tmp_path: Pat
     project.mkdir()
     (project / "data.txt").write_text("snapshot\n")
     made = Place(folder, project, request.param)
-    if made.image:
-        request.getfixturevalue("engine")
-    if made.type == "remote":
-        attach_server(folder, request.getfixturevalue("ssh_server")(), made.name, tmp_path / "far")
+    engine = request.getfixturevalue("engine") if made.image else None
+    if made.type in ("remote", "remotedocker"):
+        server = request.getfixturevalue("ssh_server")()
+        socket = {} if engine is None else {"engine": str(engine.socket)}
+        attach_server(folder, server, made.name, tmp_path / "far", made.type, **socket)
     elif made.name != "local":
         create_target(folder, made.name, made.type)
     return made

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from base_images import PYTHON_IMAGE
+from engine_process import Engine
 from ssh_server import SshServer
 
 try:
@@ -33,6 +34,8 @@ PLACEHOLDERS = {
     "<resource_id>": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/seedhost",
     "<username>": "root",
     "<password>": "not-asked-for",
+    "remotevm_IP_address": "seedhost",
+    "sshuser": "root",
 }
 SCRIPT = """
 from azureml.core import Run
@@ -110,7 +113,19 @@ def test_blocks_run_as_they_stand(
 @pytest.fixture
 def machine(ssh_server: Callable[..., SshServer]) -> None:
     """Have a machine that ``~/.ssh/config`` calls ``seedhost``, and that known hosts vouch for."""
-    server = ssh_server()
+    _call_seedhost(ssh_server())
+
+
+@pytest.fixture
+def docker_machine(
+    ssh_server: Callable[..., SshServer], own_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Have such a machine with an engine, which nobody on this one knows of."""
+    _call_seedhost(ssh_server(DOCKER_HOST=own_engine(PYTHON_IMAGE).host))
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+
+
+def _call_seedhost(server: SshServer) -> None:
     folder = Path("~/.ssh").expanduser()
     (folder / "known_hosts").write_text(server.known_host)
     (folder / "config").write_text(
@@ -153,15 +168,15 @@ def _names(project: Path) -> dict[str, Any]:
     }
 
 
-def _project_of_2017(image: str) -> None:
-    """Write the files that the Workbench put into a project for its target `docker`; the image is one that is here."""
+def _project_of_2017(image: str, target: str = "docker", kind: str = "localdocker") -> None:
+    """Write the files that the Workbench put into a project for a target with Docker; the image is one that is here."""
     folder = Path("aml_config")
     folder.mkdir()
-    (folder / "docker.compute").write_text(f"baseDockerImage: {image}\nnvidiaDocker: false\ntype: localdocker\n")
-    (folder / "docker.runconfig").write_text(
+    (folder / f"{target}.compute").write_text(f"baseDockerImage: {image}\nnvidiaDocker: false\ntype: {kind}\n")
+    (folder / f"{target}.runconfig").write_text(
         "ArgumentVector:\n- $file\nCondaDependenciesFile: aml_config/conda_dependencies.yml\nEnvironmentVariables: null\n"
         "Framework: Python\nPrepareEnvironment: true\nSparkDependenciesFile: aml_config/spark_dependencies.yml\n"
-        "Target: docker\nTrackedRun: true\nUseSampling: true\n"
+        f"Target: {target}\nTrackedRun: true\nUseSampling: true\n"
     )
     (folder / "conda_dependencies.yml").write_text(
         "name: project_environment\ndependencies:\n- python=3.5.2\n- pip:\n  - azure-ml-api-sdk==0.1.0a10\n"

@@ -81,10 +81,19 @@ class BuildContainer:
         The Python in the container that keeps it running; it may be put there before the start.
     shown : sequence of str
         Files and folders of this machine that the container sees.
+    files : sequence of str
+        Names of the kept files that it needs.
     """
 
     def __init__(
-        self, engine: DockerEngine, image: str, key: str, cache: Path, python: str, shown: Sequence[str] = ()
+        self,
+        engine: DockerEngine,
+        image: str,
+        key: str,
+        cache: Path,
+        python: str,
+        shown: Sequence[str] = (),
+        files: Sequence[str] = (),
     ) -> None:
         self._engine = engine
         self._image = image
@@ -92,6 +101,7 @@ class BuildContainer:
         self._cache = cache
         self._python = python
         self._shown = {path: f"{THERE}/shown/{number}" for number, path in enumerate(dict.fromkeys(shown))}
+        self._files = tuple(files)
         self._tmp = Path(os.environ.get("TMPDIR") or "/tmp") / f"scratch-{uuid.uuid4().hex}"
         self._id = ""
         self._uv = f"{THERE}/uv"
@@ -117,10 +127,9 @@ class BuildContainer:
                 self._engine.client.api.remove_container(self._id, force=True, v=True)
         shutil.rmtree(self._tmp, ignore_errors=True)
 
-    def _create(self) -> str:
+    def _mounts(self) -> list[Any]:
         from docker.types import Mount
 
-        api = self._engine.client.api
         (self._cache / "files").mkdir(parents=True, exist_ok=True, mode=0o700)
         readable = {
             f"{THERE}/files": str(self._cache / "files"),
@@ -130,12 +139,17 @@ class BuildContainer:
         bundle = certificates()
         if bundle is not None:
             readable[f"{THERE}/ca.crt"] = os.path.realpath(bundle)
-        mounts = [
+        return [
             Mount(posixpath.dirname(THERE), None, type="tmpfs"),  # no mount point stays in the image
             Mount(f"{THERE}/tmp", str(self._tmp), type="bind"),
-            Mount(f"{THERE}/cache", _CACHE_VOLUME, type="volume"),
             *(Mount(there, here, type="bind", read_only=True) for there, here in readable.items()),
         ]
+
+    def _create(self) -> str:
+        from docker.types import Mount
+
+        api = self._engine.client.api
+        mounts = [*self._mounts(), Mount(f"{THERE}/cache", _CACHE_VOLUME, type="volume")]
         # The machine's network: an index or a proxy that listens here only is reached as it is from a terminal.
         host = api.create_host_config(mounts=mounts, network_mode="host", init=True)
         made = api.create_container(
@@ -169,6 +183,9 @@ class BuildContainer:
         with self._engine.explained():
             self._engine.client.api.put_archive(self._id, "/", _archive(folder, there.lstrip("/")))
 
+    def _begin(self) -> None:
+        self._engine.client.api.start(self._id)
+
     def start(self) -> None:
         """Start the container, and see to it that uv runs there.
 
@@ -181,7 +198,7 @@ class BuildContainer:
 
         try:
             with self._engine.explained():
-                self._engine.client.api.start(self._id)
+                self._begin()
         except docker.errors.APIError as error:
             raise BuildError(f"{self._python} does not start in the image: {error.explanation or error}") from error
         try:

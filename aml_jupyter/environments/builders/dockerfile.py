@@ -280,7 +280,7 @@ def _with_buildkit(
         with tempfile.TemporaryFile() as stream:
             stream.write(archive or b"")
             stream.seek(0)
-            environment = {**os.environ, **variables, "DOCKER_BUILDKIT": "1", "DOCKER_HOST": engine.host}
+            environment = {**os.environ, **variables, "DOCKER_BUILDKIT": "1", "DOCKER_HOST": engine.door}
             with subprocess.Popen(
                 [*command, "-" if archive is not None else str(source["git"])],
                 env=environment,

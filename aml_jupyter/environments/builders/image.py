@@ -19,6 +19,7 @@ from aml_jupyter.environments.builders.container import BuildContainer, remove_a
 from aml_jupyter.environments.builders.venv import install_requirements, resolve_requirements
 from aml_jupyter.environments.recipe import key_of
 from aml_jupyter.errors import AmlError
+from aml_jupyter.transports.engine_ways import is_far
 
 if TYPE_CHECKING:
     from aml_jupyter.transports.docker_engine import DockerEngine
@@ -65,7 +66,7 @@ def resolve(asked: dict[str, Any], cache: Path, progress: Progress) -> str:
         progress(
             "solve", f"resolving {len(layer['requirements'])} requirements for Python {python.version} of the image"
         )
-        with BuildContainer(engine, base.id, _key(), cache, python.path, _shown(layer)) as place:
+        with _container(engine, base, cache, python.path, layer) as place:
             place.start()
             return json.dumps(head) + _LAYER + resolve_requirements(layer, python.path, place, _there())
 
@@ -266,6 +267,18 @@ def _glibc(engine: DockerEngine, base: ImageFacts) -> str | None:
     return found.group(1) if found else None
 
 
+def _container(
+    engine: DockerEngine, base: ImageFacts, cache: Path, python: str, layer: Mapping[str, Any]
+) -> BuildContainer:
+    """Return the container, not made yet, in which a layer is installed."""
+    kind: type[BuildContainer] = BuildContainer
+    if is_far(engine.host):
+        from aml_jupyter.environments.builders.far_container import FarBuildContainer
+
+        kind = FarBuildContainer
+    return kind(engine, base.id, _key(), cache, python, _shown(layer), layer.get("files") or ())
+
+
 def _shown(layer: Mapping[str, Any]) -> list[str]:
     """Return the files and folders of this machine that pip's settings and the options name."""
     settings = layer.get("settings") or {}
@@ -282,7 +295,7 @@ def _pip_layer(
     if python is None:
         raise BuildError("the image that the lock names has no Python any more")
     inner = f"{PREFIX}/bin/python"
-    with BuildContainer(engine, base.id, _key(), cache, python.path, _shown(layer)) as place:
+    with _container(engine, base, cache, python.path, layer) as place:
         place.start()
         progress("link", f"making an environment on Python {python.version} of the image")
         place.run([place.uv, "venv", "--python", python.path, "--system-site-packages", "--no-project", PREFIX])
@@ -304,7 +317,7 @@ def _conda_layer(
         env = Path(folder, "env")
         facts = conda.link(dict(layer), lock, env, cache, progress, final=PREFIX)
         variables, path = activation_variables(env)
-        with BuildContainer(engine, base.id, _key(), cache, python, _shown(layer)) as place:
+        with _container(engine, base, cache, python, layer) as place:
             progress("image", "copying the packages into the image")
             place.put(env, PREFIX)
             pip = lock.partition(_PIP)[2]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aml_jupyter.environments.builders import BuildError, Progress
+from aml_jupyter.transports.engine_ways import is_far
 
 if TYPE_CHECKING:
     from aml_jupyter.transports.docker_engine import DockerEngine
@@ -138,6 +140,11 @@ def local_base(engine: DockerEngine, progress: Progress) -> ImageFacts:
     if not sys.platform.startswith("linux") or shutil.which("ldd") is None:
         raise BuildError(
             "a base image is made from this machine's Python on Linux only; name a base image that can be had"
+        )
+    if is_far(engine.host) and engine.facts().architecture != platform.machine():
+        raise BuildError(
+            f"the Docker engine's machine is {engine.facts().architecture}, and this one {platform.machine()}: no base image is "
+            "made from this machine's Python for it; name one (environment.docker.base_image)"
         )
     progress("image", f"making a base image of this machine's Python {sys.version.split()[0]}")
     with tempfile.TemporaryFile() as stream:
