@@ -127,6 +127,7 @@ def _credentials(arguments: Arguments, door: Door) -> Credentials | None:
     given = getattr(arguments, "password", None)
     if given is not None:
         _forget(given)
+        door.forget(given)
         door.remark(
             "aml: a password on a command line can be read by other users of this machine while the command runs, and stays in "
             "the shell's history. Keys are safer (--ssh-key FILE); --password-stdin reads it unseen."

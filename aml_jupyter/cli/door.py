@@ -45,6 +45,9 @@ class Door(Protocol):
     def ask(self, question: str) -> bool:
         """Ask a person and return whether the answer was yes; no where there is nobody to ask."""
 
+    def forget(self, secret: str) -> None:
+        """Take a secret of the command's line out of what the place keeps of lines, where that can be done."""
+
     def progress(self, label: str, unit: str = "") -> AbstractContextManager[Progress | None]:
         """Give a progress bar for the time of the block, or None where nobody looks; `unit` may be ``bytes``."""
 
@@ -89,6 +92,9 @@ class TerminalDoor:
         sys.stderr.write("Type yes or no: ")
         sys.stderr.flush()
         return sys.stdin.readline().strip().lower() in ("yes", "y")
+
+    def forget(self, secret: str) -> None:
+        """Leave it: the shell's history is not ours, and the process's title is taken care of by who reads the line."""
 
     def progress(self, label: str, unit: str = "") -> AbstractContextManager[Progress | None]:
         """Draw a bar on standard error when that is a terminal."""

@@ -40,6 +40,9 @@ class PaperDoor:
     def ask(self, question: str) -> bool:
         return False
 
+    def forget(self, secret: str) -> None:
+        self.remarks.append(f"forgot {len(secret)} letters")
+
     def progress(self, label: str, unit: str = "") -> AbstractContextManager[Callable[[int, int], None] | None]:
         return nullcontext(None)
 

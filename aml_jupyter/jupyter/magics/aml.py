@@ -93,6 +93,14 @@ class NotebookDoor:
         except (EOFError, NotImplementedError):  # nobody is there: papermill, nbconvert
             return False
 
+    def forget(self, secret: str) -> None:
+        """Take a secret out of IPython's history; the cell itself still says it."""
+        from IPython import get_ipython
+
+        from .forgetting import forget_in_history
+
+        forget_in_history(get_ipython(), secret)
+
     def progress(self, label: str, unit: str = "") -> AbstractContextManager[Callable[[int, int], None] | None]:
         """Show a line that is updated in place."""
         from aml_jupyter.views.progress import notebook_progress
