@@ -42,7 +42,7 @@ def choose_there(
     Raises
     ------
     ConfigurationError
-        When it asks for what is not built on other machines: conda packages, another Python, local archives.
+        When it asks for what is not built on other machines: conda packages, another Python.
     """
     python = environment.python
     dependencies = python.conda_dependencies
@@ -65,12 +65,9 @@ def choose_there(
         raise ConfigurationError(
             f"{FIELD}: {wish} is asked for, and {there['python']} of {target} is {version}. {instead}", FIELD
         )
-    requirements = read_requirements([*dependencies.pip_options, *dependencies.pip_packages], folders)
-    if requirements.files:
-        raise ConfigurationError(
-            f"{FIELD}: {', '.join(sorted(requirements.files))} lie on this machine, and are not sent to {target} yet. {instead}",
-            FIELD,
-        )
+    requirements = read_requirements(
+        [*dependencies.pip_options, *dependencies.pip_packages], folders, dependencies.place_of
+    )
     notes = [*requirements.notes, *leave_out_served(requirements)]
     asked = {
         "python": {"path": str(there["python"]), "version": version},
@@ -79,7 +76,9 @@ def choose_there(
         "constraints": requirements.constraints,
         "options": requirements.options,
         "settings": {},
-        "files": [],
+        "files": sorted(requirements.files),
         "variables": {str(key): str(value) for key, value in (dependencies.as_dict().get("variables") or {}).items()},
     }
-    return Recipe("venv", asked, f"Python {version} with {named_packages(requirements)} (pip)", tuple(notes))
+    return Recipe(
+        "venv", asked, f"Python {version} with {named_packages(requirements)} (pip)", tuple(notes), requirements.files
+    )

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from aml_jupyter.config import Environment
-from aml_jupyter.environments import choose_there
+from aml_jupyter.environments import EnvironmentCache, choose_there, keep_sources
 from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.service.client import ensure_service
 from aml_jupyter.service.compute import checked_settings, detach_target, note_target, update_row
 from aml_jupyter.service.elsewhere import facts_there
 from aml_jupyter.supervisor import last_word, protocol
 from aml_jupyter.targets import check_name, kind_of, target_secret
+from aml_jupyter.targets.far_build import send_files
 from aml_jupyter.targets.far_engine import address_of_engine
 from aml_jupyter.targets.far_host import connection_to, credentials_of
 from aml_jupyter.targets.far_line import Listener
@@ -267,6 +268,9 @@ def prepare_there(
         ssh, str(settings["python"]), str(settings["base_folder"]), folder.id, f"{record.name}-prepare", Listener()
     )
     try:
+        store = EnvironmentCache()
+        keep_sources(store, recipe)
+        send_files(link, folder, recipe.as_dict(), store.root)
         link.ask("environment", part=take, recipe=recipe.as_dict(), have=0, seconds=3600)
     finally:
         link.close()

@@ -128,6 +128,8 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
         built = environments.choose_there(
             run_config.environment, there, target.name, [*folders, definition["submitter"]["cwd"]]
         )
+        if built is not None:
+            _keep_files(built)
         definition["there"] = there if built is None else {**there, "environment": built.as_dict()}
     if recipe is not None:
         definition["environment"] = recipe.as_dict()

@@ -8,6 +8,7 @@
                null, ``tree`` (send it), or ``blobs`` and ``missing`` [[sha256, bytes that are here]]
 ``tree``       ``snapshot``, the body its entries
 ``blobs``      ``parts`` [[sha256, size, offset, length]] with the body; answered only where ``last`` is true
+``files``      ``environment`` (a key), ``entries``: its local files -> ``missing`` as of ``blobs``; none when they are in place
 ``environment`` ``recipe``, ``have`` (bytes of its log) -> many: parts of the log, ``ready`` or ``failed``
 ``start``      ``key``, ``needs`` -> ``why``: null when a supervisor has it, or what is waited for. In a container, it is the
                service that starts the supervisor: ``devices`` are the GPUs that it gets
@@ -36,7 +37,7 @@ from . import far_container, identity, last_word, nurse
 from .bundle import Bundle
 from .control_files import read_attempt, read_result
 from .durable import write_json
-from .far_build import follow
+from .far_build import files_of, follow
 from .far_content import FarContent, write_file
 from .far_facts import facts
 from .far_files import fetched, listed
@@ -78,7 +79,7 @@ class FarActs:
             name: getattr(self, "_" + name)
             for name in (
                 "ask_room", "free_room", "stage", "tree", "blobs", "start", "let_go", "watch", "unwatch", "put", "forbid", "bury",
-                "list", "fetch", "remove", "attempts", "facts", "room_now", "environment", "ping",
+                "list", "fetch", "remove", "attempts", "facts", "room_now", "files", "environment", "ping",
             )
         }  # fmt: skip
 
@@ -162,6 +163,13 @@ class FarActs:
 
     def _environment(self, header: Dict[str, Any], body: bytes) -> Iterator[Optional[Frame]]:
         return follow(self._places.base, str(header["recipe"]["key"]), header["recipe"], int(header["have"]))
+
+    def _files(self, header: Dict[str, Any], body: bytes) -> Dict[str, Any]:
+        place, entries = files_of(self._places.base, str(header["environment"])), header["entries"]
+        if os.path.isdir(place):
+            return {"missing": []}
+        missing = self._content.missing(entries)
+        return {"missing": missing or [(digest, 0) for digest in self._content.place(entries, place)]}
 
     def _tree(self, header: Dict[str, Any], body: bytes) -> Dict[str, Any]:
         self._content.keep_tree(str(header["snapshot"]), body)

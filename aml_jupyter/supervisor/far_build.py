@@ -7,6 +7,7 @@ and the service may go away meanwhile.
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,12 +20,14 @@ from .far_place import checked, own_variables
 from .faults import fault_point, fault_variables
 from .protocol import read_json
 
-__all__ = ["READY", "build", "built", "follow", "is_building"]
+__all__ = ["READY", "build", "built", "files_of", "follow", "is_building"]
 
 MOST_STARTS = 3
 """How often a build is begun that was killed."""
 
 RECIPE, READY, FAILED, LOG = "recipe.json", "READY.json", "FAILED.json", "log.txt"
+FILES = "files"
+"""Local wheels and archives that were sent along: ``<sha256>/<name>``."""
 
 
 def built(base: str, key: str) -> Optional[Dict[str, Any]]:
@@ -68,6 +71,11 @@ def follow(base: str, key: str, recipe: Dict[str, Any], have: int) -> Iterator[O
             _start(folder)
             have = 0
             yield {"again": True}, b""
+
+
+def files_of(base: str, key: str) -> str:
+    """Return the folder of the local files that were sent along for an environment."""
+    return os.path.join(_folder(base, key), FILES)
 
 
 def _grown(path: str, have: int) -> bytes:
@@ -148,7 +156,9 @@ def _make(folder: str, asked: Dict[str, Any], log: Any, lock: int) -> str:
             "%s -m venv failed: the machine's Python has no venv or ensurepip (Debian: apt-get install python3-venv)"
             % asked["python"]["path"]
         )
-    lines = [" ".join(option) for option in asked["options"]] + list(asked["requirements"])
+    own = "file://%s/" % os.path.join(folder, FILES)
+    lines = [" ".join(option) for option in asked["options"]]
+    lines += [re.sub(r"file:(?=[0-9a-f]{64}/)", lambda _: own, line) for line in asked["requirements"]]
     wanted = os.path.join(folder, "requirements.txt")
     _write(wanted, lines)
     command = [

@@ -3,16 +3,51 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
+from aml_jupyter.environments import EnvironmentCache
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.targets.far_link import FarLink
+from aml_jupyter.targets.far_upload import Sender
 from aml_jupyter.targets.protocol import Handle
 from aml_jupyter.transports.ssh import HostUnreachable
 from aml_jupyter.workspace import WorkspaceFolder, get_run, update_run
 
-__all__ = ["FarBuild"]
+__all__ = ["FarBuild", "send_files"]
+
+
+def send_files(link: FarLink, folder: WorkspaceFolder, recipe: dict[str, Any], cache: Path) -> None:
+    """Have the local files that a recipe names beside the environment over there; only what is missing is sent.
+
+    Parameters
+    ----------
+    recipe : dict
+        As ``run.json`` has it.
+    cache : Path
+        The environment cache here, which keeps them.
+
+    Raises
+    ------
+    HostUnreachable
+        When the link is cut.
+    UserErrorException
+        When one is gone from the cache.
+    """
+    names = [str(name) for name in recipe["asked"].get("files") or ()]
+    if not names:
+        return
+    kept = cache / "files"
+    try:
+        folders = [[name.partition("/")[0], "d", "", 0] for name in names]
+        files = [[name, "f", name.partition("/")[0], os.stat(kept / name).st_size] for name in names]
+    except OSError as error:
+        raise UserErrorException(
+            f"{error.filename}, which the run was submitted with, is gone ({error.strerror}). Submit the run again.",
+            "environment",
+        ) from error
+    Sender(folder, link).send_files(str(recipe["key"]), [*folders, *files], kept)
 
 
 class FarBuild:
@@ -56,6 +91,7 @@ class FarBuild:
         have = self._log.stat().st_size if self._log.exists() else 0
         if not have:
             self._say(f"builds its environment on {self._target} ({self._recipe.get('title')})")
+        send_files(self._link, self._folder, self._recipe, EnvironmentCache().root)
         self._link.ask(
             "environment", part=self._take, given_up=self._is_canceled, recipe=self._recipe, have=have, seconds=3600
         )

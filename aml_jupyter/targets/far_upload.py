@@ -116,9 +116,21 @@ class Sender:
                 answer, _ = self._link.ask("tree", body, snapshot=snapshot)
             if answer.get("missing"):
                 self._send(answer["missing"], [*(entries or []), *given], inputs, given)
-        raise ComputeTargetException(
-            f"The files of run {handle.run_id} do not stay in place on {self._link.where}: something removes or damages them "
-            "there. Look at the base folder (aml compute show).",
+        raise self._lost(f"The files of run {handle.run_id}")
+
+    def send_files(self, key: str, entries: Entries, root: Path) -> None:
+        """Have files of the folder `root` beside the environment `key` over there; raises as `stage`."""
+        for _ in range(MOST_TURNS):
+            answer, _ = self._link.ask("files", environment=key, entries=entries)
+            if not answer.get("missing"):
+                return
+            self._send(answer["missing"], entries, root, entries)
+        raise self._lost(f"The files of environment {key}")
+
+    def _lost(self, what: str) -> ComputeTargetException:
+        return ComputeTargetException(
+            f"{what} do not stay in place on {self._link.where}: something removes or damages them there. Look at the base "
+            "folder (aml compute show).",
             "base_folder",
         )
 

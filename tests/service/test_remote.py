@@ -228,6 +228,31 @@ def test_packages_are_installed_over_there_once_and_the_log_of_that_is_here(far:
         submit(far.folder, SubmitRequest(config, "far"))
 
 
+def test_a_local_wheel_goes_along_with_the_packages(far: Far, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path / "mine", "small", "2.5")
+    content = {"dependencies": [{"pip": ["--no-index", str(wheel)]}]}
+
+    def asks(name: str, text: str) -> RunRecord:
+        config = far.config(text, name)
+        config.run_config.environment.python.conda_dependencies = CondaDependencies.from_dict(content)
+        return submit(far.folder, SubmitRequest(config, "far")).run
+
+    run = asks("train.py", "import small, os; print(small.__version__, os.path.dirname(small.__file__))")
+    wheel.unlink()  # it was kept at the submit
+    assert far.end(run).status == "Completed", log_of(far.folder, run.id)
+    version, place = log_of(far.folder, run.id).split()
+    assert version == "2.5" and place.startswith(str(far.base / "environments"))
+    record = find_target(far.folder.store.read(), "box")
+    assert record is not None
+    again = make_wheel(tmp_path / "mine", "other", "1.0")
+    environment = Environment("other")
+    environment.python.conda_dependencies = CondaDependencies.from_dict(
+        {"dependencies": [{"pip": ["--no-index", str(again)]}]}
+    )
+    python = prepare_there(far.folder, record, environment, [], lambda text: None)
+    assert python is not None and list(Path(python).parents[1].glob("lib/*/site-packages/other*"))
+
+
 def test_a_machine_that_is_gone_for_good_can_be_forgotten(far: Far, tmp_path: Path) -> None:
     text, stop = speaker(far, tmp_path)
     run = far.submit(text)
