@@ -373,14 +373,9 @@ class RemoteTarget:
         if root.startswith(own) and os.path.exists(f"{own}{COLLECTED}"):
             return path
         inside = f"lent/{hashlib.sha256(path.encode()).hexdigest()[:12]}/{os.path.basename(path)}"
-        files = (
-            [root]
-            if os.path.isfile(root)
-            else [os.path.join(where, name) for where, _, names in os.walk(root) for name in names]
-        )
-        for file in files:
-            below = os.path.relpath(file, root)
-            name = f"{protocol.CONTROL}/{inside}" + ("" if below == "." else f"/{below}")
+        below = [os.path.join(where, name) for where, _, names in os.walk(root) for name in names]
+        for file in below if os.path.isdir(root) else [root]:
+            name = os.path.normpath(f"{protocol.CONTROL}/{inside}/{os.path.relpath(file, root)}")
             self._host.link.ask("put", Path(file).read_bytes(), key=[handle.run_id, handle.attempt], name=name)
         return inside
 

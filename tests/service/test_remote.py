@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -128,6 +129,30 @@ def test_a_run_goes_on_while_nobody_is_there(far: Far, tmp_path: Path) -> None:
     until(lambda: "end" in far.far_log(run).read_text(), 30, "the end over there")
     far.end(far.submit("pass", "other.py"))
     check_speaker(far, run, tmp_path)
+
+
+def test_services_that_race_for_a_workspace_start_and_tell_nothing_twice(far: Far, tmp_path: Path) -> None:
+    text, stop = speaker(far, tmp_path)
+    run = far.submit(text)
+    until(lambda: "line 10\n" in log_of(far.folder, run.id), 60, "lines of the log")
+    winner = None
+    for _ in range(3):
+        os.kill(service_status(far.folder).pid, signal.SIGKILL)
+        if winner is not None:
+            winner.wait(60)
+        wanted = len(log_of(far.folder, run.id)) + 200
+        line = [sys.executable, "-c", "import sys; from aml_jupyter.cli.main import main; sys.exit(main())", "serve"]
+        line += ["--until-idle", "--workspace", str(far.folder.root)]
+        racers = {racer.pid: racer for racer in (subprocess.Popen(line, stderr=subprocess.DEVNULL) for _ in range(4))}
+        until(lambda one=racers: service_status(far.folder).pid in one, 60, "that one of them serves")
+        winner = racers.pop(service_status(far.folder).pid)
+        for loser in racers.values():
+            loser.wait(60)
+        until(lambda size=wanted: len(log_of(far.folder, run.id)) > size, 60, "lines after the race")
+        assert winner.poll() is None and service_status(far.folder).pid == winner.pid
+    stop.touch()
+    check_speaker(far, run, tmp_path)
+    assert winner is not None and winner.wait(60) == 0
 
 
 def test_it_is_canceled_when_the_link_stands_again(far: Far, tmp_path: Path) -> None:
