@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,8 +52,15 @@ class SshServer:
         self.host_key = folder / "host_key"
         self.config = folder / "sshd_config"
         self.log = folder / "sshd.log"
-        self.variables = {"AML_RUNTIME": os.environ.get("AML_RUNTIME", "")}
-        """What its sessions have in their environment."""
+        home = folder / "home"
+        home.mkdir(exist_ok=True)
+        self.variables = {
+            "AML_RUNTIME": os.environ.get("AML_RUNTIME", ""),
+            "HOME": str(home),
+            "PATH": f"{Path(sys._base_executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+        }
+        """What its sessions have in their environment. A home of their own: the start files in root's take what locks they like,
+        and a session that a test ends would leave them locked for everybody."""
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         for path in (self.key, self.host_key):
