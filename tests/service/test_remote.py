@@ -318,4 +318,7 @@ def test_values_of_a_cell_travel_both_ways(far: Far) -> None:
     done = far.end(run)
     assert done.status == "Completed", (done.reason, log_of(far.folder, run.id))
     assert load_outputs(far.folder, done) == {"b": [2, 4, 6]}
-    assert not [path for path in far.base.rglob("*") if path.name in ("values.pkl", "outputs.pkl")]
+    until(
+        lambda: not [path for path in far.base.rglob("*") if path.name in ("values.pkl", "outputs.pkl")],
+        message="the removal over there",
+    )
