@@ -117,9 +117,8 @@ class RemoteTarget:
     def paths(self, handle: Handle) -> Paths:
         """Return where the attempt lies over there."""
         base = str(self._settings["base_folder"])
-        run = f"{base}/runs/{self._folder.id}/{handle.run_id}"
+        run, (archive, site) = f"{base}/runs/{self._folder.id}/{handle.run_id}", far_paths(base)
         attempt = f"{run}/attempts/{handle.attempt}"
-        archive, site = far_paths(base)
         work, control = f"{attempt}/{protocol.WORK}", f"{attempt}/{protocol.CONTROL}"
         python = str(self._settings["python"])
         return Paths(work, control, archive, site, python, f"{run}/inputs", f"{base}/environments")
@@ -264,9 +263,8 @@ class RemoteTarget:
             return Observation("ended", attempt, refusal_of(attempt))
         seen = host.mirror.seen(handle, control)
         if seen.state in ("lost", "rebooted") or (seen.state == "over" and result is not None):
-            return Observation(
-                "lost", attempt, message="host rebooted" if seen.state == "rebooted" else "supervisor lost"
-            )
+            why = "host rebooted" if seen.state == "rebooted" else "supervisor lost"
+            return Observation("lost", attempt, message=why)
         if not attempt:
             return Observation("absent") if seen.state == "absent" else None
         if seen.state == "absent":
@@ -337,8 +335,7 @@ class RemoteTarget:
         """Bring here all that the attempt made, each file checked by its hash, then have its folder there removed."""
         if self._is_marked(handle, COLLECTED) or not self._is_marked(handle, SENT) or self._is_abandoned(handle):
             return
-        host = self._host
-        host.mirror.drop(handle)
+        (host := self._host).mirror.drop(handle)
         definition = read_definition(self._folder.layout, handle.run_id)
         folders = [f"{protocol.WORK}/{name}" for name in watched_folders(definition)]
         output = (definition.get("notebook") or {}).get("output")
@@ -368,8 +365,7 @@ class RemoteTarget:
         """Copy a file or folder of the workspace to where the attempt can read it."""
         import hashlib
 
-        own = self._attempt(handle) + "/"
-        root = os.path.realpath(path)
+        own, root = self._attempt(handle) + "/", os.path.realpath(path)
         if root.startswith(own) and os.path.exists(f"{own}{COLLECTED}"):
             return path
         inside = f"lent/{hashlib.sha256(path.encode()).hexdigest()[:12]}/{os.path.basename(path)}"
