@@ -30,6 +30,7 @@ import errno
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
@@ -50,6 +51,9 @@ from .keeper import let_go, read_place
 from .protocol import ATTEMPT, LAUNCH, WORK, started_path
 
 __all__ = ["FarActs"]
+
+REMOVALS = 20
+"""How often, 10 ms apart, the folder of an attempt that is over is removed until nothing is left of it."""
 
 Answer = Union[Tuple[Dict[str, Any], bytes], Iterator[Optional[Frame]], None]
 
@@ -276,7 +280,11 @@ class FarActs:
         self.watched.pop(key, None)
         run = os.path.dirname(os.path.dirname(root))
         with fault_point("far.remove"):
-            shutil.rmtree(root, ignore_errors=True)
+            for _ in range(REMOVALS):
+                shutil.rmtree(root, ignore_errors=True)
+                if not os.path.exists(root):
+                    break
+                time.sleep(0.01)  # its supervisor has said the last word, and may still write beside it
             if not os.path.isdir(os.path.dirname(root)) or not os.listdir(os.path.dirname(root)):
                 shutil.rmtree(run, ignore_errors=True)
         return {"removed": not os.path.exists(root)}

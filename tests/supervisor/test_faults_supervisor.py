@@ -41,7 +41,7 @@ STARTING = [
     "supervisor.result",
     "supervisor.kill",
 ]
-ELSEWHERE_TOO = ["supervisor.group", "supervisor.drop_group", "keeper.touch", "keeper.remove"]
+ELSEWHERE_TOO = ["supervisor.group", "supervisor.drop_group", "container.pipe", "keeper.touch", "keeper.remove"]
 ELSEWHERE = ["supervisor.discard", "supervisor.go", "nurse.leave", "identity.end_survivor", *ELSEWHERE_TOO]
 RUNNERS = ["cell.sync", "cell.outputs", "cell.summary", "cell.discard", "notebook.publish"]
 OTHER_SYSTEMS = ["supervisor.probe", "identity.ps", "kernel.ps"]

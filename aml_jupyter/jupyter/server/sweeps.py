@@ -14,7 +14,7 @@ from .answers import RunAnswer, SweepAnswer
 from .base import Handler
 from .bodies import NoBody, SweepChildBody, SweepLimitsBody
 from .endpoint import endpoint
-from .errors import Conflict
+from .errors import Conflict, NotFound
 from .runs import existing_run
 
 __all__ = ["SweepChildren", "SweepLimits", "SweepPause", "SweepSettings", "added", "extended", "paused", "settings_of"]
@@ -92,7 +92,7 @@ def added(folder: WorkspaceFolder, run_id: str, body: SweepChildBody) -> dict[st
 def _sweep(folder: WorkspaceFolder, run_id: str) -> RunRecord:
     run = existing_run(folder, run_id)
     if run.kind != KIND:
-        raise Conflict(f"Run {run.id} is not a sweep but of kind {run.kind!r}.", "run")
+        raise NotFound(f"Run {run.id} is not a sweep but of kind {run.kind!r}.", "run")
     return run
 
 

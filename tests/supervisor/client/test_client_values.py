@@ -60,8 +60,10 @@ def test_what_is_not_built_says_so() -> None:
     run = Run(None, "x")
     with pytest.raises(AttributeError, match=r"only a run itself can do that"):
         run.log_confusion_matrix
-    with pytest.raises(AttributeError, match=r"inside a run there is: .*get_metrics"):
+    with pytest.raises(AttributeError, match=r"did you mean get_metrics"):
         run.getmetrics
+    with pytest.raises(AttributeError, match=r"inside a run there is: .*get_metrics"):
+        run.quux
     assert not hasattr(run, "get_metric")
 
 
