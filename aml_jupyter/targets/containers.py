@@ -214,7 +214,7 @@ class ContainerHost(ProcessTarget):
         placed = self._placement(handle)
         if placed is None:
             return super().bury(handle, reason, message)
-        said = watch_of(placed["engine"]).ask(placed["name"])
+        said = watch_of(placed["engine"]).ask_of_end(placed["name"])
         if said is not None and said.out_of_memory:
             limit = int(placed.get("memory") or 0)
             reason = "out of memory"

@@ -26,6 +26,9 @@ __all__ = ["ContainerState", "EngineWatch", "any_removal", "explained", "watch_o
 FRESH: Final = 2.0
 """Seconds for which what was heard last is believed; older, the engine is asked again."""
 
+SEES_AN_END_WITHIN: Final = 3.0
+"""Seconds that an engine may need to see that a container has ended."""
+
 FIRST_WITHIN: Final = 10.0
 """Seconds that `first_obstacle` waits at the most; an engine that hangs is given up on earlier."""
 
@@ -199,6 +202,15 @@ class EngineWatch:
             bool(found.get("OOMKilled")),
             str(found.get("Error") or ""),
         )
+
+    def ask_of_end(self, name: str) -> ContainerState | None:
+        """Return what the engine says of a container whose processes are gone; it may need a moment to see that itself."""
+        deadline = time.monotonic() + SEES_AN_END_WITHIN
+        while True:
+            said = self.ask(name)
+            if said is None or said.state != "running" or time.monotonic() > deadline:
+                return said
+            time.sleep(0.05)
 
 
 def explained(said: ContainerState | None) -> str:

@@ -165,7 +165,7 @@ class RemoteHost(RemoteTarget):
         placed = self._placement(handle)
         if placed is not None:
             way_to_engine(self._folder, self._record).wait()
-            said = watch_of(placed["engine"]).ask(placed["name"])
+            said = watch_of(placed["engine"]).ask_of_end(placed["name"])
             if said is not None and said.out_of_memory:
                 limit = int(placed.get("memory") or 0)
                 reason = "out of memory"

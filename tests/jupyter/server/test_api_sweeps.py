@@ -92,6 +92,6 @@ async def test_a_sweep_is_steered_while_it_runs_and_goes_on_when_it_has_ended(
     assert len(find_runs(folder.store.read(), parent=again)) == 1
 
     child = children[0].id
-    assert (await api(f"{RUNS}/{child}/sweep"))[0] == 409
-    assert (await api(f"{RUNS}/{child}/sweep/pause", "POST"))[0] == 409
+    assert (await api(f"{RUNS}/{child}/sweep"))[0] == 404
+    assert (await api(f"{RUNS}/{child}/sweep/pause", "POST"))[0] == 404
     assert (await api(f"{RUNS}/nothing/sweep"))[0] == 404
