@@ -25,7 +25,7 @@ from aml_jupyter.targets.container_options import read_arguments
 from aml_jupyter.targets.container_place import Placement, container_name
 from aml_jupyter.targets.container_start import start_container
 from aml_jupyter.targets.engine_watch import explained, watch_of
-from aml_jupyter.targets.process import ProcessTarget, heard, request_names, size_text
+from aml_jupyter.targets.process import ProcessTarget, heard, request_names
 from aml_jupyter.targets.protocol import Capacity, CheckReport, Container, Handle, Launch, Needs, Observation
 from aml_jupyter.transports.this_machine import ThisMachine
 from aml_jupyter.workspace import TargetRecord, WorkspaceFolder
@@ -214,13 +214,7 @@ class ContainerHost(ProcessTarget):
         placed = self._placement(handle)
         if placed is None:
             return super().bury(handle, reason, message)
-        said = watch_of(placed["engine"]).ask_of_end(placed["name"])
-        if said is not None and said.out_of_memory:
-            limit = int(placed.get("memory") or 0)
-            reason = "out of memory"
-            message = f"the container went over its memory limit of {size_text(limit)}" if limit else explained(said)
-        elif said is not None and said.state == "exited":
-            message = f"{message} {explained(said)}"
+        reason, message = watch_of(placed["engine"]).explain_end(placed, reason, message)
         return super().bury(handle, reason, message)
 
     def collect(self, handle: Handle) -> None:

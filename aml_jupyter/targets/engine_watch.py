@@ -12,13 +12,14 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from aml_jupyter.errors import AmlError
 from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.targets.news import tell_news
+from aml_jupyter.targets.process import size_text
 from aml_jupyter.transports.docker_engine import DockerEngine, EngineUnavailable
 
 __all__ = ["ContainerState", "EngineWatch", "any_removal", "explained", "watch_of"]
@@ -211,6 +212,17 @@ class EngineWatch:
             if said is None or said.state != "running" or time.monotonic() > deadline:
                 return said
             time.sleep(0.05)
+
+    def explain_end(self, placed: Mapping[str, Any], reason: str, message: str) -> tuple[str, str]:
+        """Return `reason` and `message` of a lost attempt with what the engine knows of the end of its container."""
+        said = self.ask_of_end(placed["name"])
+        if said is not None and said.out_of_memory:
+            limit = int(placed.get("memory") or 0)
+            over = f"the container went over its memory limit of {size_text(limit)}" if limit else explained(said)
+            return "out of memory", over
+        if said is not None and said.state == "exited":
+            return reason, f"{message} {explained(said)}"
+        return reason, message
 
 
 def explained(said: ContainerState | None) -> str:

@@ -23,7 +23,6 @@ from aml_jupyter.targets.engine_watch import explained, watch_of
 from aml_jupyter.targets.far_engine import way_to_engine
 from aml_jupyter.targets.far_host import FarHost
 from aml_jupyter.targets.far_mirror import Seen
-from aml_jupyter.targets.process import size_text
 from aml_jupyter.targets.protocol import Container, Handle, Launch, Needs, Observation
 from aml_jupyter.targets.remote import ASKED, RemoteTarget
 from aml_jupyter.targets.shell_launch import LAUNCH, shell_text
@@ -165,15 +164,7 @@ class RemoteHost(RemoteTarget):
         placed = self._placement(handle)
         if placed is not None:
             way_to_engine(self._folder, self._record).wait()
-            said = watch_of(placed["engine"]).ask_of_end(placed["name"])
-            if said is not None and said.out_of_memory:
-                limit = int(placed.get("memory") or 0)
-                reason = "out of memory"
-                message = (
-                    f"the container went over its memory limit of {size_text(limit)}" if limit else explained(said)
-                )
-            elif said is not None and said.state == "exited":
-                message = f"{message} {explained(said)}"
+            reason, message = watch_of(placed["engine"]).explain_end(placed, reason, message)
         return super().bury(handle, reason, message)
 
     def collect(self, handle: Handle) -> None:
