@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aml_jupyter.cli.common import config_says, current_folder, emit_json, wants_json
 from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_noun, add_verb
-from aml_jupyter.errors import AmlError, UserErrorException
+from aml_jupyter.errors import UserErrorException
 
 if TYPE_CHECKING:
     from aml_jupyter.cli.door import Door
@@ -65,37 +65,14 @@ def _project(arguments: Arguments) -> Path:
 
 
 def _list(arguments: Arguments, door: Door) -> int:
-    from aml_jupyter.config.run_config_files import config_folder, names_in
-    from aml_jupyter.views.text import Column, table_text
+    from aml_jupyter.views import run_configuration_rows
 
-    project = _project(arguments)
-    found = [_row(project, name) for name in names_in(config_folder(project))]
+    with config_says(lambda text: None):  # the remark has it
+        found = run_configuration_rows(_project(arguments))
     if wants_json(arguments):
-        return emit_json(door, found)
-    if not found:
-        door.write(f"no run configurations in {config_folder(project)}; write some: aml folder attach\n")
-        return 0
-    headings = ("name", "target", "framework", "script", "remark")
-    lines = [[str(row[key] or "") for key in headings] for row in found]
-    door.write(table_text([Column(key, least=8) for key in headings], lines, door.width) + "\n")
+        return emit_json(door, found.as_json())
+    door.write(found.as_text(door.width) + "\n")
     return 0
-
-
-def _row(project: Path, name: str) -> dict[str, Any]:
-    from aml_jupyter.config import RunConfiguration
-
-    try:
-        with config_says(lambda text: None):  # the remark has it
-            read = RunConfiguration.load(str(project), name)
-    except (AmlError, OSError) as error:
-        return {"name": name, "target": None, "framework": None, "script": None, "remark": str(error)}
-    return {
-        "name": name,
-        "target": read.target,
-        "framework": read.framework,
-        "script": read.script,
-        "remark": "; ".join(read.notes) or None,
-    }
 
 
 def _show(arguments: Arguments, door: Door) -> int:

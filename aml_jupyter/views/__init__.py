@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aml_jupyter.views.models import model_rows, model_table, model_view
     from aml_jupyter.views.parts import RunDetails, SnapshotFiles, run_details, snapshot_files
     from aml_jupyter.views.run import RUN_TYPE, RunView, brief_run_view, log_path, run_view
+    from aml_jupyter.views.run_configurations import run_configuration_rows
     from aml_jupyter.views.runs import RunRow, run_rows
     from aml_jupyter.views.snapshot import difference_view, snapshot_view
     from aml_jupyter.views.steering import SweepSettings, sweep_settings
@@ -63,6 +64,7 @@ __all__ = [
     "model_view",
     "report_view",
     "run_comparison",
+    "run_configuration_rows",
     "run_details",
     "run_rows",
     "run_view",
@@ -84,6 +86,7 @@ _MODULES = {
     "models": ("model_rows", "model_table", "model_view"),
     "parts": ("RunDetails", "SnapshotFiles", "run_details", "snapshot_files"),
     "run": ("RUN_TYPE", "RunView", "brief_run_view", "log_path", "run_view"),
+    "run_configurations": ("run_configuration_rows",),
     "runs": ("RunRow", "run_rows"),
     "snapshot": ("difference_view", "snapshot_view"),
     "steering": ("SweepSettings", "sweep_settings"),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { parametersOf, valueOf } from '../src/lab/parameters';
+import { argumentsOf, parametersOf, valueOf } from '../src/lab/parameters';
 
 describe('parameters of a notebook', () => {
   it('are the assignments of its tagged cell', () => {
@@ -30,5 +30,21 @@ describe('parameters of a notebook', () => {
       [1, 2],
       'word',
     ]);
+  });
+});
+
+describe('arguments of a script', () => {
+  it('are taken apart as a shell does', () => {
+    expect(argumentsOf(`--lr 0.1 --name 'two words' "a \\"b\\" c" x\\ y --k="v w" ''`)).toEqual([
+      '--lr',
+      '0.1',
+      '--name',
+      'two words',
+      'a "b" c',
+      'x y',
+      '--k=v w',
+      '',
+    ]);
+    expect(argumentsOf('  ')).toEqual([]);
   });
 });

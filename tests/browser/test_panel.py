@@ -10,6 +10,7 @@ from browser_pages import Watch, open_notebook, open_panel, shoot
 from jupyter_process import JupyterProcess
 from support import until
 
+from aml_jupyter.service import create_target
 from aml_jupyter.workspace import WorkspaceFolder, find_runs, find_target
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -61,7 +62,9 @@ def test_runs_appear_and_are_compared_and_compute_is_made_from_a_form(
     compared = page.locator(".aml-comparison")
     compared.locator("canvas").first.wait_for()
     assert compared.get_by_text("0.5", exact=True).count() >= 1
-    assert compared.locator(".u-legend .u-series:visible").count() >= 4, "two runs in one chart"
+    for name in ("2: slow", "1: fast"):
+        compared.locator(".u-legend").first.get_by_text(name).wait_for()
+        compared.locator(".aml-compared").get_by_role("columnheader", name=name).wait_for()
     shoot(page, "compare")
 
     page.locator(".lm-TabBar-tab", has_text="Runs and compute").click()
@@ -107,16 +110,27 @@ def test_a_notebook_is_submitted_from_its_toolbar_with_its_parameters(
     theme = lab.home / "lab-settings" / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
     theme.write_text('{"theme": "JupyterLab Dark"}')
     shutil.copy(NOTEBOOKS / "parameterised.ipynb", project)
+    create_target(folder, "box-1", "computeinstance", {})
+    (project / ".azureml").mkdir()
+    (project / ".azureml" / "small.runconfig").write_text("target: box-1\nhistory:\n  snapshotProject: true\n")
+    (project / ".azureml" / "broken.runconfig").write_text("script: [")
     panel = open_notebook(page, lab, "parameterised.ipynb")
     panel.locator('[data-jp-item-name="aml-submit"] jp-button, [data-jp-item-name="aml-submit"] button').first.click()
     dialog = page.locator(".jp-Dialog")
     dialog.get_by_label("alpha").fill("0.25")
     assert "AmlJupyter-Minimal" in dialog.get_by_label("environment").inner_text()
+    assert dialog.get_by_label("target").input_value() == "local"
+    configuration = dialog.get_by_label("run configuration")
+    assert configuration.get_by_role("option", name="broken").is_disabled()
+    dialog.get_by_text("broken.runconfig").wait_for()
+    configuration.select_option("small")
+    assert dialog.get_by_label("target").input_value() == ""
+    dialog.get_by_role("option", name="as the run configuration says: box-1").wait_for(state="attached")
     shoot(page, "submit")
     dialog.get_by_role("button", name="submit", exact=True).click()
     page.locator(".aml-whole[data-state=Completed]").wait_for()
     [run] = find_runs(folder.store.read())
-    assert run.definition["parameters"] == {"alpha": 0.25}
+    assert (run.target, run.definition["parameters"]) == ("box-1", {"alpha": 0.25})
     page.get_by_text(": Completed").first.wait_for()
     shoot(page, "submitted")
     until(lambda: not watch.errors and not watch.foreign, 1, "no errors")

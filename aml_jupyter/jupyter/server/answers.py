@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-from .parts import Children, Comparison, Environment, Match, Model, SnapshotFile, SweepNow
+from .parts import Children, Comparison, Environment, Match, Model, RunConfigurationEntry, SnapshotFile, SweepNow
 from .things import (
     Chart,
     Experiment,
@@ -40,6 +40,7 @@ __all__ = [
     "PageAnswer",
     "Refusal",
     "RunAnswer",
+    "RunConfigurationsAnswer",
     "RunsAnswer",
     "ServiceAnswer",
     "SnapshotAnswer",
@@ -181,6 +182,13 @@ class EnvironmentsAnswer(Answer):
     """The environments: the newest version of each registered one, then the curated ones."""
 
     environments: list[Environment]
+
+
+class RunConfigurationsAnswer(Answer):
+    """The run configurations of a folder."""
+
+    source_directory: str
+    run_configurations: list[RunConfigurationEntry]
 
 
 class MetricsAnswer(Answer):

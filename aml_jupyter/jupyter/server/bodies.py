@@ -22,6 +22,7 @@ __all__ = [
     "MetricQuery",
     "NoBody",
     "NoQuery",
+    "RunConfigurationsQuery",
     "RunQuery",
     "RunsQuery",
     "SnapshotQuery",
@@ -91,6 +92,14 @@ class CompareQuery:
     runs: str
     """Ids with commas between them, 2 to 20."""
     only_differences: bool = False
+
+
+@dataclass(frozen=True)
+class RunConfigurationsQuery:
+    """Whose run configurations to list."""
+
+    source_directory: str = ""
+    """Folder: absolute or relative to the server's root directory, and inside it."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-__all__ = ["Children", "Comparison", "Environment", "Match", "Model", "SnapshotFile", "SweepAxis", "SweepNow"]
+__all__ = [
+    "Children",
+    "Comparison",
+    "Environment",
+    "Match",
+    "Model",
+    "RunConfigurationEntry",
+    "SnapshotFile",
+    "SweepAxis",
+    "SweepNow",
+]
 
 
 class Children(TypedDict):
@@ -128,3 +138,16 @@ class Environment(TypedDict):
     last_used_time: str | None
     path: str | None
     image: str | None
+
+
+class RunConfigurationEntry(TypedDict):
+    """A run configuration of a project's folder; all but name and remark are null for one that cannot be read."""
+
+    name: str
+    target: str | None
+    framework: str | None
+    script: str | None
+    environment: str | None
+    remark: str | None
+    """Why it cannot be read, or what was noticed in it."""
+    readable: bool

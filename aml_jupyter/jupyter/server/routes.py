@@ -9,7 +9,7 @@ from .compute import AttachedCompute, Compute, ComputeAction, ComputeDetail
 from .events import EventStream
 from .logs import RunLogMatches, RunLogs
 from .overview import Experiments, Health, Kinds, OpenApi, Service, Workspace, Workspaces
-from .registry import Environments, Models
+from .registry import Environments, Models, RunConfigurations
 from .run_data import RunFile, RunFiles, RunMetric, RunMetrics
 from .run_parts import Compare, RunChildren, RunDetails, RunPage, RunSnapshot
 from .runs import RunCancel, RunDetail, RunResubmit, Runs, RunTags
@@ -55,6 +55,7 @@ ROUTES: list[tuple[str, Any]] = [
     (rf"{_WORKSPACE}/experiments", Experiments),
     (rf"{_WORKSPACE}/kinds", Kinds),
     (rf"{_WORKSPACE}/models", Models),
+    (rf"{_WORKSPACE}/run_configurations", RunConfigurations),
     (rf"{_WORKSPACE}/service", Service),
     (rf"{_WORKSPACE}/events", EventStream),
     (rf"{_API}/.*", Unknown),

@@ -15,7 +15,7 @@ from aml_jupyter.workspace import WorkspaceFolder
 
 from .bodies import SubmitBody
 
-__all__ = ["request_of"]
+__all__ = ["request_of", "source_folder"]
 
 
 def request_of(body: SubmitBody, folder: WorkspaceFolder, root: Path) -> SubmitRequest:
@@ -26,7 +26,7 @@ def request_of(body: SubmitBody, folder: WorkspaceFolder, root: Path) -> SubmitR
     UserErrorException
         Naming the field that is wrong.
     """
-    source = _source(body.source_directory, root)
+    source = source_folder(body.source_directory, root)
     given = [name for name in ("script", "notebook", "command") if getattr(body, name)]
     if len(given) != 1:
         said = " and ".join(given) if given else "none"
@@ -75,7 +75,8 @@ def request_of(body: SubmitBody, folder: WorkspaceFolder, root: Path) -> SubmitR
     )
 
 
-def _source(written: str, root: Path) -> Path:
+def source_folder(written: str, root: Path) -> Path:
+    """Return the folder that a client names, absolute or relative to the server's root directory, and inside it."""
     if "\0" in written:
         raise UserErrorException("source_directory holds a null character.", "source_directory")
     source = (root / Path(written)).resolve()

@@ -39,3 +39,13 @@ export function valueOf(text: string): unknown {
     return text;
   }
 }
+
+/** Return the arguments in a line, as a shell takes it apart: at spaces that are not in quotes. */
+export function argumentsOf(line: string): string[] {
+  const words = line.match(/(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|[^\s"'\\])+/g) ?? [];
+  return words.map((word) =>
+    word.replace(/"((?:\\.|[^"\\])*)"|'([^']*)'|\\(.)/g, (_, twice?: string, once?: string, bare?: string) =>
+      twice !== undefined ? twice.replace(/\\(["\\])/g, '$1') : (once ?? bare ?? ''),
+    ),
+  );
+}

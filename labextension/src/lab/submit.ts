@@ -3,11 +3,21 @@
 import { Dialog, Notification, showErrorMessage } from '@jupyterlab/apputils';
 import { Widget } from '@lumino/widgets';
 
-import { EnvironmentsAnswer, RunAnswer, SubmitBody, TargetsAnswer } from '../view/api';
-import { h, select } from '../view/dom';
+import {
+  Environment,
+  EnvironmentsAnswer,
+  ExperimentsAnswer,
+  RunAnswer,
+  RunConfigurationEntry,
+  RunConfigurationsAnswer,
+  SubmitBody,
+  Target,
+  TargetsAnswer,
+} from '../view/api';
+import { h, offer, say, select } from '../view/dom';
 import { Source } from '../view/source';
 import { t } from '../view/text';
-import { Parameter, parametersOf, valueOf } from './parameters';
+import { argumentsOf, Parameter, parametersOf, valueOf } from './parameters';
 
 interface Fields {
   target: string;
@@ -15,58 +25,66 @@ interface Fields {
   environment: string;
   configuration: string;
   name: string;
+  arguments: string;
   values: [Parameter, string][];
 }
 
+/** What the form offers. */
+interface Offer {
+  targets: Target[];
+  environments: Environment[];
+  configurations: RunConfigurationEntry[];
+  experiments: string[];
+}
+
 class SubmitForm extends Widget implements Dialog.IBodyWidget<Fields> {
-  private readonly target: HTMLSelectElement;
-  private readonly environment: HTMLSelectElement;
-  private readonly experiment = h('input', { class: 'aml-input jp-mod-styled', id: 'aml-submit-experiment' });
-  private readonly configuration = h('input', {
-    class: 'aml-input jp-mod-styled',
-    id: 'aml-submit-configuration',
-  });
-  private readonly name = h('input', { class: 'aml-input jp-mod-styled', id: 'aml-submit-name' });
+  private readonly target = select(t('target'), [], '', () => undefined);
+  private readonly environment = select(t('environment'), [], '', () => undefined);
+  private readonly configuration: HTMLSelectElement;
+  private readonly remark = h('div', { class: 'aml-hint', role: 'status' });
+  private readonly experiment = input('aml-submit-experiment', t('the folder’s name'));
+  private readonly arguments = input('aml-submit-arguments', t('as the run configuration says'));
+  private readonly name = input('aml-submit-name');
   private readonly inputs: [Parameter, HTMLInputElement][];
 
-  constructor(targets: TargetsAnswer, environments: EnvironmentsAnswer, parameters: Parameter[]) {
+  constructor(
+    private readonly offered: Offer,
+    parameters: Parameter[] | null,
+  ) {
     super();
-    const choices = targets.compute.map(
-      (each) => [each.name, `${each.name} (${each.provisioning_state})`] as const,
-    );
-    const usual = targets.compute.find((each) => each.default)?.name ?? '';
-    this.target = select(t('target'), choices, usual, () => undefined);
-    const known = environments.environments.map(({ name, version }): [string, string] => [
-      version ? `${name}:${version}` : name,
-      name,
-    ]);
-    const none: [string, string] = ['', t('as the run configuration says')];
-    this.environment = select(t('environment'), [none, ...known], '', () => undefined);
+    this.configuration = select(t('run configuration'), configurationsOf(offered), '', () => this.draw());
+    this.configuration.id = 'aml-submit-configuration';
+    offered.configurations.forEach(({ readable }, place) => {
+      this.configuration.options[place + 1].disabled = !readable;
+    });
     this.target.id = 'aml-submit-target';
     this.environment.id = 'aml-submit-environment';
-    this.inputs = parameters.map((each) => [
+    this.experiment.setAttribute('list', 'aml-submit-experiments');
+    this.inputs = (parameters ?? []).map((each) => [
       each,
-      h('input', { class: 'aml-input jp-mod-styled', value: each.value, id: `aml-parameter-${each.name}` }),
+      input(`aml-parameter-${each.name}`, '', each.value),
     ]);
-    const row = (label: string, input: HTMLElement): HTMLElement[] => [
-      h('label', { for: input.id }, label),
-      input,
+    const row = (label: string, field: HTMLElement, ...more: HTMLElement[]): HTMLElement[] => [
+      h('label', { for: field.id }, label),
+      more.length ? h('div', {}, field, ...more) : field,
     ];
+    const known = h('datalist', { id: 'aml-submit-experiments' });
+    known.append(...offered.experiments.map((value) => h('option', { value })));
     this.node.append(
       h(
         'div',
         { class: 'aml-form' },
+        ...row(t('run configuration'), this.configuration, this.remark),
         ...row(t('target'), this.target),
         ...row(t('environment'), this.environment),
-        ...row(t('experiment'), this.experiment),
-        ...row(t('run configuration'), this.configuration),
+        ...row(t('experiment'), this.experiment, known),
         ...row(t('name of the run'), this.name),
-        ...this.inputs.flatMap(([each, input]) => row(each.name, input)),
+        ...(parameters === null ? row(t('arguments'), this.arguments) : []),
+        ...this.inputs.flatMap(([each, field]) => row(each.name, field)),
       ),
     );
-    this.experiment.placeholder = t('the folder’s name');
-    this.configuration.placeholder = t('none');
     this.addClass('aml-manager');
+    this.draw();
   }
 
   getValue(): Fields {
@@ -74,25 +92,71 @@ class SubmitForm extends Widget implements Dialog.IBodyWidget<Fields> {
       target: this.target.value,
       environment: this.environment.value,
       experiment: this.experiment.value.trim(),
-      configuration: this.configuration.value.trim(),
+      configuration: this.configuration.value,
       name: this.name.value.trim(),
-      values: this.inputs.map(([each, input]) => [each, input.value]),
+      arguments: this.arguments.value,
+      values: this.inputs.map(([each, field]) => [each, field.value]),
     };
   }
+
+  /** Offer targets and environments beside what the chosen run configuration says. */
+  private draw(): void {
+    const chosen = this.offered.configurations.find((each) => each.name === this.configuration.value);
+    const said = (value: string | null | undefined): string =>
+      value ? t('as the run configuration says: {0}', value) : t('as the run configuration says');
+    const targets = this.offered.targets.map(
+      (each) => [each.name, `${each.name} (${each.provisioning_state})`] as const,
+    );
+    const usual = this.offered.targets.find((each) => each.default)?.name ?? '';
+    const fromFile = [['', said(chosen?.target)]] as const;
+    offer(this.target, chosen ? [...fromFile, ...targets] : targets, chosen ? '' : usual);
+    const environments = this.offered.environments.map(({ name, version }): [string, string] => [
+      version ? `${name}:${version}` : name,
+      name,
+    ]);
+    const none = chosen ? said(chosen.environment) : t('this server’s Python');
+    offer(this.environment, [['', none], ...environments], this.environment.value);
+    const unreadable = this.offered.configurations.filter(({ readable }) => !readable);
+    say(this.remark, chosen?.remark ?? unreadable.map(({ name, remark }) => `${name}: ${remark}`).join('\n'));
+  }
+}
+
+function configurationsOf({ configurations }: Offer): [string, string][] {
+  const known = configurations.map(({ name, target }): [string, string] => [
+    name,
+    target ? `${name} (${target})` : name,
+  ]);
+  return [['', configurations.length ? t('none') : t('none in this folder')], ...known];
+}
+
+function input(id: string, placeholder = '', value = ''): HTMLInputElement {
+  return h('input', { class: 'aml-input jp-mod-styled', id, placeholder, value });
+}
+
+async function offerOf(source: Source, folder: string): Promise<Offer> {
+  const [targets, environments, experiments, configurations] = await Promise.all([
+    source.get<TargetsAnswer>('compute'),
+    source.get<EnvironmentsAnswer>('environments'),
+    source.get<ExperimentsAnswer>('experiments'),
+    source.get<RunConfigurationsAnswer>('run_configurations', { source_directory: folder }),
+  ]);
+  return {
+    targets: targets.compute,
+    environments: environments.environments,
+    configurations: configurations.run_configurations,
+    experiments: experiments.experiments.map(({ name }) => name),
+  };
 }
 
 /** Ask how to run the file at `path` (relative to the server's root), submit it, and return the run's id. */
 export async function submitFile(source: Source, path: string, notebook: unknown): Promise<string | null> {
   try {
-    const [targets, environments] = await Promise.all([
-      source.get<TargetsAnswer>('compute'),
-      source.get<EnvironmentsAnswer>('environments'),
-    ]);
+    const folder = path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '';
     const isNotebook = path.endsWith('.ipynb');
     const base = path.slice(path.lastIndexOf('/') + 1);
     const dialog = new Dialog<Fields>({
       title: t('Submit {0}', base),
-      body: new SubmitForm(targets, environments, isNotebook ? parametersOf(notebook) : []),
+      body: new SubmitForm(await offerOf(source, folder), isNotebook ? parametersOf(notebook) : null),
       buttons: [Dialog.cancelButton({ label: t('not now') }), Dialog.okButton({ label: t('submit') })],
     });
     const { button, value } = await dialog.launch();
@@ -101,7 +165,7 @@ export async function submitFile(source: Source, path: string, notebook: unknown
     }
     const changed = value.values.filter(([each, written]) => written !== each.value);
     const body: Partial<SubmitBody> = {
-      source_directory: path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '',
+      source_directory: folder,
       [isNotebook ? 'notebook' : 'script']: base,
       target: value.target || null,
       environment: value.environment || null,
@@ -110,7 +174,7 @@ export async function submitFile(source: Source, path: string, notebook: unknown
       display_name: value.name || null,
       ...(isNotebook
         ? { parameters: Object.fromEntries(changed.map(([each, written]) => [each.name, valueOf(written)])) }
-        : {}),
+        : { arguments: argumentsOf(value.arguments) }),
     };
     const answer = await source.send<RunAnswer>('POST', 'runs', body);
     Notification.info(t('{0} was submitted as {1}', base, answer.run.id), { autoClose: 5000 });

@@ -4,13 +4,9 @@ import { JupyterFrontEnd } from '@jupyterlab/application';
 import { MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
 import { Widget } from '@lumino/widgets';
 
-import { WholeRun } from '../view/api';
+import { nameOf } from '../view/format';
 import { Page, RestSource } from '../view/rest';
 import { RunView } from '../view/run';
-
-function nameOf(run: WholeRun): string {
-  return run.display_name && run.display_name !== `run_${run.id}` ? run.display_name : run.id;
-}
 
 class RunTab extends Widget {
   private readonly view: RunView;

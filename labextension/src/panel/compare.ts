@@ -3,7 +3,7 @@
 import { Comparison, ComparisonAnswer } from '../view/api';
 import { fill, h, say, tick } from '../view/dom';
 import { numberText } from '../view/format';
-import { MetricsView } from '../view/metrics';
+import { labelOf, MetricsView, Shown } from '../view/metrics';
 import { Source } from '../view/source';
 import { RunStore } from '../view/store';
 import { addStyle } from '../view/style';
@@ -29,6 +29,7 @@ interface Field {
 export class CompareView {
   readonly element: HTMLElement;
   private readonly stores: RunStore[];
+  private readonly shown: Shown[];
   private readonly metrics: MetricsView;
   private readonly table = h('div', { class: 'aml-compare', tabindex: '0' });
   private readonly problem = h('div', { class: 'aml-problem', role: 'alert' });
@@ -42,8 +43,12 @@ export class CompareView {
     addStyle();
     addPanelStyle();
     this.stores = ids.map((id) => new RunStore(source, id));
-    this.metrics = new MetricsView(this.stores.map((store, place) => ({ store, label: `${place + 1}` })));
-    this.stores.forEach((store) => store.start());
+    this.shown = this.stores.map((store, place) => ({ store, place: place + 1 }));
+    this.metrics = new MetricsView(this.shown);
+    this.stores.forEach((store) => {
+      store.on('run', () => this.draw());
+      store.start();
+    });
     const only = tick(t('only what differs'), true, (on) => {
       this.onlyDifferences = on;
       this.draw();
@@ -83,7 +88,9 @@ export class CompareView {
       'tr',
       {},
       h('td', {}),
-      ...found.runs.map((run, place) => h('th', { scope: 'col', title: run }, `${place + 1}: ${run}`)),
+      ...this.shown.map((run) =>
+        h('th', { scope: 'col' }, labelOf(run), h('div', { class: 'aml-faint' }, run.store.id)),
+      ),
     );
     const rows = SECTIONS.flatMap((section) =>
       this.sectionRows(section, found[section] as Record<string, Field>),

@@ -2,7 +2,16 @@
 
 import { Experiment, ExperimentsAnswer, Run, RunAnswer, RunsAnswer } from '../view/api';
 import { button, h, offer, say, select, tick } from '../view/dom';
-import { clockText, durationText, FINAL, numberText, progressText, seconds, stateKind } from '../view/format';
+import {
+  clockText,
+  durationText,
+  FINAL,
+  nameOf,
+  numberText,
+  progressText,
+  seconds,
+  stateKind,
+} from '../view/format';
 import { Column } from '../view/order';
 import { AmlEvent, Coalescer, News, pathOf, Source } from '../view/source';
 import { VirtualTable } from '../view/table';
@@ -249,7 +258,12 @@ export class RunsPanel {
           ),
         width: 86,
       },
-      { key: 'name', label: t('name'), value: (row) => nameOf(at(row)), width: 110 },
+      {
+        key: 'name',
+        label: t('name'),
+        value: (row) => nameOf(at(row), `${at(row).experiment} ${at(row).number}`),
+        width: 110,
+      },
       ...(this.isGrouped ? [] : [experiment]),
       { key: 'target', label: t('target'), value: (row) => at(row).target, width: 74, hidden: isNarrow },
       {
@@ -298,12 +312,6 @@ export class RunsPanel {
       };
     });
   }
-}
-
-function nameOf(run: Run): string {
-  return run.display_name && run.display_name !== `run_${run.id}`
-    ? run.display_name
-    : `${run.experiment} ${run.number}`;
 }
 
 function stateText(run: Run): string {

@@ -386,6 +386,26 @@ export interface RunAnswer {
   run: WholeRun;
 }
 
+/** A run configuration of a project's folder; all but name and remark are null for one that cannot be read. */
+export interface RunConfigurationEntry {
+  name: string;
+  target: string | null;
+  framework: string | null;
+  script: string | null;
+  environment: string | null;
+  /** Why it cannot be read, or what was noticed in it. */
+  remark: string | null;
+  readable: boolean;
+}
+
+/** The run configurations of a folder. */
+export interface RunConfigurationsAnswer {
+  api_version: number;
+  workspace: string | null;
+  source_directory: string;
+  run_configurations: RunConfigurationEntry[];
+}
+
 /** A file of a run. */
 export interface RunFile {
   name: string;

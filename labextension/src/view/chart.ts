@@ -57,7 +57,7 @@ export class LineChart {
   private readonly size: ResizeObserver | null = null;
 
   constructor() {
-    this.element = h('div', { class: 'aml-chart', role: 'img' });
+    this.element = h('div', { class: 'aml-chart' });
     shown.add(this);
     watchTheme();
     if (typeof ResizeObserver !== 'undefined') {
@@ -70,15 +70,18 @@ export class LineChart {
   draw(series: Series[], options: ChartOptions): void {
     const data = joined(series, options.isLog);
     const key = JSON.stringify([series.map((each) => each.label), { ...options, width: 0 }]);
-    this.element.setAttribute('aria-label', `${options.label}: ${series.map(spoken).join('; ')}`);
     if (this.plot !== null && key === this.key) {
       this.plot.setData(data, !isZoomed(this.plot));
-      return;
+    } else {
+      this.key = key;
+      this.plot?.destroy();
+      this.plot = new uPlot(this.settings(series, options), data, this.element);
+      this.fit();
+      this.element.querySelectorAll<HTMLElement>('.u-legend th').forEach(pressable);
     }
-    this.key = key;
-    this.plot?.destroy();
-    this.plot = new uPlot(this.settings(series, options), data, this.element);
-    this.fit();
+    const drawing = this.plot.over.parentElement!;
+    drawing.setAttribute('role', 'img');
+    drawing.setAttribute('aria-label', `${options.label}: ${series.map(spoken).join('; ')}`);
   }
 
   redraw(): void {
@@ -128,6 +131,17 @@ export class LineChart {
       bands: series.flatMap((each, place) => bandSettings(series, each, place)),
     };
   }
+}
+
+/** Let the name of a line in the legend, which shows and hides that line, be pressed by keyboard, too. */
+function pressable(name: HTMLElement): void {
+  name.tabIndex = 0;
+  name.addEventListener('keydown', (event) => {
+    if (event.key === 'Enter' || event.key === ' ') {
+      event.preventDefault();
+      name.click();
+    }
+  });
 }
 
 function lineSettings(series: Series, place: number, options: ChartOptions): uPlot.Series[] {

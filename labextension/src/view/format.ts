@@ -110,3 +110,8 @@ export function progressText(progress: Record<string, unknown> | null, status: s
   const said = progress.total ? t('{0} {1} of {2}', unit, done, String(progress.total)) : `${unit} ${done}`;
   return message ? `${said}: ${message}` : said;
 }
+
+/** Return a run's name as a person gave it, else what it is called where it has none. */
+export function nameOf(run: { id: string; display_name: string }, otherwise = run.id): string {
+  return run.display_name && run.display_name !== `run_${run.id}` ? run.display_name : otherwise;
+}

@@ -3,7 +3,7 @@
 import { Metric } from './api';
 import { LineChart, numbers, Series, smoothed } from './chart';
 import { fill, h, renew, say, select, tick } from './dom';
-import { numberText } from './format';
+import { nameOf, numberText } from './format';
 import { Column } from './order';
 import { Coalescer, pathOf, Points } from './source';
 import { RunStore } from './store';
@@ -24,10 +24,15 @@ interface Settings {
   isTogether: boolean;
 }
 
-/** A run whose metrics are shown, and the name that its lines have where there are several. */
+/** A run whose metrics are shown, and its number where there are several. */
 export interface Shown {
   store: RunStore;
-  label: string;
+  place?: number;
+}
+
+/** Return what a run is called among several. */
+export function labelOf({ store, place }: Shown): string {
+  return `${place}: ${store.run ? nameOf(store.run) : store.id}`;
 }
 
 /** A metric that is no line: what shows it, and how many values that has. */
@@ -57,8 +62,11 @@ export class MetricsView {
     this.charts = h('div', { class: `aml-charts${isSmall ? ' aml-charts-small' : ''}` });
     this.others = h('div', { class: 'aml-others' });
     this.element = h('div', { class: 'aml-metrics' }, !isSmall && this.bar(), this.charts, this.others);
-    runs.forEach(({ store }) => {
+    runs.forEach(({ store, place }) => {
       store.on('metrics', () => this.soon.ask());
+      if (place) {
+        store.on('run', () => this.soon.ask());
+      }
     });
     this.soon.ask();
   }
@@ -209,7 +217,8 @@ export class MetricsView {
   }
 
   private seriesOf(name: string): Series[] {
-    return this.runs.flatMap(({ store, label }) => {
+    return this.runs.flatMap((run) => {
+      const { store } = run;
       const metric = store.metrics.find((each) => each.name === name);
       const chart = metric && this.held.get(keyOf(store, metric));
       if (!chart) {
@@ -220,7 +229,7 @@ export class MetricsView {
       const isThinned = chart.count > chart.x.length && this.settings.smoothing === 0;
       return [
         {
-          label: this.runs.length === 1 ? name : this.settings.isTogether ? `${label} ${name}` : label,
+          label: run.place ? `${labelOf(run)}${this.settings.isTogether ? ` ${name}` : ''}` : name,
           x: this.settings.axis === 'elapsed' ? x.map((value) => (value === null ? null : value - first)) : x,
           y: smoothed(numbers(chart.y), this.settings.smoothing),
           low: isThinned ? numbers(chart.low) : undefined,
@@ -241,12 +250,11 @@ export class MetricsView {
 
   /** Return what is no line: single values in one table, then a part for each table, image and chart; known ones stay. */
   private otherParts(): HTMLElement[] {
-    const isMany = this.runs.length > 1;
-    const all = this.runs.flatMap(({ store, label }) =>
-      store.metrics.map((metric) => ({
-        store,
+    const all = this.runs.flatMap((run) =>
+      run.store.metrics.map((metric) => ({
+        store: run.store,
         metric,
-        title: isMany ? `${label} ${metric.name}` : metric.name,
+        title: run.place ? `${labelOf(run)} ${metric.name}` : metric.name,
       })),
     );
     const single = all.filter(({ metric }) => !isSeries(metric) && ['scalar', 'list'].includes(metric.kind));
@@ -269,12 +277,13 @@ export class MetricsView {
     const key = keyOf(store, metric);
     const part = this.typed.get(key) ?? {
       count: -1,
-      box: h('div', { class: 'aml-part' }, h('div', { class: 'aml-caption' }, h('b', {}, title))),
+      box: h('div', { class: 'aml-part' }, h('div', { class: 'aml-caption' }, h('b'))),
       table: ['row', 'table'].includes(metric.kind)
         ? new VirtualTable({ label: metric.name, height: 240 })
         : null,
     };
     this.typed.set(key, part);
+    say(part.box.querySelector('b')!, title);
     if (part.count !== metric.count) {
       part.count = metric.count;
       if (part.table !== null) {

@@ -4,7 +4,7 @@ import { WholeRun } from './api';
 import { ChildrenView } from './children';
 import { DetailsView } from './details';
 import { button, copy, fill, h, say, sureButton } from './dom';
-import { clockText, durationText, progressText, seconds, stateKind, WAITING } from './format';
+import { clockText, durationText, nameOf, progressText, seconds, stateKind, WAITING } from './format';
 import { LogView } from './logs';
 import { MetricsView } from './metrics';
 import { OutputsView } from './outputs';
@@ -144,8 +144,7 @@ export class RunView {
     this.element.dataset.state = run.status;
     this.element.dataset.run = run.id;
     this.element.className = `aml-run${this.host.isWhole ? ' aml-whole' : ''} aml-edge-${stateKind(run.status)}`;
-    const isNamed = run.display_name && run.display_name !== `run_${run.id}`;
-    say(this.title, isNamed ? run.display_name : run.id);
+    say(this.title, nameOf(run));
     this.title.title = run.id;
     say(this.state, run.status);
     this.state.className = `aml-state aml-${stateKind(run.status)}`;
@@ -247,7 +246,7 @@ export class RunView {
       {
         key: 'metrics',
         label: t('metrics'),
-        make: () => new MetricsView([{ store: this.store, label: '' }]),
+        make: () => new MetricsView([{ store: this.store }]),
       },
       { key: 'logs', label: t('logs'), make: () => new LogView(this.store) },
       { key: 'outputs', label: t('outputs'), make: () => new OutputsView(this.store) },
@@ -298,7 +297,7 @@ class Overview {
   private readonly log: LogView;
 
   constructor(store: RunStore) {
-    this.metrics = new MetricsView([{ store, label: '' }], true);
+    this.metrics = new MetricsView([{ store }], true);
     this.log = new LogView(store, true);
     this.element = h('div', { class: 'aml-overview' }, this.metrics.element, this.log.element);
   }

@@ -117,6 +117,22 @@ async def test_times_of_a_chart_come_when_they_are_asked_for(
     assert len(times) == 9 and times == sorted(times) and times[0] > run.created
 
 
+async def test_run_configurations_of_a_folder_are_listed(api: Any, folder: WorkspaceFolder, project: Path) -> None:
+    path = "workspaces/default/run_configurations"
+    assert (await api(path, source_directory="project"))[1]["run_configurations"] == []
+    (project / ".azureml").mkdir()
+    (project / ".azureml" / "gpu.runconfig").write_text("target: gpu-box\nenvironment:\n  name: torch\n")
+    (project / ".azureml" / "broken.runconfig").write_text("script: [")
+    (project / ".azureml" / "config.json").write_text("{}")
+    _, answer = await api(path, source_directory="project")
+    broken, gpu = answer["run_configurations"]
+    assert (gpu["name"], gpu["target"], gpu["environment"], gpu["readable"]) == ("gpu", "gpu-box", "torch", True)
+    assert (broken["name"], broken["target"], broken["readable"]) == ("broken", None, False)
+    assert "broken.runconfig" in broken["remark"]
+    code, refused = await api(path, source_directory="../..")
+    assert (code, refused["field"]) == (400, "source_directory")
+
+
 async def test_models_and_environments_are_listed(api: Any, folder: WorkspaceFolder) -> None:
     assert (await api("workspaces/default/models"))[1]["models"] == []
     names = {row["name"] for row in (await api("workspaces/default/environments"))[1]["environments"]}
