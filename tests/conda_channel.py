@@ -1,7 +1,8 @@
 """Build a small conda channel from this machine's Python and wheels, and keep it between test sessions.
 
-Packages: ``python`` (the Python that runs the tests, made relocatable with patchelf), ``pip``, ``tinylib`` 1.0 and 2.0,
-``pinned`` (needs tinylib<2; has a text prefix), ``activated`` (an activation script), ``needcuda`` (needs ``__cuda``).
+Packages: ``python`` (the Python that runs the tests, made relocatable with patchelf), ``pip`` (the one beside the tests),
+``tinylib`` 1.0 and 2.0, ``pinned`` (needs tinylib<2; has a text prefix), ``activated`` (an activation script), ``needcuda``
+(needs ``__cuda``).
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ def _build(channel: Path) -> None:
     (channel / SUBDIR).mkdir(parents=True)
     (channel / "noarch").mkdir()
     _python(channel)
+    _pip(channel)
     for version in ("1.0", "2.0"):
         write_package(channel, "tinylib", version, {"share/tinylib": f"tinylib {version}\n"})
     write_package(
@@ -105,6 +107,20 @@ def _python(channel: Path) -> None:
     for library in sorted((home / "lib").glob(f"libpython{MINOR}*.so*")):
         content[f"lib/{library.name}"] = (library.read_bytes(), True)
     _write(channel, "python", PYTHON, content, [], None, links)
+
+
+def _pip(channel: Path) -> None:
+    """Write the package of the pip that is installed beside the tests."""
+    import pip
+
+    own = Path(pip.__file__).parent
+    info = next(own.parent.glob("pip-*.dist-info"))
+    content = {
+        f"site-packages/{path.relative_to(own.parent)}": (path.read_bytes(), False)
+        for top in (own, info)
+        for path in _walk(top)
+    }
+    _write(channel, "pip", info.name.split("-")[1].removesuffix(".dist"), content, ["python"], "python")
 
 
 def _walk(top: Path) -> Iterator[Path]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
-from ssh_server import SshServer
+import pytest
+from ssh_server import SshServer, attach_server
 from support import log_of
 
 from aml_jupyter.config import ScriptRunConfig
 from aml_jupyter.service import SubmitRequest, submit, wait_for_run
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, get_metrics, get_run
 
-__all__ = ["Far", "check_speaker", "speaker"]
+__all__ = ["Far", "check_speaker", "far", "speaker"]
 
 
 class Far:
@@ -88,3 +90,13 @@ def check_speaker(far: Far, run: RunRecord, tmp_path: Path) -> None:
     count = int(lines[-1].split()[1])
     assert lines[:-1] == [f"line {number}" for number in range(count)]
     assert get_metrics(far.folder.store.read(), run.id)["number"] == list(range(count))
+
+
+@pytest.fixture
+def far(folder: WorkspaceFolder, ssh_server: Callable[..., SshServer], tmp_path: Path) -> Far:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "data.txt").write_text("snapshot\n")
+    server = ssh_server()
+    attach_server(folder, server, "box", tmp_path / "far", max_parallel=2)
+    return Far(folder, server, project, tmp_path / "far")

@@ -26,10 +26,17 @@ _MAIN: Final = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.co
 _MACHINES: Final = {"x86_64": "64", "amd64": "64", "aarch64": "aarch64", "arm64": "arm64", "ppc64le": "ppc64le"}
 
 
-def conda_platform() -> str:
-    """Return conda's name for this machine, for example ``linux-64``."""
-    system = {"Linux": "linux", "Darwin": "osx", "Windows": "win"}.get(platform.system(), platform.system().lower())
-    machine = _MACHINES.get(platform.machine().lower(), platform.machine().lower())
+def conda_platform(system: str = "", machine: str = "") -> str:
+    """Return conda's name for a machine, for example ``linux-64``; for this one where nothing is given.
+
+    Parameters
+    ----------
+    system, machine : str
+        As `platform.system` and `platform.machine` say over there.
+    """
+    system, machine = system or platform.system(), (machine or platform.machine()).lower()
+    system = {"Linux": "linux", "Darwin": "osx", "Windows": "win"}.get(system, system.lower())
+    machine = _MACHINES.get(machine, machine)
     if system == "linux" and machine == "arm64":
         machine = "aarch64"
     return f"{system}-{machine}"
@@ -41,6 +48,7 @@ def conda_recipe(
     submitter: Mapping[str, Any],
     notes: Sequence[str],
     folders: Sequence[str | Path] = (),
+    there: Mapping[str, Any] | None = None,
 ) -> Recipe:
     """Return the recipe of an environment that is solved and linked from conda packages.
 
@@ -56,6 +64,8 @@ def conda_recipe(
         What is to be said already.
     folders : sequence of path
         Where a channel's relative path may start.
+    there : dict, optional
+        The machine that will run it, where it is not this one: ``platform``, ``architecture`` and what it has (``virtual``).
 
     Raises
     ------
@@ -72,22 +82,28 @@ def conda_recipe(
             field=FIELD,
         )
     _check_specs(wanted, dependencies)
-    if requirements.lines and not any(package_name(entry.split("::")[-1]) == "python" for entry in wanted):
+    if (requirements.lines or there) and not any(package_name(entry.split("::")[-1]) == "python" for entry in wanted):
         wanted.insert(0, "python")
+    if requirements.lines and there and not any(package_name(entry.split("::")[-1]) == "pip" for entry in wanted):
+        wanted.append("pip")  # over there, it is what installs the rest
     variables = submitter.get("variables") or {}
     asked = {
         "specs": wanted,
         "channels": list(_channels(dependencies, variables, folders)),
-        "platform": conda_platform(),
+        "platform": there["platform"] if there else conda_platform(),
+        **({"architecture": there["architecture"]} if there else {}),
         "virtual": {
-            name.removeprefix("CONDA_OVERRIDE_").lower(): value
-            for name, value in sorted(variables.items())
-            if name.startswith("CONDA_OVERRIDE_") and value
+            **(there["virtual"] if there else {}),
+            **{
+                name.removeprefix("CONDA_OVERRIDE_").lower(): value
+                for name, value in sorted(variables.items())
+                if name.startswith("CONDA_OVERRIDE_") and value
+            },
         },
         "requirements": requirements.lines,
         "constraints": requirements.constraints,
         "options": requirements.options,
-        "settings": installer_settings(variables) if requirements.lines else {},
+        "settings": installer_settings(variables) if requirements.lines and not there else {},
         "files": sorted(requirements.files),
         "variables": {str(key): str(value) for key, value in (dependencies.as_dict().get("variables") or {}).items()},
     }

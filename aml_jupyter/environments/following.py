@@ -123,7 +123,12 @@ class Build:
         else:
             self._start()
 
-    def follow(self, write: Callable[[str], None], look: Callable[[Mapping[str, Any]], None] | None = None) -> Built:
+    def follow(
+        self,
+        write: Callable[[str], object],
+        look: Callable[[Mapping[str, Any]], None] | None = None,
+        tick: Callable[[], None] = lambda: None,
+    ) -> Built:
         """Pass the build's log on until it has ended, and return what came of it.
 
         Parameters
@@ -132,6 +137,8 @@ class Build:
             Given the log's text, in portions.
         look : callable, optional
             Given how far it is (``stage``, ``text``), as often as that changes.
+        tick : callable
+            Called again and again; what it raises ends the following, and the build goes on.
 
         Raises
         ------
@@ -156,6 +163,7 @@ class Build:
                 if look is not None and progress != told and self.entry.is_building():
                     told = progress
                     look(progress)
+                tick()
                 time.sleep(_PAUSE)
         finally:
             if log is not None:

@@ -21,7 +21,7 @@ def is_elsewhere(target: TargetRecord) -> bool:
 
 
 def facts_there(target: TargetRecord) -> dict[str, Any]:
-    """Return what counts of a target's machine for an environment: its host, system, Python and that one's version."""
+    """Return what counts of a target's machine for an environment: its host, system, Python and that one's version, libc."""
     found = target.settings.get("found") or {}
     return {
         "host": str(found.get("host") or target.settings["address"]),
@@ -29,6 +29,7 @@ def facts_there(target: TargetRecord) -> dict[str, Any]:
         "version": str(found.get("version") or ""),
         "system": str(found.get("system") or ""),
         "machine": str(found.get("machine") or ""),
+        **{name: str(found[name]) for name in ("release", "libc", "cuda") if found.get(name)},
     }
 
 

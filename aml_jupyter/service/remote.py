@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from aml_jupyter.config import Environment
-from aml_jupyter.environments import EnvironmentCache, choose_there, keep_sources
+from aml_jupyter.environments import EnvironmentCache, choose_there, keep_sources, submitter
 from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.service.client import ensure_service
 from aml_jupyter.service.compute import checked_settings, detach_target, note_target, update_row
 from aml_jupyter.service.elsewhere import facts_there
 from aml_jupyter.supervisor import last_word, protocol
 from aml_jupyter.targets import check_name, kind_of, target_secret
-from aml_jupyter.targets.far_build import send_files
+from aml_jupyter.targets.far_build import MOST_TURNS, send_files
+from aml_jupyter.targets.far_conda import send_linked
 from aml_jupyter.targets.far_engine import address_of_engine
 from aml_jupyter.targets.far_host import connection_to, credentials_of
 from aml_jupyter.targets.far_line import Listener
@@ -252,7 +253,8 @@ def prepare_there(
     ComputeTargetException
         When the machine cannot be reached, or the build failed.
     """
-    recipe = choose_there(environment, facts_there(record), record.name, folders)
+    variables = submitter()["variables"]
+    recipe = choose_there(environment, facts_there(record), record.name, folders, variables)
     if recipe is None:
         return None
     settings, outcome = record.settings, dict[str, Any]()
@@ -271,7 +273,19 @@ def prepare_there(
         store = EnvironmentCache()
         keep_sources(store, recipe)
         send_files(link, folder, recipe.as_dict(), store.root)
-        link.ask("environment", part=take, recipe=recipe.as_dict(), have=0, seconds=3600)
+        for _ in range(MOST_TURNS):
+            outcome.clear()
+            link.ask("environment", part=take, recipe=recipe.as_dict(), have=0, seconds=3600)
+            if "need" not in outcome:
+                break
+            send_linked(
+                link,
+                folder,
+                recipe.as_dict(),
+                str(settings["base_folder"]),
+                variables,
+                write,
+            )
     finally:
         link.close()
     if "ready" not in outcome:

@@ -118,7 +118,7 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     source = source_folder(config.source_directory).resolve()
     script = config.check(also=request.overlay)
     folders, engine = requirement_folders(source), None if container is None else container["engine"]
-    recipe = None
+    recipe = built = None
     if there is None:
         recipe = environments.choose_recipe(run_config.environment, submitter, folders, engine)
     if recipe is not None:
@@ -126,7 +126,11 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
     definition = _definition(folder, request, target, submitter, source, script)
     if there is not None:
         built = environments.choose_there(
-            run_config.environment, there, target.name, [*folders, definition["submitter"]["cwd"]]
+            run_config.environment,
+            there,
+            target.name,
+            [*folders, definition["submitter"]["cwd"]],
+            definition["submitter"].get("variables") or {},
         )
         if built is not None:
             _keep_files(built)
@@ -162,8 +166,9 @@ def submit(folder: WorkspaceFolder, request: SubmitRequest) -> Submission:
         *environments.without_effect(run_config),
         *(notes_on_room(target, needs) if not is_elsewhere(target) else ()),
     )
-    if recipe is not None:
-        notes = (*notes, *recipe.notes)
+    to_build = recipe or built
+    if to_build is not None:
+        notes = (*notes, *to_build.notes)
     with content_in_use(folder):
         snapshot = take_snapshot(
             folder, source, overlay=dict(request.overlay), progress=request.progress, required=required

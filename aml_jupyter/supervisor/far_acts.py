@@ -8,8 +8,9 @@
                null, ``tree`` (send it), or ``blobs`` and ``missing`` [[sha256, bytes that are here]]
 ``tree``       ``snapshot``, the body its entries
 ``blobs``      ``parts`` [[sha256, size, offset, length]] with the body; answered only where ``last`` is true
-``files``      ``environment`` (a key), ``entries``: its local files -> ``missing`` as of ``blobs``; none when they are in place
-``environment`` ``recipe``, ``have`` (bytes of its log) -> many: parts of the log, ``ready`` or ``failed``
+``files``      ``environment`` (a key), ``entries``: its local files -> one part, ``missing`` as of ``stage``; none when
+               they are in place. ``linked``: they are its packages, linked for their place
+``environment`` ``recipe``, ``have`` (bytes of its log) -> many: parts of the log, ``ready``, ``failed`` or ``need``
 ``start``      ``key``, ``needs`` -> ``why``: null when a supervisor has it, or what is waited for. In a container, it is the
                service that starts the supervisor: ``devices`` are the GPUs that it gets
 ``let_go``     ``key``: its container was not started
@@ -38,7 +39,7 @@ from . import far_container, identity, last_word, nurse
 from .bundle import Bundle
 from .control_files import read_attempt, read_result
 from .durable import write_json
-from .far_build import files_of, follow
+from .far_build import activated, files_of, follow, linked_of
 from .far_content import FarContent, write_file
 from .far_facts import facts
 from .far_files import fetched, listed
@@ -157,6 +158,7 @@ class FarActs:
             launch.update(cwd=work, wake=launch["environment"]["AML_WAKE"])
         else:
             variables = dict(own_variables())
+            variables.update(activated(str(header.get("python") or ""))[0])
             variables.update(launch["environment"])
             launch.update(cwd=work, wake=self._wake, environment=dict(variables, AML_WAKE=self._wake))
         python = str(header.get("python") or "")
@@ -168,12 +170,17 @@ class FarActs:
     def _environment(self, header: Dict[str, Any], body: bytes) -> Iterator[Optional[Frame]]:
         return follow(self._places.base, str(header["recipe"]["key"]), header["recipe"], int(header["have"]))
 
-    def _files(self, header: Dict[str, Any], body: bytes) -> Dict[str, Any]:
-        place, entries = files_of(self._places.base, str(header["environment"])), header["entries"]
-        if os.path.isdir(place):
-            return {"missing": []}
-        missing = self._content.missing(entries)
-        return {"missing": missing or [(digest, 0) for digest in self._content.place(entries, place)]}
+    def _files(self, header: Dict[str, Any], body: bytes) -> Iterator[Optional[Frame]]:
+        find = linked_of if header.get("linked") else files_of
+        return self._placed(header["entries"], find(self._places.base, str(header["environment"])))
+
+    def _placed(self, entries: List[List[Any]], place: Optional[str]) -> Iterator[Optional[Frame]]:
+        missing = [] if place is None or os.path.isdir(place) else self._content.missing(entries)
+        if missing or place is None or os.path.isdir(place):
+            yield {"missing": missing}, b""
+            return
+        for damaged in self._content.placing(entries, place):
+            yield None if damaged is None else ({"missing": [(digest, 0) for digest in damaged]}, b"")
 
     def _tree(self, header: Dict[str, Any], body: bytes) -> Dict[str, Any]:
         self._content.keep_tree(str(header["snapshot"]), body)
@@ -323,12 +330,13 @@ def _put_first(variables: Dict[str, str], python: str) -> None:
     """Have ``python`` and ``pip`` mean the interpreter of the run, and set what its virtual environment sets."""
     folder = os.path.dirname(python)
     before = [entry for entry in variables.get("PATH", os.defpath).split(os.pathsep) if entry and entry != folder]
-    variables["PATH"] = os.pathsep.join([folder] + before)
+    variables["PATH"] = os.pathsep.join(activated(python)[1] + [folder] + before)
     prefix = os.path.dirname(folder)
     if os.path.exists(os.path.join(prefix, "pyvenv.cfg")):
         variables.setdefault("VIRTUAL_ENV", prefix)
     elif os.path.isdir(os.path.join(prefix, "conda-meta")):
         variables.setdefault("CONDA_PREFIX", prefix)
+        variables.setdefault("CONDA_DEFAULT_ENV", os.path.basename(prefix))
 
 
 def _text(error: OSError) -> str:

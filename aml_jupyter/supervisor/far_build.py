@@ -1,7 +1,8 @@
-"""Build a virtual environment on a far machine: ``python -I <archive> far-build <folder>``, detached, once for each recipe.
+"""Build an environment on a far machine: ``python -I <archive> far-build <folder>``, detached, once for each recipe.
 
 ``<base>/environments/<key>/`` has ``recipe.json`` (0600: addresses may have credentials), ``log.txt``, ``env/``, and at the
-end ``READY.json`` or ``FAILED.json``. Whoever builds holds ``.lock`` (flock); a wreck is begun again. The link, the far side
+end ``READY.json`` or ``FAILED.json``. Conda packages come linked for that place: ``linked/`` is there, whole, before a build
+begins, and becomes ``env/``. Whoever builds holds ``.lock`` (flock); a wreck is begun again. The link, the far side
 and the service may go away meanwhile.
 """
 
@@ -14,13 +15,14 @@ import sys
 import time
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+from .activation import ActivationError, activation_variables
 from .durable import write_json
 from .far_frames import BLOCK
 from .far_place import checked, own_variables
 from .faults import fault_point, fault_variables
 from .protocol import read_json
 
-__all__ = ["READY", "build", "built", "files_of", "follow", "is_building"]
+__all__ = ["READY", "activated", "build", "built", "files_of", "follow", "is_building", "linked_of"]
 
 MOST_STARTS = 3
 """How often a build is begun that was killed."""
@@ -28,6 +30,11 @@ MOST_STARTS = 3
 RECIPE, READY, FAILED, LOG = "recipe.json", "READY.json", "FAILED.json", "log.txt"
 FILES = "files"
 """Local wheels and archives that were sent along: ``<sha256>/<name>``."""
+
+LINKED = "linked"
+"""Conda packages, linked for `ENV`, until the build takes them."""
+
+ENV = "env"
 
 
 def built(base: str, key: str) -> Optional[Dict[str, Any]]:
@@ -40,7 +47,7 @@ def built(base: str, key: str) -> Optional[Dict[str, Any]]:
 def follow(base: str, key: str, recipe: Dict[str, Any], have: int) -> Iterator[Optional[Tuple[Dict[str, Any], bytes]]]:
     """Have an environment built, unless it is; yield what its log grew by after `have` bytes, then what became of it.
 
-    What became of it is ``ready`` or ``failed``. Nothing new is None.
+    What became of it is ``ready`` or ``failed``, or ``need``: its linked packages, which have to be sent. Nothing new is None.
     """
     folder = _folder(base, key)
     os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -65,6 +72,9 @@ def follow(base: str, key: str, recipe: Dict[str, Any], have: int) -> Iterator[O
         elif starts == MOST_STARTS:
             yield {"failed": "it was killed %d times; the machine may be out of memory" % starts}, b""
             return
+        elif recipe.get("kind") == "conda" and not os.path.isdir(os.path.join(folder, LINKED)):
+            yield {"need": LINKED}, b""
+            return
         else:
             starts += 1
             write_json(os.path.join(folder, RECIPE), recipe, point="far.launch", sync=False, mode=0o600)
@@ -76,6 +86,20 @@ def follow(base: str, key: str, recipe: Dict[str, Any], have: int) -> Iterator[O
 def files_of(base: str, key: str) -> str:
     """Return the folder of the local files that were sent along for an environment."""
     return os.path.join(_folder(base, key), FILES)
+
+
+def linked_of(base: str, key: str) -> Optional[str]:
+    """Return where the linked packages of an environment are put; None when they are not wanted any more."""
+    folder = _folder(base, key)
+    return None if built(base, key) is not None or is_building(folder) else os.path.join(folder, LINKED)
+
+
+def activated(python: str) -> Tuple[Dict[str, str], List[str]]:
+    """Return the variables that an environment which was built here sets, and the folders that it puts before the PATH."""
+    found = read_json(os.path.join(os.path.dirname(python), os.pardir, os.pardir, READY)) or {}
+    if found.get("python") != python:
+        return {}, []
+    return dict(found.get("variables") or {}), list(found.get("path") or [])
 
 
 def _grown(path: str, have: int) -> bytes:
@@ -137,32 +161,51 @@ def build(folder: str) -> int:
         for name in (READY, FAILED):
             if os.path.exists(os.path.join(folder, name)):
                 os.unlink(os.path.join(folder, name))
-        shutil.rmtree(os.path.join(folder, "env"), ignore_errors=True)
+        shutil.rmtree(os.path.join(folder, ENV), ignore_errors=True)
+    ready: Dict[str, Any] = {"python": os.path.join(folder, ENV, "bin", "python"), "variables": {}, "path": []}
     with open(os.path.join(folder, LOG), "wb", buffering=0) as log:
-        message = _make(folder, asked, log, lock)
+        message = _make(folder, asked, log, lock, ready)
     if message:
         write_json(os.path.join(folder, FAILED), {"message": message, "time": time.time()}, point="far.built")
         return 1
-    ready = {"python": os.path.join(folder, "env", "bin", "python"), "variables": asked.get("variables") or {}}
+    ready["variables"].update(asked.get("variables") or {})
     write_json(os.path.join(folder, READY), ready, point="far.built")
     return 0
 
 
-def _make(folder: str, asked: Dict[str, Any], log: Any, lock: int) -> str:
-    """Make the environment and install into it; return why that failed, or ''."""
-    place = os.path.join(folder, "env")
-    if _run([asked["python"]["path"], "-m", "venv", place], log, lock):
-        return (
-            "%s -m venv failed: the machine's Python has no venv or ensurepip (Debian: apt-get install python3-venv)"
-            % asked["python"]["path"]
-        )
+def _make(folder: str, asked: Dict[str, Any], log: Any, lock: int, ready: Dict[str, Any]) -> str:
+    """Make the environment and install into it; return why that failed, or '' with `ready` filled in."""
+    place = os.path.join(folder, ENV)
+    if "specs" not in asked:
+        if _run([asked["python"]["path"], "-m", "venv", place], log, lock):
+            return (
+                "%s -m venv failed: the machine's Python has no venv or ensurepip (Debian: apt-get install python3-venv)"
+                % asked["python"]["path"]
+            )
+        return _install(folder, asked, log, lock)
+    with fault_point("far.install"):
+        try:
+            os.rename(os.path.join(folder, LINKED), place)
+        except OSError as error:
+            return "the packages are not there: %s" % error.strerror
+    why = _install(folder, asked, log, lock)
+    if not why:
+        try:
+            ready["variables"], ready["path"] = activation_variables(place)
+        except ActivationError as error:
+            return str(error)
+    return why
+
+
+def _install(folder: str, asked: Dict[str, Any], log: Any, lock: int) -> str:
+    """Install what pip's list says; return why that failed, or ''."""
     own = "file://%s/" % os.path.join(folder, FILES)
     lines = [" ".join(option) for option in asked["options"]]
     lines += [re.sub(r"file:(?=[0-9a-f]{64}/)", lambda _: own, line) for line in asked["requirements"]]
     wanted = os.path.join(folder, "requirements.txt")
     _write(wanted, lines)
     command = [
-        os.path.join(place, "bin", "python"),
+        os.path.join(folder, ENV, "bin", "python"),
         "-m",
         "pip",
         "install",

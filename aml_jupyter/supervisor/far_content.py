@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import time
-from typing import Any, List, Optional, Set, Tuple
+from typing import Any, Iterator, List, Optional, Set, Tuple
 
 from .faults import fault_point
 
@@ -134,6 +134,22 @@ class FarContent:
         finally:
             with fault_point("far.discard"):
                 shutil.rmtree(temporary, ignore_errors=True)
+
+    def placing(self, entries: List[List[Any]], path: str) -> Iterator[Optional[List[str]]]:
+        """Do as `place` in a thread, for folders that take long; yield None until it has returned, then what it did.
+
+        Raises
+        ------
+        OSError
+            As `place`.
+        """
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(1) as pool:
+            placed = pool.submit(self.place, entries, path)
+            while not placed.done():
+                yield None
+            yield placed.result()
 
     def _fill(self, entries: List[List[Any]], root: str) -> List[str]:
         files: List[Tuple[str, int, str, int]] = []

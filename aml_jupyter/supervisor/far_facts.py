@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import socket
 import subprocess
@@ -35,6 +36,7 @@ def facts(base: str, engine: str = "") -> Dict[str, Any]:
         "cores": cores_here(),
         "memory": memory_here(),
         "gpus": gpu_names(),
+        "cuda": "",
         "docker": docker.get("version", ""),
         "engine": docker,
         "base": base,
@@ -45,6 +47,9 @@ def facts(base: str, engine: str = "") -> Dict[str, Any]:
         "clock": time.time(),
         "disk_free": 0,
     }
+    if found["gpus"]:
+        said = re.search(r"CUDA Version: *(\d+\.\d+)", _said(["nvidia-smi"]))
+        found["cuda"] = said.group(1) if said else ""
     try:
         os.makedirs(base, mode=0o700, exist_ok=True)
         with tempfile.TemporaryFile(dir=base) as stream:

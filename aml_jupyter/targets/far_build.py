@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from aml_jupyter.environments import EnvironmentCache
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.supervisor import protocol
+from aml_jupyter.targets.far_conda import send_linked
 from aml_jupyter.targets.far_link import FarLink
 from aml_jupyter.targets.far_upload import Sender
 from aml_jupyter.targets.protocol import Handle
 from aml_jupyter.transports.ssh import HostUnreachable
-from aml_jupyter.workspace import WorkspaceFolder, get_run, update_run
+from aml_jupyter.workspace import TargetRecord, WorkspaceFolder, get_run, read_definition, update_run
 
-__all__ = ["FarBuild", "send_files"]
+__all__ = ["MOST_TURNS", "FarBuild", "send_files"]
+
+MOST_TURNS: Final = 4
+"""How often the other machine may ask for conda's packages: a build that was killed there needs them again."""
 
 
 def send_files(link: FarLink, folder: WorkspaceFolder, recipe: dict[str, Any], cache: Path) -> None:
@@ -59,8 +63,8 @@ class FarBuild:
         The workspace.
     link : FarLink
         The link.
-    target : str
-        The target's name, for messages.
+    record : TargetRecord
+        The target.
     handle : Handle
         The attempt that waits for it.
     recipe : dict
@@ -68,13 +72,16 @@ class FarBuild:
     """
 
     def __init__(
-        self, folder: WorkspaceFolder, link: FarLink, target: str, handle: Handle, recipe: dict[str, Any]
+        self, folder: WorkspaceFolder, link: FarLink, record: TargetRecord, handle: Handle, recipe: dict[str, Any]
     ) -> None:
         self._folder = folder
         self._link = link
-        self._target = target
+        self._target = record.name
         self._handle = handle
         self._recipe = recipe
+        self._base = str(record.settings["base_folder"])
+        self._said_here = 0
+        """How many bytes of the log were said by this machine; those of the other one come after them."""
         self._log = folder.layout.run(handle.run_id).attempt(handle.attempt).control / protocol.BUILD_LOG
         self._outcome: dict[str, Any] = {}
 
@@ -88,13 +95,16 @@ class FarBuild:
         UserErrorException
             When it cannot be built; its log is beside the run's.
         """
-        have = self._log.stat().st_size if self._log.exists() else 0
+        is_conda = self._recipe.get("kind") == "conda"
+        have = self._log.stat().st_size if self._log.exists() and not is_conda else 0
         if not have:
             self._say(f"builds its environment on {self._target} ({self._recipe.get('title')})")
         send_files(self._link, self._folder, self._recipe, EnvironmentCache().root)
-        self._link.ask(
-            "environment", part=self._take, given_up=self._is_canceled, recipe=self._recipe, have=have, seconds=3600
-        )
+        for turn in range(MOST_TURNS):
+            self._ask(have if turn == 0 else 0)
+            if "need" not in self._outcome:
+                break
+            self._send_packages()
         if "failed" in self._outcome:
             raise UserErrorException(
                 f"The environment ({self._recipe.get('title')}) could not be built on {self._target}: "
@@ -104,14 +114,41 @@ class FarBuild:
         if "ready" not in self._outcome:
             raise HostUnreachable(f"{self._target} did not say what became of the environment", "target")
 
+    def _ask(self, have: int) -> None:
+        self._link.ask(
+            "environment", part=self._take, given_up=self._is_canceled, recipe=self._recipe, have=have, seconds=3600
+        )
+
+    def _send_packages(self) -> None:
+        """Have conda's packages solved and linked here, and sent there."""
+        os.makedirs(self._log.parent, exist_ok=True)
+        submitter = read_definition(self._folder.layout, self._handle.run_id)["submitter"]
+        with open(self._log, "wb", buffering=0) as log:
+            send_linked(
+                self._link,
+                self._folder,
+                self._recipe,
+                self._base,
+                submitter.get("variables") or {},
+                lambda text: log.write(text.encode()),
+                self._go_on,
+            )
+            self._said_here = log.tell()
+
+    def _go_on(self) -> None:
+        if self._is_canceled():
+            raise HostUnreachable("the run was canceled while its environment was made", "target")
+
     def _take(self, header: dict[str, Any], body: bytes) -> None:
         if header.get("again"):
-            self._log.write_bytes(b"")
+            if self._log.exists():
+                os.truncate(self._log, self._said_here)
         elif "offset" in header:
             os.makedirs(self._log.parent, exist_ok=True)
+            offset = self._said_here + int(header["offset"])
             with open(self._log, "r+b" if self._log.exists() else "w+b") as stream:
-                stream.truncate(int(header["offset"]))
-                stream.seek(int(header["offset"]))
+                stream.truncate(offset)
+                stream.seek(offset)
                 stream.write(body)
         else:
             self._outcome = header

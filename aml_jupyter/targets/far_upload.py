@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -23,6 +23,9 @@ __all__ = ["Sender", "fetch", "input_entries"]
 
 MOST_TURNS: Final = 8
 """How often the far side may say that it still needs something."""
+
+FOLDER_WITHIN: Final = 3600.0
+"""Seconds that a folder of an environment may take to be put in place over there."""
 
 _EVENTS: Final = f"{protocol.CONTROL}/{protocol.EVENTS}/"
 _MIRRORED: Final = tuple(f"{protocol.CONTROL}/{name}" for name in (protocol.LOG, protocol.SUPERVISOR_LOG))
@@ -118,10 +121,18 @@ class Sender:
                 self._send(answer["missing"], [*(entries or []), *given], inputs, given)
         raise self._lost(f"The files of run {handle.run_id}")
 
-    def send_files(self, key: str, entries: Entries, root: Path) -> None:
-        """Have files of the folder `root` beside the environment `key` over there; raises as `stage`."""
+    def send_files(self, key: str, entries: Entries, root: Path, linked: bool = False) -> None:
+        """Have files of the folder `root` beside the environment `key` over there, or as its packages; raises as `stage`."""
         for _ in range(MOST_TURNS):
-            answer, _ = self._link.ask("files", environment=key, entries=entries)
+            answer: dict[str, Any] = {}
+            self._link.ask(
+                "files",
+                environment=key,
+                entries=entries,
+                linked=linked,
+                seconds=FOLDER_WITHIN,
+                part=_into(answer),
+            )
             if not answer.get("missing"):
                 return
             self._send(answer["missing"], entries, root, entries)
@@ -148,7 +159,7 @@ class Sender:
     def _send(self, missing: Sequence[Sequence[Any]], entries: Entries, inputs: Path | None, given: Entries) -> None:
         """Send blobs, many small ones in one frame; the answer comes once, at the end."""
         sizes = {str(what): int(size) for _, kind, what, size in entries if kind in ("f", "x")}
-        own = {str(what): inputs / str(name) for name, kind, what, _ in given if kind == "f" and inputs is not None}
+        own = {str(what): inputs / str(name) for name, kind, what, _ in given if kind in "fx" and inputs is not None}
         parts: list[list[Any]] = []
         data = bytearray()
         is_first = True
@@ -183,6 +194,11 @@ class Sender:
                 left -= len(piece)
                 if not piece:
                     return
+
+
+def _into(answer: dict[str, Any]) -> Callable[[dict[str, Any], bytes], None]:
+    """Return what puts the parts of an answer together."""
+    return lambda header, _: answer.update(header)
 
 
 class _Fetched:

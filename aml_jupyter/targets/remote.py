@@ -183,7 +183,7 @@ class RemoteTarget:
         self._mark(handle, SENT)
         self._host.mirror.seen(handle, self._control(handle))  # watched from its first word on
         if launch.recipe is not None:
-            FarBuild(self._folder, self._host.link, self.name, handle, launch.recipe).wait()
+            FarBuild(self._folder, self._host.link, self._record, handle, launch.recipe).wait()
         inputs = Path(launch.inputs_here)
         hides = (
             place is None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from far_machine import far  # noqa: F401 (fixture)
 from support import Submit
 
 from aml_jupyter.config import ScriptRunConfig

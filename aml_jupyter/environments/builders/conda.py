@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from aml_jupyter.environments.builders import BuildError, Progress
-from aml_jupyter.environments.builders.activation import activation_variables
 from aml_jupyter.environments.builders.places import ThisMachine
 from aml_jupyter.environments.builders.venv import install_requirements, pin_what_is_missing
 from aml_jupyter.environments.recipe import without_credentials
+from aml_jupyter.supervisor.activation import ActivationError, activation_variables
 
-__all__ = ["link", "make", "read_spec", "resolve"]
+__all__ = ["activated", "link", "make", "read_spec", "resolve", "solve"]
 
 _PIP: Final = "\n# --- pip ---\n"
 SOLVE_SECONDS: Final = 900
@@ -29,10 +29,7 @@ SOLVE_SECONDS: Final = 900
 
 def resolve(asked: dict[str, Any], cache: Path, progress: Progress) -> str:
     """Return the packages that the solver finds, with their hashes, and what pip adds to them."""
-    progress("solve", f"solving {len(asked['specs'])} specs on {asked['platform']}")
-    records = asyncio.run(_solve(asked, cache))
-    print("".join(f"  {record.name.normalized} {record.version} {record.build}\n" for record in records), end="")
-    lock = _lock_text(records, asked)
+    lock, records = solve(asked, cache, progress)
     if not asked["requirements"]:
         return lock
     python = next((record for record in records if record.name.normalized == "python"), None)
@@ -44,6 +41,14 @@ def resolve(asked: dict[str, Any], cache: Path, progress: Progress) -> str:
         return lock + _PIP + pin_what_is_missing(asked, cache, Path(folder, "env/bin/python"))
 
 
+def solve(asked: dict[str, Any], cache: Path, progress: Progress) -> tuple[str, list[Any]]:
+    """Return the conda packages that the solver finds, as a lock and as records."""
+    progress("solve", f"solving {len(asked['specs'])} specs on {asked['platform']}")
+    records = asyncio.run(_solve(asked, cache))
+    print("".join(f"  {record.name.normalized} {record.version} {record.build}\n" for record in records), end="")
+    return _lock_text(records, asked), records
+
+
 def make(asked: dict[str, Any], lock: str, prefix: Path, cache: Path, progress: Progress) -> dict[str, Any]:
     """Link the packages of the lock at `prefix`, install pip's, and find out what activation sets."""
     facts = link(asked, lock, prefix, cache, progress)
@@ -53,8 +58,16 @@ def make(asked: dict[str, Any], lock: str, prefix: Path, cache: Path, progress: 
         progress("pip", f"installing {count} packages")
         install_requirements(asked, pip, str(prefix / "bin" / "python"), ThisMachine(cache))
         facts["packages"] += count
-    variables, path = activation_variables(prefix)
+    variables, path = activated(prefix)
     return {**facts, "variables": variables, "path": path}
+
+
+def activated(prefix: Path) -> tuple[dict[str, str], list[str]]:
+    """Return what `activation_variables` does, in a build: an error of it is one of the build."""
+    try:
+        return activation_variables(str(prefix))
+    except ActivationError as error:
+        raise BuildError(str(error)) from None
 
 
 def link(
@@ -68,7 +81,7 @@ def link(
         Where the environment will lie when it runs, if that is another place: in an image.
     """
     records = _records(lock.partition(_PIP)[0], asked)
-    _link(records, prefix, cache, progress, final)
+    _link(records, prefix, cache, progress, final, asked["platform"])
     python = next((record for record in records if record.name.normalized == "python"), None)
     return {
         "python": f"{final or prefix}/bin/python" if python is not None else None,
@@ -118,17 +131,25 @@ def read_spec(written: str) -> Any:
 
 
 def _virtual_packages(asked: dict[str, Any]) -> list[Any]:
-    """Return what the machine that will run it has, as conda's virtual packages (``__cuda``, ``__glibc``, ...)."""
+    """Return what the machine that will run it has, as conda's virtual packages (``__cuda``, ``__glibc``, ...).
+
+    ``virtual`` of what is asked is laid over what this machine has, or over nothing where ``architecture`` names another one.
+    """
     import rattler
 
-    found = {
-        package.into_generic().name.normalized: package.into_generic() for package in rattler.VirtualPackage.detect()
-    }
-    for name, version in (asked.get("virtual") or {}).items():
-        virtual = f"__{name}"
-        found[virtual] = rattler.GenericVirtualPackage(
-            rattler.PackageName(virtual), rattler.Version(version), rattler.BuildString("0")
+    architecture = asked.get("architecture")
+    detected = [] if architecture else [package.into_generic() for package in rattler.VirtualPackage.detect()]
+    found = {package.name.normalized: package for package in detected}
+
+    def put(name: str, version: str, build: str = "0") -> None:
+        found[f"__{name}"] = rattler.GenericVirtualPackage(
+            rattler.PackageName(f"__{name}"), rattler.Version(version), rattler.BuildString(build)
         )
+
+    if architecture:
+        put("archspec", "1", str(architecture))
+    for name, version in (asked.get("virtual") or {}).items():
+        put(name, version)
     return list(found.values())
 
 
@@ -154,7 +175,14 @@ async def _nearest_python(asked: dict[str, Any], gateway: Any, platforms: Sequen
     return f". {wish} cannot be had; the nearest in these channels is Python {versions[0]}"
 
 
-def _link(records: Sequence[Any], prefix: Path, cache: Path, progress: Progress, final: str | None) -> None:
+def _link(
+    records: Sequence[Any],
+    prefix: Path,
+    cache: Path,
+    progress: Progress,
+    final: str | None,
+    platform: str | None = None,
+) -> None:
     import rattler
 
     reporter = _Reporter(len(records), progress)
@@ -168,6 +196,7 @@ def _link(records: Sequence[Any], prefix: Path, cache: Path, progress: Progress,
                 reporter=reporter,
                 client=_client(),
                 alternative_target_prefix=final,
+                platform=rattler.Subdir(platform) if platform else None,
             )
         )
     except Exception as error:

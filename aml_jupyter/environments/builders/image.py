@@ -310,13 +310,11 @@ def _conda_layer(
     engine: DockerEngine, base: ImageFacts, layer: Mapping[str, Any], lock: str, cache: Path, progress: Progress
 ) -> dict[str, Any]:
     """Link conda packages here, for their place in the image, put them there, and install pip's beside them."""
-    from aml_jupyter.environments.builders.activation import activation_variables
-
     python = f"{PREFIX}/bin/python"
     with tempfile.TemporaryDirectory(prefix="aml-build-") as folder:
         env = Path(folder, "env")
         facts = conda.link(dict(layer), lock, env, cache, progress, final=PREFIX)
-        variables, path = activation_variables(env)
+        variables, path = conda.activated(env)
         with _container(engine, base, cache, python, layer) as place:
             progress("image", "copying the packages into the image")
             place.put(env, PREFIX)

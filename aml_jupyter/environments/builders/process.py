@@ -27,6 +27,7 @@ __all__ = ["build", "main"]
 _BUILDERS: Final = {
     "venv": "aml_jupyter.environments.builders.venv",
     "conda": "aml_jupyter.environments.builders.conda",
+    "conda-there": "aml_jupyter.environments.builders.conda_there",
     "image": "aml_jupyter.environments.builders.image",
 }
 
@@ -136,9 +137,11 @@ def _origins(message: str, origins: Mapping[str, str]) -> str:
 
 
 def _base(kind: str, asked: dict[str, Any]) -> Any:
-    """Return what the lock's text leaves open: which Python a virtual environment is of, which engine has an image."""
+    """Return what the lock's text leaves open: whose Python it is, which engine has an image, where it will lie."""
     if kind == "image":
         return {"engine": asked["engine"], "python": asked.get("python")}
+    if kind == "conda-there":
+        return asked["prefix"]
     return asked.get("python") if kind == "venv" else None
 
 
