@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,14 +12,14 @@ from urllib.parse import urlsplit
 from jupyter_process import TOKEN, JupyterProcess
 
 
-def write_notebook(path: Path, cells: list[str]) -> None:
-    """Write a notebook of code cells."""
+def write_notebook(path: Path, cells: list[str], kernel: str = "python3") -> None:
+    """Write a notebook of code cells for a kernel."""
     written = [
         {"cell_type": "code", "id": f"c{n}", "metadata": {}, "outputs": [], "execution_count": None, "source": text}
         for n, text in enumerate(cells)
     ]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    path.write_text(json.dumps({"cells": written, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
+    metadata = {"kernelspec": {"name": kernel, "display_name": kernel, "language": "python"}}
+    path.write_text(json.dumps({"cells": written, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}))
 
 
 def open_notebook(page: Any, server: JupyterProcess, notebook: str) -> Any:
@@ -41,6 +42,12 @@ def open_panel(page: Any, server: JupyterProcess) -> Any:
     side = page.locator("#aml-panel")
     side.wait_for()
     return side
+
+
+def steps_of(view: Any) -> int:
+    """Return how many values the first chart says that it has."""
+    found = re.search(r"\(([\d,]+), ", view.locator(".aml-caption").first.inner_text())
+    return int(found.group(1).replace(",", "")) if found else 0
 
 
 def run_cell(page: Any, panel: Any, number: int) -> Any:

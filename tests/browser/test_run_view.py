@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
-from browser_pages import Watch, open_notebook, run_cell, save, shoot, write_notebook
+from browser_pages import Watch, open_notebook, run_cell, save, shoot, steps_of, write_notebook
 from jupyter_process import TOKEN, JupyterProcess
 from support import until
 
@@ -45,8 +44,8 @@ def test_a_run_moves_in_a_busy_kernel_is_canceled_there_and_is_live_again_after_
     busy = run_cell(page, panel, 2)
     [run] = find_runs(folder.store.read())
 
-    before = _steps(view)
-    until(lambda: _steps(view) > before + 5, 30, "the chart moves while the kernel is busy")
+    before = steps_of(view)
+    until(lambda: steps_of(view) > before + 5, 30, "the chart moves while the kernel is busy")
     view.locator(".aml-log").get_by_text("red line").wait_for()
     shoot(page, "run-busy")
     save(page, project / "train.ipynb", run.id)
@@ -88,9 +87,3 @@ def test_a_run_moves_in_a_busy_kernel_is_canceled_there_and_is_live_again_after_
     page.locator(".aml-whole[data-state=Canceled]").wait_for()
     assert page.evaluate("window.hacked") is None
     assert (watch.errors, watch.foreign) == ([], [])
-
-
-def _steps(view: Any) -> int:
-    """Return how many values the first chart says that it has."""
-    found = re.search(r"\(([\d,]+), ", view.locator(".aml-caption").first.inner_text())
-    return int(found.group(1).replace(",", "")) if found else 0

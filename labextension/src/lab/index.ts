@@ -13,12 +13,15 @@ import { WorkspacesAnswer } from '../view/api';
 import { ask, jupyterPage, Page, RestSource } from '../view/rest';
 import { setTranslator, t } from '../view/text';
 import { notifyOfEnds } from './notify';
-import { ICON, showComparison, showWide, sidebar } from './panel';
+import { comparison, ICON, sidebar, widePanel } from './panel';
+import { Places } from './places';
 import { addRunRenderer, OpenRun } from './renderer';
 import { submitFile } from './submit';
-import { RunTabs } from './tabs';
+import { showRun } from './tabs';
 
 const PANEL = 'aml-jupyter:panel';
+const WIDE = 'aml-manager';
+const CATEGORY = 'aml';
 
 function takeTranslator(translator: ITranslator | null): void {
   if (translator !== null) {
@@ -27,17 +30,19 @@ function takeTranslator(translator: ITranslator | null): void {
   }
 }
 
-/** Return how a run is shown: in a tab of the main area, where there is room for one. */
-function openerOf(app: JupyterFrontEnd, page: Page, shell: ILabShell | null): OpenRun | undefined {
-  if (shell === null) {
-    return undefined;
-  }
-  openers ??= new RunTabs(app, page);
-  const tabs = openers;
-  return (workspace, id) => tabs.open(workspace, id);
+let places: Places | null = null;
+
+/** Return where the front end shows what has a place of its own. */
+function placesOf(app: JupyterFrontEnd, shell: ILabShell | null): Places | null {
+  places ??= Places.of(app, shell !== null);
+  return places;
 }
 
-let openers: RunTabs | null = null;
+/** Return how a run is shown in a place of its own, if there is any. */
+function openerOf(app: JupyterFrontEnd, page: Page, shell: ILabShell | null): OpenRun | undefined {
+  const there = placesOf(app, shell);
+  return there === null ? undefined : (workspace, id) => showRun(there, page, workspace, id);
+}
 
 const renderer: JupyterFrontEndPlugin<void> = {
   id: 'aml-jupyter:renderer',
@@ -78,24 +83,33 @@ const panel: JupyterFrontEndPlugin<void> = {
       return;
     }
     takeTranslator(translator);
-    const openRun = openerOf(app, page, shell) ?? ((): void => undefined);
-    const compare = (workspace: string, ids: string[]): void => showComparison(app, page, workspace, ids);
-    const host = { openRun, compare };
-    if (shell !== null) {
-      const side = sidebar(page, { ...host, openWide: () => showWide(app, page, host) });
-      app.shell.add(side, 'left', { rank: 600 });
-      restorer?.add(side, 'aml-panel');
+    const there = placesOf(app, shell);
+    const openRun = openerOf(app, page, shell);
+    if (there !== null && openRun !== undefined) {
+      const compare = (workspace: string, ids: string[]): void =>
+        there.show(`aml-compare-${workspace}-${ids.join('-')}`, () => comparison(page, workspace, ids));
+      const host = { openRun, compare };
+      const openWide = (): void => there.show(WIDE, () => widePanel(page, host));
+      if (shell !== null) {
+        const side = sidebar(page, { ...host, openWide });
+        app.shell.add(side, 'left', { rank: 600 });
+        restorer?.add(side, 'aml-panel');
+      } else {
+        void app.restored.then(() => there.offer(WIDE, () => widePanel(page, host)));
+      }
+      app.commands.addCommand('aml:open-panel', {
+        label: t('Runs and compute'),
+        icon: ICON,
+        execute: openWide,
+      });
+      palette?.addItem({ command: 'aml:open-panel', category: CATEGORY });
     }
-    addCommands(app, page, host, palette, files);
+    addCommands(app, page, openRun, palette, files);
     const options = await settings?.load(PANEL).catch(() => null);
     const isWanted = (): boolean => options?.get('notifyWhenARunEnds').composite !== false;
     const workspace = await defaultWorkspace(page).catch(() => null);
     if (workspace !== null) {
-      notifyOfEnds(
-        RestSource.of(page, workspace),
-        isWanted,
-        shell ? (id) => openRun(workspace, id) : undefined,
-      );
+      notifyOfEnds(RestSource.of(page, workspace), isWanted, openRun && ((id) => openRun(workspace, id)));
     }
   },
 };
@@ -107,21 +121,15 @@ async function defaultWorkspace(page: Page): Promise<string> {
 function addCommands(
   app: JupyterFrontEnd,
   page: Page,
-  host: { openRun: OpenRun; compare: (workspace: string, ids: string[]) => void },
+  openRun: OpenRun | undefined,
   palette: ICommandPalette | null,
   files: IFileBrowserFactory | null,
 ): void {
-  const category = 'aml';
-  app.commands.addCommand('aml:open-panel', {
-    label: t('Runs and compute'),
-    icon: ICON,
-    execute: () => showWide(app, page, host),
-  });
   const submit = async (path: string, notebook: unknown): Promise<void> => {
     const workspace = await defaultWorkspace(page);
     const id = await submitFile(RestSource.of(page, workspace), path, notebook);
     if (id !== null) {
-      host.openRun(workspace, id);
+      openRun?.(workspace, id);
     }
   };
   app.commands.addCommand('aml:submit', {
@@ -155,8 +163,7 @@ function addCommands(
       },
     });
   }
-  palette?.addItem({ command: 'aml:open-panel', category });
-  palette?.addItem({ command: 'aml:submit', category });
+  palette?.addItem({ command: 'aml:submit', category: CATEGORY });
 }
 
 function openPath(widget: Widget | null): string {

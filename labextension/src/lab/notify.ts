@@ -3,7 +3,7 @@
 import { Notification } from '@jupyterlab/apputils';
 
 import { RunAnswer } from '../view/api';
-import { FINAL } from '../view/format';
+import { FINAL, nameOf } from '../view/format';
 import { pathOf, Source } from '../view/source';
 import { t } from '../view/text';
 
@@ -31,9 +31,8 @@ async function tell(source: Source, id: string, open?: (id: string) => void): Pr
     return;
   }
   const run = answer.run;
-  const name = run.display_name && run.display_name !== `run_${run.id}` ? run.display_name : run.id;
   const actions = open ? [{ label: t('open'), callback: () => open(run.id) }] : [];
   const kinds = { Completed: 'success', Failed: 'error' } as const;
   const kind = kinds[run.status as keyof typeof kinds] ?? 'warning';
-  Notification[kind](`${name}: ${run.status}`, { autoClose: 8000, actions });
+  Notification[kind](`${nameOf(run)}: ${run.status}`, { autoClose: 8000, actions });
 }

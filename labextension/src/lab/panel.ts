@@ -1,7 +1,5 @@
 /** The panel's places in JupyterLab: the left sidebar, and a tab of the main area. */
 
-import { JupyterFrontEnd } from '@jupyterlab/application';
-import { MainAreaWidget } from '@jupyterlab/apputils';
 import { LabIcon } from '@jupyterlab/ui-components';
 import { Widget } from '@lumino/widgets';
 
@@ -24,12 +22,8 @@ interface Closable {
 
 /** Holds something with an element, and closes it with itself. */
 class Holder extends Widget {
-  constructor(
-    id: string,
-    private readonly held: Closable,
-  ) {
+  constructor(private readonly held: Closable) {
     super();
-    this.id = id;
     this.addClass('aml-holder');
     this.node.append(held.element);
     this.node.style.overflow = 'auto';
@@ -45,7 +39,8 @@ class Holder extends Widget {
 
 /** Return the panel for a sidebar. */
 export function sidebar(page: Page, host: PanelHost): Widget {
-  const widget = new Holder('aml-panel', new Manager(page, host));
+  const widget = new Holder(new Manager(page, host));
+  widget.id = 'aml-panel';
   widget.title.icon = ICON;
   widget.title.caption = t('Runs and compute');
   widget.node.setAttribute('role', 'region');
@@ -53,33 +48,19 @@ export function sidebar(page: Page, host: PanelHost): Widget {
   return widget;
 }
 
-/** Show the panel in the main area; the one that is there, if there is one. */
-export function showWide(app: JupyterFrontEnd, page: Page, host: Omit<PanelHost, 'openWide'>): void {
-  show(app, 'aml-manager', t('Runs and compute'), () => new Manager(page, host));
+/** Return the panel for a wide place. */
+export function widePanel(page: Page, host: Omit<PanelHost, 'openWide'>): Widget {
+  return holder(t('Runs and compute'), new Manager(page, host));
 }
 
-/** Show runs side by side in the main area. */
-export function showComparison(app: JupyterFrontEnd, page: Page, workspace: string, ids: string[]): void {
-  const id = `aml-compare-${workspace}-${ids.join('-')}`;
-  show(
-    app,
-    id,
-    t('compare {0} runs', ids.length),
-    () => new CompareView(RestSource.of(page, workspace), ids),
-  );
+/** Return runs side by side. */
+export function comparison(page: Page, workspace: string, ids: string[]): Widget {
+  return holder(t('compare {0} runs', ids.length), new CompareView(RestSource.of(page, workspace), ids));
 }
 
-function show(app: JupyterFrontEnd, id: string, label: string, make: () => Closable): void {
-  const known = [...app.shell.widgets('main')].find((widget) => widget.id === id);
-  if (known) {
-    app.shell.activateById(id);
-    return;
-  }
-  const tab = new MainAreaWidget({ content: new Holder(`${id}-content`, make()) });
-  tab.id = id;
-  tab.title.label = label;
-  tab.title.icon = ICON;
-  tab.title.closable = true;
-  app.shell.add(tab, 'main');
-  app.shell.activateById(id);
+function holder(label: string, held: Closable): Widget {
+  const widget = new Holder(held);
+  widget.title.label = label;
+  widget.title.icon = ICON;
+  return widget;
 }

@@ -15,6 +15,7 @@ const STYLE = `
 .aml-manager { padding: 6px 8px; height: 100%; box-sizing: border-box; overflow: auto; background: var(--aml-back); }
 .aml-wide-manager { padding: 12px 16px; }
 .aml-manager > .aml-bar > span:first-child { flex: 1; min-width: 0; }
+.aml-beside { height: 100%; overflow: auto; } #jp-right-stack:has(.aml-beside:not(.lm-mod-hidden)) { min-width: min(640px, 50vw); }
 .aml-detail { margin: 8px 0; } .aml-detail:empty { display: none; }
 .aml-compare { overflow-x: auto; margin-bottom: 12px; } .aml-compared td, .aml-compared th { border-bottom: 1px solid var(--aml-line); max-width: 320px; }
 .aml-compared thead th { color: var(--aml-ink); font-weight: 600; white-space: normal; overflow-wrap: anywhere; } .aml-differs { font-weight: 600; }

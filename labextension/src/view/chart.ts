@@ -146,13 +146,15 @@ function pressable(name: HTMLElement): void {
 
 function lineSettings(series: Series, place: number, options: ChartOptions): uPlot.Series[] {
   const stroke = COLOURS[place % COLOURS.length];
-  const isShort = series.y.length < 40;
   const line: uPlot.Series = {
     label: series.label,
     stroke,
     width: 1.5,
     spanGaps: true,
-    points: { show: options.isScatter || isShort, size: options.isScatter ? 5 : 4 },
+    points: {
+      show: options.isScatter || ((plot) => plot.data[0].length < 40),
+      size: options.isScatter ? 5 : 4,
+    },
     value: (_, value) => (value === null ? '' : numberText(value)),
   };
   if (options.isScatter) {
