@@ -29,6 +29,7 @@ _WAY: Final = {
     "python": "Python there that runs what names no other one; looked for when left out",
     "base-folder": "folder there for everything of ours; ~/.aml-jupyter when left out",
     "engine": "socket there of its Docker engine; looked for when left out",
+    "largest-output": "outputs that are larger (500MB) stay there until aml run download fetches them; all come when left out",
 }
 
 
@@ -93,8 +94,13 @@ def _clean(arguments: Arguments, door: Door) -> int:
     if wants_json(arguments):
         return emit_json(door, found)
     verb = "would be removed" if arguments.dry_run else "removed"
+    kept = found.pop("outputs", (0, 0))
     for what, (count, size) in found.items():
         door.write(f"{what:<12} {count} {verb}, {size_text(size)}\n")
+    if kept[0]:
+        door.write(
+            f"{'outputs':<12} {kept[0]} kept, {size_text(kept[1])}: aml run download RUN fetches those of a run\n"
+        )
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from aml_jupyter.cli.common import emit_json, open_workspace, select_run, wants_json
 from aml_jupyter.cli.parser import Arguments, Nouns, Parser, accept_experiment, add_verb
-from aml_jupyter.errors import UserErrorException, nearest
+from aml_jupyter.errors import ComputeTargetException, UserErrorException, nearest
 
 if TYPE_CHECKING:
     from aml_jupyter.cli.door import Door
@@ -60,6 +60,7 @@ def _add_options(parser: Parser) -> None:
 def _download(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.cli.run import named_run
     from aml_jupyter.sdk.copies import copy_file
+    from aml_jupyter.service.fetching import fetch_there
     from aml_jupyter.views import log_path
     from aml_jupyter.workspace import artifact_path, list_artifacts
 
@@ -77,6 +78,10 @@ def _download(arguments: Arguments, door: Door) -> int:
     destination = Path(arguments.dir or run.id).expanduser().absolute()
     failed: list[str] = []
     sources = []
+    try:
+        fetch_there(folder, run.id, [artifact.name for artifact in wanted])
+    except ComputeTargetException as error:  # what is here is fetched nevertheless
+        failed.append(error.message)
     for artifact in wanted:
         try:
             sources.append((artifact.name, artifact_path(folder, run.id, artifact.name)))

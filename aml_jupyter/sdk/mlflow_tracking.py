@@ -30,7 +30,8 @@ from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking.abstract_store import AbstractStore
 from mlflow.utils.search_utils import SearchExperimentsUtils, SearchUtils
 
-from aml_jupyter.errors import UserErrorException
+from aml_jupyter.errors import AmlError, UserErrorException
+from aml_jupyter.service.fetching import fetch_there
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.workspace import (
     ExperimentRecord,
@@ -262,8 +263,9 @@ class WorkspaceArtifacts(ArtifactRepository):  # type: ignore[misc]
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
         name = "/".join(part for part in (self._below, remote_file_path) if part)
         try:
+            fetch_there(self._folder, self._run_id, [name])
             source = artifact_path(self._folder, self._run_id, name)
-        except UserErrorException as error:
+        except AmlError as error:
             raise MlflowException(error.message) from error
         os.makedirs(os.path.dirname(os.path.abspath(local_path)), exist_ok=True)
         shutil.copyfile(source, local_path)

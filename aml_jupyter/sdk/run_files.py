@@ -12,6 +12,7 @@ from typing import Any
 
 from aml_jupyter.errors import UserErrorException, nearest
 from aml_jupyter.sdk.copies import copy_all
+from aml_jupyter.service.fetching import fetch_there
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, artifact_path, get_run, list_artifacts, materialise
 
@@ -94,6 +95,7 @@ def download_files(
             "output_paths",
         )
     root = Path(output_directory or ".")
+    fetch_there(folder, run_id, names)
     files = []
     for index, name in enumerate(names):
         inside = name if append_prefix or not start else name[len(start) :].lstrip("/") or Path(name).name
@@ -174,4 +176,5 @@ def _path_of(folder: WorkspaceFolder, run_id: str, name: str) -> Path:
         raise UserErrorException(
             f"Run {run_id} has no file {name!r}; {nearest(name, known) or 'it has none at all'}.", "name"
         )
+    fetch_there(folder, run_id, [name])
     return artifact_path(folder, run_id, name)

@@ -18,6 +18,7 @@ from aml_jupyter.errors import UserErrorException
 from aml_jupyter.service.preparing import recipe_key
 from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.workspace import WorkspaceFolder, artifact_path, list_artifacts, open_runs, read_tree
+from aml_jupyter.workspace.files_there import files_there
 from aml_jupyter.workspace.removal import remove_folder
 from aml_jupyter.workspace.snapshots.collect import Freed, collect_packs, collect_working_copy, content_in_use
 from aml_jupyter.workspace.snapshots.store import store_errors
@@ -140,7 +141,9 @@ def _working_copies(folder: WorkspaceFolder, seconds: float, dry_run: bool) -> F
         if not copies:
             continue
         tree = read_tree(folder, snapshot)
-        kept = {artifact_path(folder, run_id, record.name) for record in list_artifacts(db, run_id)}
+        away = files_there(folder, run_id)
+        names = [record.name for record in list_artifacts(db, run_id) if record.name not in away]
+        kept = {artifact_path(folder, run_id, name) for name in names}
         for work in copies:
             freed += collect_working_copy(work, tree, kept, dry_run)
     return freed

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from aml_jupyter.config.sizes import bytes_of
 from aml_jupyter.errors import ComputeTargetException, nearest
 from aml_jupyter.service.actions import request_end
 from aml_jupyter.service.client import ensure_service
@@ -244,6 +245,9 @@ def checked_settings(kind: TargetKind, settings: Mapping[str, Any], partial: boo
             )
         if key in ("max_parallel", "runs_per_gpu") and value is not None:
             value = _count(key, value)
+        elif key == "largest_output" and value:
+            value = str(value)
+            bytes_of(value, key)
         elif key == "gpus" and value is not None:
             gpu_names(key, value)
             value = int(str(value)) if str(value).strip().isdecimal() else str(value)

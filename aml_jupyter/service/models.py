@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aml_jupyter.errors import ModelException, UserErrorException
+from aml_jupyter.service.fetching import fetch_there
 from aml_jupyter.workspace import (
     ModelRecord,
     WorkspaceFolder,
@@ -81,6 +82,7 @@ def _files_of_run(folder: WorkspaceFolder, run_id: str, path: str) -> tuple[dict
             f"ModelPathNotFound: run {run_id} has no file or folder {path!r}. Its files: {listed or 'none'}.",
             "model_path",
         )
+    fetch_there(folder, run_id, set(found.values()))
     return {inside: artifact_path(folder, run_id, name) for inside, name in found.items()}, root
 
 

@@ -85,7 +85,7 @@ def attach_target(
         ``address`` (``HOST``, ``HOST:PORT``, ``USER@HOST``, a name of ``~/.ssh/config``), ``username``, ``ssh_key`` (the file of
         a private key), ``fingerprint`` (of the host key, as ssh-keygen shows it), ``python``, ``base_folder``, ``engine`` (the
         socket of its Docker engine; looked for when left out), and those of the room: ``max_parallel``, ``gpus``,
-        ``runs_per_gpu``, ``hide_gpus``.
+        ``runs_per_gpu``, ``hide_gpus``. ``largest_output``: files of outputs that are larger (``500MB``) stay there.
     credentials : Credentials, optional
         A password or passphrase; kept among the secrets of the workspace.
     confirm : callable, optional
@@ -213,7 +213,7 @@ def clean_target(
     Returns
     -------
     dict
-        ``content`` and ``environments``, each [count, bytes].
+        ``content`` and ``environments``, each [count, bytes]; ``outputs`` of runs that stay there, which are not removed.
 
     Raises
     ------

@@ -20,6 +20,9 @@
 ``bury``       ``key``, ``token``, ``reason``, ``message`` -> ``result``
 ``list``       ``key``, ``folders`` -> ``files`` [[name, size, mtime in ns]]
 ``fetch``      ``key``, ``files`` [[name, offset]] -> many: ``name``, ``offset`` and a body; at the end ``size`` and ``sha256``
+               ``kept``: of what `far_kept` keeps
+``keep``       ``key``, ``folders``, ``limit`` -> many: ``name``, ``size``, ``time`` and ``sha256`` of what stays, see `far_kept`
+``drop``       ``key``, ``names``: of what was kept
 ``remove``     ``key``: the attempt's folder, unless something of it lives
 ``attempts``   -> ``keys``: of the workspace, that are here
 ``facts``      -> what the machine has; ``room_now`` ``limit`` -> ``free`` slots and their ``holders``
@@ -44,6 +47,7 @@ from .far_content import FarContent, write_file
 from .far_facts import facts
 from .far_files import fetched, listed
 from .far_frames import Frame
+from .far_kept import drop, keep, kept_folder
 from .far_place import Key, Places, own_variables
 from .far_room import FarRoom
 from .far_watch import Watched
@@ -84,7 +88,7 @@ class FarActs:
             name: getattr(self, "_" + name)
             for name in (
                 "ask_room", "free_room", "stage", "tree", "blobs", "start", "let_go", "watch", "unwatch", "put", "forbid", "bury",
-                "list", "fetch", "remove", "attempts", "facts", "room_now", "files", "environment", "ping",
+                "list", "fetch", "keep", "drop", "remove", "attempts", "facts", "room_now", "files", "environment", "ping",
             )
         }  # fmt: skip
 
@@ -271,8 +275,18 @@ class FarActs:
 
     def _fetch(self, header: Dict[str, Any], body: bytes) -> Iterator[Frame]:
         key = _key(header)
-        wanted = [(str(name), self._places.inside(key, str(name)), int(offset)) for name, offset in header["files"]]
-        return fetched(self._places.attempt(key), wanted)
+        root = kept_folder(self._places, key) if header.get("kept") else self._places.attempt(key)
+        names = [
+            (str(name), os.path.relpath(self._places.inside(key, str(name)), self._places.attempt(key)), int(offset))
+            for name, offset in header["files"]
+        ]
+        return fetched(root, [(name, os.path.join(root, inside), offset) for name, inside, offset in names])
+
+    def _keep(self, header: Dict[str, Any], body: bytes) -> Iterator[Optional[Frame]]:
+        return keep(self._places, _key(header), [str(name) for name in header["folders"]], int(header["limit"]))
+
+    def _drop(self, header: Dict[str, Any], body: bytes) -> Dict[str, Any]:
+        return drop(self._places, _key(header), [str(name) for name in header["names"]])
 
     def _remove(self, header: Dict[str, Any], body: bytes) -> Dict[str, Any]:
         key = _key(header)

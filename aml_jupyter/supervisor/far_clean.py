@@ -6,6 +6,7 @@ import time
 from typing import Any, Dict, Iterator, Tuple
 
 from .far_build import READY, is_building
+from .far_kept import kept_size
 from .faults import fault_point
 from .protocol import CONTROL, LAUNCH
 
@@ -30,7 +31,7 @@ def clean(base: str, unused_days: float, dry_run: bool) -> Dict[str, Any]:
     Returns
     -------
     dict
-        ``content`` and ``environments``, each [count, bytes].
+        ``content`` and ``environments``, each [count, bytes]; ``outputs`` of runs that stay here, which are never removed.
     """
     before = time.time() - unused_days * 86400.0
     content, environments = [0, 0], [0, 0]
@@ -51,7 +52,7 @@ def clean(base: str, unused_days: float, dry_run: bool) -> Dict[str, Any]:
         if not dry_run:
             with fault_point("far.clean"):
                 shutil.rmtree(folder, ignore_errors=True)
-    return {"content": content, "environments": environments}
+    return {"content": content, "environments": environments, "outputs": list(kept_size(base))}
 
 
 def _files(base: str, before: float) -> Iterator[Tuple[str, int]]:

@@ -19,7 +19,7 @@ from aml_jupyter.targets.protocol import Handle
 from aml_jupyter.workspace import WorkspaceFolder, read_tree
 from aml_jupyter.workspace.snapshots.store import ContentStore, open_store
 
-__all__ = ["Sender", "fetch", "input_entries"]
+__all__ = ["Sender", "fetch", "fetch_named", "input_entries", "is_here"]
 
 MOST_TURNS: Final = 8
 """How often the far side may say that it still needs something."""
@@ -277,7 +277,7 @@ def fetch(link: FarLink, handle: Handle, root: Path, folders: Sequence[str], ski
         answer, _ = link.ask("list", key=key, folders=list(folders))
         wanted = []
         for name, size, changed in answer["files"]:
-            if not _is_inside(str(name)) or str(name).startswith(tuple(skip)) or _is_here(root / name, size, changed):
+            if not _is_inside(str(name)) or str(name).startswith(tuple(skip)) or is_here(root / name, size, changed):
                 continue
             have = 0
             with contextlib.suppress(OSError):
@@ -297,11 +297,27 @@ def fetch(link: FarLink, handle: Handle, root: Path, folders: Sequence[str], ski
     return len(wanted)
 
 
+def fetch_named(link: FarLink, handle: Handle, root: Path, name: str, size: int) -> None:
+    """Bring one file here that is kept over there; raises as `fetch`. Damaged on its way, or gone there, it does not come."""
+    have = 0
+    with contextlib.suppress(OSError):
+        have = partial(root, name).stat().st_size
+    wanted = [[name, have if have <= size else 0]]
+    taken = _Fetched(root)
+    try:
+        link.ask("fetch", key=[handle.run_id, handle.attempt], files=wanted, kept=True, part=taken.take)
+    finally:
+        taken.close()
+    with fault_point("remote.fetched"), contextlib.suppress(OSError):
+        os.rmdir(root / ".fetching")
+
+
 def _is_inside(name: str) -> bool:
     return not os.path.isabs(name) and ".." not in name.split("/") and "\0" not in name
 
 
-def _is_here(path: Path, size: int, changed: int) -> bool:
+def is_here(path: Path, size: int, changed: int) -> bool:
+    """Tell whether a file is here as it is over there: `size` bytes, changed at `changed` (ns)."""
     try:
         found = os.stat(path)
     except OSError:

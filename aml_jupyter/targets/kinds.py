@@ -78,6 +78,7 @@ _WAY: Final = {
     "python": "",
     "base_folder": "",
     "engine": "",
+    "largest_output": "",
 }
 """Settings of a target that is reached over SSH (docs/remote.md)."""
 

@@ -23,6 +23,7 @@ from aml_jupyter.supervisor.control_files import read_attempt, read_result
 from aml_jupyter.targets.far_boot import far_paths
 from aml_jupyter.targets.far_build import FarBuild
 from aml_jupyter.targets.far_host import FarHost, host_of
+from aml_jupyter.targets.far_kept import leave
 from aml_jupyter.targets.far_mirror import COLLECTED, Room, Seen
 from aml_jupyter.targets.far_upload import Sender, fetch
 from aml_jupyter.targets.process import refusal_of, size_text
@@ -229,10 +230,8 @@ class RemoteTarget:
     def _begin(self, handle: Handle) -> dict[str, Any]:
         """Have whoever holds the slots of an attempt started over there, and return what is said of it."""
         host = self._host
-        definition = read_definition(self._folder.layout, handle.run_id)
-        needs = Needs(
-            int(definition.get("cores") or 1), int(definition.get("gpus") or 0), int(definition.get("memory") or 0)
-        )
+        asked = read_definition(self._folder.layout, handle.run_id)
+        needs = Needs(int(asked.get("cores") or 1), int(asked.get("gpus") or 0), int(asked.get("memory") or 0))
         if not host.link.is_up:
             raise HostUnreachable(host.link.obstacle, "address")  # so it is known that it was not asked
         self._mark(handle, ASKED)
@@ -327,8 +326,7 @@ class RemoteTarget:
         key = [handle.run_id, handle.attempt]
         answer, _ = self._host.link.ask("bury", key=key, token=token, reason=reason, message=message)
         result: dict[str, Any] = answer["result"]
-        path = f"{self._control(handle)}/{protocol.RESULT}"
-        durable.write_json(path, result, point="remote.mirror", sync=False)
+        durable.write_json(f"{self._control(handle)}/{protocol.RESULT}", result, point="remote.mirror", sync=False)
         return result
 
     def collect(self, handle: Handle) -> None:
@@ -336,11 +334,12 @@ class RemoteTarget:
         if self._is_marked(handle, COLLECTED) or not self._is_marked(handle, SENT) or self._is_abandoned(handle):
             return
         (host := self._host).mirror.drop(handle)
-        definition = read_definition(self._folder.layout, handle.run_id)
+        definition, root = read_definition(self._folder.layout, handle.run_id), Path(self._attempt(handle))
         folders = [f"{protocol.WORK}/{name}" for name in watched_folders(definition)]
         output = (definition.get("notebook") or {}).get("output")
+        leave(host.link, handle, root, folders, self._record)
         folders += [f"{protocol.WORK}/{output}"] if output else []
-        fetch(host.link, handle, Path(self._attempt(handle)), [*folders, protocol.CONTROL], _STAYS)
+        fetch(host.link, handle, root, [*folders, protocol.CONTROL], _STAYS)
         self._mark(handle, COLLECTED)
         self.clean(handle)
 

@@ -7,7 +7,9 @@ import time
 from datetime import datetime, timezone
 from typing import Any
 
-__all__ = ["clock_text", "duration_text", "iso_time", "json_value", "number_text", "size_text"]
+from aml_jupyter.workspace import ArtifactRecord
+
+__all__ = ["clock_text", "duration_text", "iso_time", "json_value", "number_text", "size_text", "stayed_text"]
 
 
 def iso_time(moment: float | None) -> str | None:
@@ -39,6 +41,11 @@ def duration_text(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def stayed_text(file: ArtifactRecord) -> str:
+    """Return where a file of a run is that stayed on another machine, with the beginning of its hash; '' for one that is here."""
+    return f"on {file.target}, sha256 {file.sha256[:12]}" if file.target else ""
 
 
 def size_text(count: int) -> str:

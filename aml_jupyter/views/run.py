@@ -31,6 +31,7 @@ from aml_jupyter.workspace import (
     place_in_line,
     transitions,
 )
+from aml_jupyter.workspace.files_there import files_there
 from aml_jupyter.workspace.states import FINAL, WAITING
 
 if TYPE_CHECKING:
@@ -208,10 +209,17 @@ def run_view(folder: WorkspaceFolder, run_id: str, log_lines: int = 20) -> RunVi
         metric_values=brief_metrics(db, run_id),
         images=tuple(_images(folder, metrics)),
         charts=typed_charts(folder, metrics),
-        outputs=tuple(list_artifacts(db, run_id)),
+        outputs=tuple(_outputs(folder, run_id)),
         children=tuple(RunRow(child, {}) for child in children),
         sweep=_sweep(folder, run),
     )
+
+
+def _outputs(folder: WorkspaceFolder, run_id: str) -> Iterator[ArtifactRecord]:
+    away = files_there(folder, run_id)
+    for record in list_artifacts(folder.store.read(), run_id):
+        file = away.get(record.name)
+        yield record if file is None else replace(record, target=file.target, sha256=file.sha256)
 
 
 def log_path(folder: WorkspaceFolder, run: RunRecord, attempt: int | None = None) -> Path | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from aml_jupyter.views.formats import clock_text, size_text
+from aml_jupyter.views.formats import clock_text, size_text, stayed_text
 from aml_jupyter.views.html import COLOURS, FAINT, LINE, MONOSPACE, Html, colour_of, element, join, table_html, void
 from aml_jupyter.views.logs import coloured_html
 from aml_jupyter.views.metrics import metrics_html
@@ -135,9 +135,9 @@ def _outputs(view: RunView, files_url: str | None) -> Html | None:
     rows = []
     for artifact in view.outputs[:LISTED]:
         name: str = artifact.name
-        if files_url is not None:
+        if files_url is not None and not artifact.target:
             name = element("a", artifact.name, href=files_url + quote(artifact.name), target="_blank", rel="noopener")
-        rows.append((name, size_text(artifact.size)))
+        rows.append((name, " ".join(filter(None, (size_text(artifact.size), stayed_text(artifact))))))
     hidden = len(view.outputs) - len(rows)
     return element(
         "details",

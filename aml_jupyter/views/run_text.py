@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aml_jupyter.supervisor import protocol
-from aml_jupyter.views.formats import clock_text, duration_text, size_text
+from aml_jupyter.views.formats import clock_text, duration_text, size_text, stayed_text
 from aml_jupyter.views.metrics import metrics_text
 from aml_jupyter.views.runs import progress_text, state_text
 from aml_jupyter.views.text import Column, clip, printable, table_text, wrap
@@ -44,8 +44,8 @@ def run_text(view: RunView, width: int) -> str:
             f"{head} ({view.log.path})\n" + "\n".join("  " + clip(line, wide - 2) for line in view.log.plain())
         )
     if view.outputs:
-        rows = [[artifact.name, size_text(artifact.size)] for artifact in view.outputs[:LISTED]]
-        table = table_text((Column("", least=20), Column("", right=True)), rows, wide - 2)
+        rows = [[file.name, size_text(file.size), stayed_text(file)] for file in view.outputs[:LISTED]]
+        table = table_text((Column("", least=20), Column("", right=True), Column("")), rows, wide - 2)
         parts.append("outputs\n" + _indent(table.split("\n", 1)[1] + _more(len(view.outputs))))
     if view.children and view.sweep is None:
         rows = [[child.run.id, child.run.display_name, child.run.status] for child in view.children[:LISTED]]

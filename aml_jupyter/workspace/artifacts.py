@@ -13,6 +13,7 @@ from aml_jupyter.errors import UserErrorException, nearest
 from aml_jupyter.supervisor import protocol
 
 from .events import record_event
+from .files_there import files_in, files_there
 from .folder import WorkspaceFolder
 from .outcome import watched_folders
 from .records import ArtifactRecord, RunRecord
@@ -78,6 +79,9 @@ def index_files(
             name = _shown(f"{shown}/{relative}" if shown else relative)
             location = _stored(f"{prefix}/{base}/{relative}")
             found[location] = ArtifactRecord(run_id, name, location, size, attempt, modified)
+    for file in files_in(root):
+        location = _stored(f"{prefix}/{file.path}")
+        found[location] = ArtifactRecord(run_id, _shown(file.name), location, file.size, attempt, file.modified / 1e9)
     with nullcontext(tx) if tx is not None else folder.store.transaction(durable=False, epoch=epoch) as writer:
         changed = _update(writer, run_id, attempt, found)
         if changed:
@@ -254,6 +258,12 @@ def artifact_path(folder: WorkspaceFolder, run_id: str, name: str) -> Path:
     if not _is_inside(os.path.realpath(path), attempt_folder):
         raise UserErrorException(f"The file {name!r} of run {run_id} points out of the run's folder.", "name")
     is_kept = row is not None or (_is_listed_place(parts) and (parts.parts[0] == _USER_LOGS or _keeps_outputs(run)))
+    if not path.is_file() and (away := files_there(folder, run_id).get(name)) is not None:
+        raise UserErrorException(
+            f"The file {name!r} of run {run_id} ({away.size:,} bytes) stayed on {away.target}, where it was made. Fetch it: "
+            f"aml run download {run_id} {name}.",
+            "name",
+        )
     if not path.is_file() or not is_kept:
         known = nearest(name, [each.name for each in list_artifacts(db, run_id)]) or "It has none."
         raise UserErrorException(f"Run {run_id} has no file {name!r}. {known}", "name")

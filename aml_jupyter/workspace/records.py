@@ -141,7 +141,10 @@ class MetricRecord:
 
 @dataclass(frozen=True)
 class ArtifactRecord:
-    """Describe one file of a run: its name as users see it, and where it lies relative to the run's folder."""
+    """Describe one file of a run: its name as users see it, and where it lies relative to the run's folder.
+
+    `target` and `sha256` are set where it stayed on the machine of that target.
+    """
 
     run: str
     name: str
@@ -149,6 +152,8 @@ class ArtifactRecord:
     size: int
     attempt: int
     modified: float
+    target: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from aml_jupyter.supervisor import protocol
 from .artifacts import stored_path
 from .definitions import without_values
 from .environments import list_environments, missing_environments
+from .files_there import files_in
 from .folder import WorkspaceFolder
 from .journal import read_lines, torn_lines
 from .model_files import missing_models
@@ -149,10 +150,13 @@ def _unexplained_ends(folder: WorkspaceFolder, db: sqlite3.Connection) -> list[s
 
 def _missing_files(folder: WorkspaceFolder, db: sqlite3.Connection) -> list[str]:
     problems = []
-    for run, name, location in db.execute(
-        "SELECT a.run, a.name, a.location FROM artifacts AS a JOIN runs AS r ON r.id = a.run WHERE r.in_process = 0"
+    for run, name, location, attempt in db.execute(
+        "SELECT a.run, a.name, a.location, a.attempt FROM artifacts AS a JOIN runs AS r ON r.id = a.run WHERE r.in_process = 0"
     ):
-        if not stored_path(folder.layout.run(run).path, location).is_file():
+        place = folder.layout.run(run)
+        path = stored_path(place.path, location)
+        root = place.attempt(attempt).path
+        if not path.is_file() and path not in [root / file.path for file in files_in(root)]:
             problems.append(f"run {run}: its file {name} is missing")
     return problems
 

@@ -274,6 +274,13 @@ def _attached(world: World) -> None:
     folder.close()
 
 
+def _attached_keeping(world: World) -> None:
+    """Have the machine over there as the target ``box``, where outputs stay that have any content."""
+    folder = WorkspaceFolder.open(world.root, create=True)
+    attach_target(folder, "box", "remote", {**_way(world), "largest_output": "1"})
+    folder.close()
+
+
 def _attached_with_wheels(world: World) -> None:
     """Have the machine over there as the target ``box``, and a folder of wheels that it can read."""
     _attached(world)
@@ -564,6 +571,14 @@ SCENARIOS = (
         {"target": "box", "spare_client": True},
         prepare=_attached,
         after=_nothing_is_left_there,
+        ssh=True,
+    ),
+    Scenario(
+        "there_kept",
+        ("far.keep", "remote.mark"),
+        "script",
+        {"target": "box", "spare_client": True},
+        prepare=_attached_keeping,
         ssh=True,
     ),
     Scenario(

@@ -18,6 +18,7 @@ from wheels import make_wheel
 
 from aml_jupyter.config import CondaDependencies, Environment, ScriptRunConfig
 from aml_jupyter.errors import AmlError
+from aml_jupyter.sdk import ComputeTarget, RemoteCompute, Workspace
 from aml_jupyter.sdk.outputs import load_outputs
 from aml_jupyter.service import (
     SubmitRequest,
@@ -306,3 +307,21 @@ def test_values_of_a_cell_travel_both_ways(far: Far) -> None:
         lambda: not [names for _, _, names in os.walk(far.base) if {"values.pkl", "outputs.pkl"} & set(names)],
         message="the removal over there",
     )
+
+
+def test_a_resource_id_is_looked_up_in_the_workspace_and_in_the_ssh_settings(far: Far) -> None:
+    ws = Workspace(far.folder)
+    begins = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines"
+    host = find_target(far.folder.store.read(), "box").settings["found"]["host"]
+    for number, machine in enumerate(("BOX", host)):
+        twin = RemoteCompute.attach(ws, f"twin{number}", resource_id=f"{begins}/{machine}", base_folder=str(far.base))
+        assert (twin.address, twin.provisioning_state) == (far.server.address, "Succeeded")
+    Path.home().joinpath(".ssh/config").write_text(
+        f"Host other\n  HostName 127.0.0.1\n  Port {far.server.port}\n  User root\n  IdentityFile {far.server.key}\n"
+    )
+    other = RemoteCompute.attach_configuration(resource_id=f"{begins}/other", fingerprint=far.server.fingerprint)
+    assert ComputeTarget.attach(ws, "other", other).address == "other"
+    with pytest.raises(AmlError, match=r"names the machine 'bax'.*box.*address='HOST'"):
+        RemoteCompute.attach(ws, "new", resource_id=f"{begins}/bax")
+    with pytest.raises(AmlError, match="address is missing"):
+        RemoteCompute.attach_configuration()

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from aml_jupyter.errors import ComputeTargetException, nearest
 from aml_jupyter.sdk.compute.target import ComputeTarget, TargetConfiguration
 
-__all__ = ["DsvmCompute", "RemoteCompute"]
+if TYPE_CHECKING:
+    from aml_jupyter.workspace import WorkspaceFolder
+
+__all__ = ["DsvmCompute", "RemoteCompute", "settings_of_machine"]
+
+_WAY: Final = ("address", "username", "ssh_key", "fingerprint")
+"""What is taken over from a target that has the machine already."""
 
 
 class RemoteCompute(ComputeTarget):
@@ -40,7 +46,8 @@ class RemoteCompute(ComputeTarget):
         address : str, optional
             ``HOST``, ``HOST:PORT``, ``USER@HOST``, or a name of ``~/.ssh/config``; a scheme before it is left out.
         resource_id : str, optional
-            Azure's id of a virtual machine, instead of `address`: its last part is looked up in ``~/.ssh/config``.
+            Azure's id of a virtual machine, instead of `address`: its last part is looked up among the machines that the
+            workspace has attached, by name or host name, and in ``~/.ssh/config``.
         ssh_port : int
             The port.
         password : str
@@ -57,11 +64,13 @@ class RemoteCompute(ComputeTarget):
         Raises
         ------
         ComputeTargetException
-            When neither `address` nor a known `resource_id` is given.
+            When neither `address` nor `resource_id` is given.
         """
-        where = address or _address_of(resource_id)
+        machine = "" if address else str(resource_id or "").rstrip("/").rpartition("/")[2]
+        if not address and not machine:
+            raise ComputeTargetException("address is missing: the name or address of the machine.", "address")
         settings: dict[str, Any] = {
-            "address": _with_port(where, ssh_port),
+            "address": _with_port(address, ssh_port) if address else None,
             "username": username,
             "ssh_key": private_key_file or None,
             "fingerprint": fingerprint,
@@ -73,7 +82,7 @@ class RemoteCompute(ComputeTarget):
 
         secrets = Credentials(password or None, private_key_passphrase or None)
         given = {name: value for name, value in settings.items() if value is not None}
-        return TargetConfiguration("remote", True, given, credentials=secrets)
+        return TargetConfiguration("remote", True, given, credentials=secrets, machine=machine, port=ssh_port)
 
     @classmethod
     def attach(
@@ -138,19 +147,33 @@ def _with_port(where: str, port: int | None) -> str:
     return f"[{host}]:{port}" if is_bare_ipv6 else f"{where}:{port}"
 
 
-def _address_of(resource_id: str | None) -> str:
-    """Return the name of ``~/.ssh/config`` that Azure's id of a virtual machine ends with."""
-    from aml_jupyter.transports.ssh_address import known_names
+def settings_of_machine(folder: WorkspaceFolder, configuration: TargetConfiguration) -> dict[str, Any]:
+    """Return the settings of a configuration that names a machine, with the way to it.
 
-    if not resource_id:
-        raise ComputeTargetException("address is missing: the name or address of the machine.", "address")
-    machine = str(resource_id).rstrip("/").rpartition("/")[2]
+    That is the one of a target of the workspace that has this name, or whose machine has it; else its name in ``~/.ssh/config``.
+
+    Raises
+    ------
+    ComputeTargetException
+        When neither knows the machine; names the nearest, and ``address``.
+    """
+    from aml_jupyter.transports.ssh_address import known_names
+    from aml_jupyter.workspace import list_targets
+
+    machine = configuration.machine
+    attached = [each for each in list_targets(folder.store.read()) if each.settings.get("address")]
     names = known_names()
+    for target in attached:
+        host = str((target.settings.get("found") or {}).get("host") or "")
+        if machine.lower() in (target.name.lower(), host.lower()):
+            way = {name: target.settings[name] for name in _WAY if target.settings.get(name)}
+            return {**way, **configuration.settings}
     if machine in names:
-        return machine
+        return {**configuration.settings, "address": _with_port(machine, configuration.port)}
+    known = sorted({*names, *(each.name for each in attached)})
     raise ComputeTargetException(
-        f"resource_id names the machine {machine!r}, and ~/.ssh/config has no Host of that name; "
-        f"{nearest(machine, names)} Name the machine itself: address='HOST'.",
+        f"resource_id names the machine {machine!r}, and neither a machine that this workspace has attached nor a Host of "
+        f"~/.ssh/config has that name; {nearest(machine, known)} Name the machine itself: address='HOST'.",
         "resource_id",
     )
 

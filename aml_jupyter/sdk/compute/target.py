@@ -32,6 +32,9 @@ class TargetConfiguration:
     tags: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
     credentials: Credentials | None = field(default=None, repr=False)
+    machine: str = ""
+    """The name of a machine that is looked up in the workspace, where no address is given."""
+    port: int = 22
 
 
 class ComputeTarget:
@@ -129,14 +132,17 @@ class ComputeTarget:
         _check_configuration(attach_configuration, attached=True)
         if not kind_of(attach_configuration.type).built:
             raise not_built(kind_of(attach_configuration.type).class_name, "attach")
-        from aml_jupyter.sdk.compute.remote import ask_person
+        from aml_jupyter.sdk.compute.remote import ask_person, settings_of_machine
         from aml_jupyter.service.remote import attach_target
 
+        settings = attach_configuration.settings
+        if attach_configuration.machine:
+            settings = settings_of_machine(workspace.folder, attach_configuration)
         found = attach_target(
             workspace.folder,
             name,
             attach_configuration.type,
-            attach_configuration.settings,
+            settings,
             attach_configuration.credentials,
             ask_person,
             attach_configuration.tags,
