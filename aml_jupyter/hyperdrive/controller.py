@@ -137,21 +137,22 @@ def _remark(sweep: Sweep) -> str:
 
 
 def _starts(sweep: Sweep, sampler: Sampler) -> Iterator[Action]:
-    """Yield the children that there is room for, spare ones and chosen ones first, and the spare ones to be made."""
+    """Yield the children that there is room for, chosen ones first and then spare ones, and the spare ones to be made."""
     concurrent = int(sweep.definition["max_concurrent_jobs"])
     spares = [child for child in sweep.open if child.is_spare]
-    room = concurrent - (len(sweep.open) - len(spares))
-    released = spares[: max(room, 0)]
-    for child in released:
-        yield ReleaseChild(child.number)
-    left = sweep.total - sweep.count
-    room = min(room - len(released), left)
+    room = max(concurrent - (len(sweep.open) - len(spares)), 0)
+    left = max(sweep.total - sweep.count, 0)
     waiting = sweep.chosen[sweep.by_hand :]
     number = sweep.count
-    for chosen in waiting[: max(room, 0)]:
+    for chosen in waiting[: min(room, left)]:
         yield StartChild(number, chosen.parameters, chosen)
         number += 1
     room -= number - sweep.count
+    left -= number - sweep.count
+    released = spares[:room]
+    for child in released:
+        yield ReleaseChild(child.number)
+    room = min(room - len(released), left)
     ahead = 0
     if not sampler.looks_at_results and room <= 0 and not waiting:
         ahead = min(min(sweep.spares, concurrent) - len(spares) + len(released), left)

@@ -3,6 +3,9 @@
 Matern-5/2 kernel with one length scale for each dimension (a category counts as one: equal or not), hyperparameters at the
 maximum of the posterior by L-BFGS with analytic gradients. After Rasmussen and Williams, "Gaussian Processes for Machine
 Learning" (2006), sections 2.2, 4.2 and 5.4. SciPy is imported with this module, and this module when it is used.
+
+The scales of all dimensions are taken as one common scale times a factor near 1 for each of them. Were they independent, a few
+results in many dimensions could be explained by a short scale in any of them, and the one that was picked would be believed.
 """
 
 from __future__ import annotations
@@ -21,8 +24,9 @@ __all__ = ["Hyperparameters", "Posterior", "fit"]
 
 LEAST_NOISE = 1e-6
 JITTER = 1e-9
-_SCALE_MEAN, _SCALE_DEVIATION = math.log(0.5), 1.0
-_NOISE_MEAN, _NOISE_DEVIATION = math.log(1e-4), 2.0
+_SCALE_MEAN, _SCALE_DEVIATION, _OWN_DEVIATION = math.log(0.5), 1.0, 0.4
+"""Of the logarithm of the common scale, and of each dimension's own part of it."""
+_NOISE_MEAN, _NOISE_DEVIATION = math.log(1e-4), 4.0
 _FAILED = 1e10
 
 
@@ -77,18 +81,27 @@ def _loss(theta: Floats, pairs: _Pairs, targets: Floats, noise_weights: Floats) 
     gradient[size] = 0.5 * signal * (diagonal.sum() + 2.0 * (rest @ correlation))
     gradient[size + 1] = 0.5 * noise * (diagonal @ noise_weights)
     loss = 0.5 * float(targets @ weights) + log_determinant + 0.5 * count * math.log(2 * math.pi)
-    means, deviations = _prior(size)
-    z = (theta - means) / deviations
-    return loss + 0.5 * float(z @ z), gradient + z / deviations
+    unlikely, slope_of_prior = _unlikeliness(theta)
+    return loss + unlikely, gradient + slope_of_prior
 
 
-def _prior(size: int) -> tuple[Floats, Floats]:
-    """Return means and deviations of the normal prior of the logarithms; the more dimensions, the longer the scales."""
-    means = np.full(size + 2, _SCALE_MEAN + 0.5 * math.log(size))
-    deviations = np.full(size + 2, _SCALE_DEVIATION)
-    means[size:] = 0.0, _NOISE_MEAN
-    deviations[size + 1] = _NOISE_DEVIATION
-    return means, deviations
+def _prior_means(size: int) -> Floats:
+    """Return the means of the normal prior of the logarithms; the more dimensions, the longer the scales."""
+    return np.array([_SCALE_MEAN + 0.5 * math.log(size)] * size + [0.0, _NOISE_MEAN])
+
+
+def _unlikeliness(theta: Floats) -> tuple[float, Floats]:
+    """Return the negative log prior of hyperparameters, but for a constant, and its gradient.
+
+    A scale is the sum of a common and an own part, so the covariance of scales is own^2 I + common^2 11'; its inverse is that of
+    Sherman and Morrison.
+    """
+    size = len(theta) - 2
+    apart = theta - _prior_means(size)
+    own, common = _OWN_DEVIATION**2, _SCALE_DEVIATION**2
+    gradient = apart / np.array([own] * size + [1.0, _NOISE_DEVIATION**2])
+    gradient[:size] -= common * float(apart[:size].sum()) / (own * (own + size * common))
+    return 0.5 * float(apart @ gradient), gradient
 
 
 def fit(
@@ -121,7 +134,7 @@ def fit(
     """
     size = points.shape[1]
     pairs = _Pairs(points, is_category)
-    begin = start.vector if start is not None else _prior(size)[0]
+    begin = start.vector if start is not None else _prior_means(size)
     if start is None:
         begin[size + 1] = math.log(1e-3)
     if iterations == 0:

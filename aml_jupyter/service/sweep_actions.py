@@ -62,7 +62,7 @@ def pause_sweep(folder: WorkspaceFolder, run_id: str, paused: bool = True) -> Ru
 
 
 def add_to_sweep(folder: WorkspaceFolder, run_id: str, parameters: Mapping[str, Any]) -> RunRecord:
-    """Add a child with chosen parameters to a running sweep; it is the next one to start, and counts beside ``max_total_runs``.
+    """Add a child with chosen parameters to a running sweep: the next one that it starts. It counts beside ``max_total_runs``.
 
     Parameters
     ----------

@@ -330,7 +330,16 @@ def test_spare_children_are_made_ahead_and_released_first() -> None:
     last = [ended(number) for number in range(4)]
     rest = [Child(4, plain[4], "Running"), Child(5, plain[5], "NotStarted")]
     assert decide(definition, *last, *rest, spares=2) == [ReleaseChild(5)]
-    assert decide(definition, *running, *spare, spares=2, chosen=(Chosen({"x": 7.0}),)) == []
+    by_hand = Chosen({"x": 7.0})
+    assert decide(definition, *running, *spare, spares=2, chosen=(by_hand,)) == []
+    (added,) = decide(definition, ended(0), running[1], *spare, spares=2, chosen=(by_hand,))
+    assert (added.number, added.chosen) == (4, by_hand)  # the spare ones wait for the next end
+    is_there = Child(4, {"x": 7.0}, "Running", is_by_hand=True)
+    assert decide(definition, ended(0), running[1], *spare, is_there, spares=2, chosen=(by_hand,)) == []
+    release, more = decide(definition, ended(0), ended(1), *spare, is_there, spares=2, chosen=(by_hand,))
+    assert (release, more.number, more.is_spare, more.parameters) == (ReleaseChild(2), 5, True, plain[4])
+    added, release = decide(definition, ended(0), ended(1), *spare, spares=2, chosen=(by_hand,))[:2]
+    assert (added.chosen, release) == (by_hand, ReleaseChild(2))
     learned = configure(hyperparameter_sampling=BayesianParameterSampling(SPACE))
     assert decide(learned, *running, spares=2) == []
     ending = decide(definition, running[0], spare[0], is_cancel_requested=True, spares=2)

@@ -9,7 +9,17 @@ import pytest
 from scipy import integrate, stats
 
 from aml_jupyter.hyperdrive.expected_improvement import log_expected_improvement, log_improvement_slopes
-from aml_jupyter.hyperdrive.gaussian_process import JITTER, LEAST_NOISE, Hyperparameters, Posterior, _loss, _Pairs, fit
+from aml_jupyter.hyperdrive.gaussian_process import (
+    JITTER,
+    LEAST_NOISE,
+    Hyperparameters,
+    Posterior,
+    _loss,
+    _Pairs,
+    _unlikeliness,
+    fit,
+)
+from aml_jupyter.hyperdrive.plain_samplers import sobol_points
 from aml_jupyter.hyperdrive.warping import bendings
 
 DICE = np.random.default_rng(3)
@@ -43,6 +53,34 @@ def test_the_loss_has_the_gradient_of_finite_differences() -> None:
             step[index] = 1e-5
             ends = [_loss(theta + sign * step, pairs, TARGETS, WEIGHTS)[0] for sign in (1, -1)]
             assert gradient[index] == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-3, abs=1e-4)
+
+
+def test_scales_have_a_common_part_and_one_of_their_own() -> None:
+    size = 4
+    covariance = np.diag([0.4**2] * size + [1.0, 4.0**2])
+    covariance[:size, :size] += 1.0
+    prior = stats.multivariate_normal([math.log(0.5) + 0.5 * math.log(size)] * size + [0.0, math.log(1e-4)], covariance)
+    first, second = DICE.normal(0, 1, (2, size + 2))
+    apart = _unlikeliness(first)[0] - _unlikeliness(second)[0]
+    assert apart == pytest.approx(prior.logpdf(second) - prior.logpdf(first))
+
+
+def test_few_results_in_many_dimensions_are_not_believed_too_much() -> None:
+    """On a bowl with ripples: how far off predictions are, by the deviation that they tell themselves (1 is honest)."""
+    apart = []
+    for seed in range(6):
+        dice = np.random.default_rng(seed)
+        points, others, centre = sobol_points(seed, 0, 30, 10), dice.random((400, 10)), dice.uniform(0.2, 0.8, 10)
+        values, truth = (
+            ((at - centre) ** 2).sum(1) + 0.1 * np.cos(40 * (at - centre)).sum(1) for at in (points, others)
+        )
+        about = (np.ones(30), np.zeros(10, bool))
+        targets = (values - values.mean()) / values.std()
+        posterior = Posterior(points, targets, *about, np.empty((0, 10)), fit(points, targets, *about))
+        mean, deviation = posterior.predict(others)
+        errors = (truth - values.mean()) / values.std() - mean
+        apart.append(math.sqrt(float(np.mean((errors / deviation) ** 2))))
+    assert np.mean(apart) < 1.45
 
 
 def test_a_fit_is_better_than_its_neighbours() -> None:

@@ -64,7 +64,7 @@ def find_hdconfig(name: str, project: str | os.PathLike[str] | None = None) -> P
             "hyperdrive_configuration_name",
         )
     there = sorted(
-        path.name for folder in FOLDERS for ending in ("*.yml", "*.yaml") for path in (root / folder).glob(ending)
+        {path.name for folder in FOLDERS for ending in ("*.yml", "*.yaml") for path in (root / folder).glob(ending)}
     )
     searched = ", ".join(str(root / folder) for folder in FOLDERS)
     hint = f"{nearest(name, there)}." if there else "There are no .yml files in these."

@@ -56,7 +56,7 @@ class SweepChildren(Handler):
 
     @endpoint(RunAnswer, 202, body=SweepChildBody)
     async def post(self, workspace_id: str, run_id: str) -> None:
-        """Add a child with chosen parameters; it is the next one to start."""
+        """Add a child with chosen parameters; it is the next one that the sweep starts."""
         body = self.body(SweepChildBody)
         folder = await self.folder(workspace_id)
         self.answer(folder, run=await self.call(added, folder, run_id, body))

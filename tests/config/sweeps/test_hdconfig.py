@@ -166,3 +166,5 @@ def test_a_file_is_found_as_a_path_and_in_the_folders(tmp_path: Path, monkeypatc
     (tmp_path / "aml_config" / "hdconfig.yml").write_text(PLAIN)
     with pytest.raises(UserErrorException, match=r"found 2: .*\.azureml/hdconfig.yml, .*aml_config/hdconfig.yml"):
         find_hdconfig("hdconfig.yml")
+    with pytest.raises(UserErrorException, match=r"Known: hdconfig\.yml\.$"):
+        find_hdconfig("another.yml")
