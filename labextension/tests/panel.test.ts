@@ -1,6 +1,8 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 
+import { factsOf } from '../src/panel/compute_facts';
 import { nameProblem } from '../src/panel/form';
+import { WholeTarget } from '../src/view/api';
 import { AmlEvent, News } from '../src/view/source';
 import { EventStream } from '../src/view/stream';
 
@@ -13,6 +15,23 @@ describe('a name of a target', () => {
     expect(nameProblem('bo--x', [])).toContain('each -');
     expect(nameProblem('Local', [])).toContain('reserved');
     expect(nameProblem('GPU-box', ['gpu-BOX'])).toContain('there is');
+  });
+});
+
+describe('the facts of a target', () => {
+  const said = (settings: Record<string, unknown>, machine: unknown = null): string =>
+    factsOf(
+      { name: 'box', type: 'x', settings, machine, slots: null, problems: [] } as unknown as WholeTarget,
+      undefined,
+    ).textContent;
+
+  it('say how one gets to a machine', () => {
+    const far = said({ address: 'box.example.org:2222', username: 'ml' });
+    expect(far).toContain('ssh -p 2222 ml@box.example.org');
+    expect(far).toContain('scp -P 2222 FILE ml@box.example.org:');
+    const host = { host: 'here', cores: 2, memory: 1, gpus: 0 };
+    expect(said({ ssh_public_access: true }, host)).toContain('scp FILE here:');
+    expect(said({}, host)).not.toContain('ssh');
   });
 });
 

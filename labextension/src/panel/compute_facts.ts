@@ -32,7 +32,7 @@ export function factsOf(target: WholeTarget, kind: Kind | undefined): HTMLElemen
       t('problem'),
       h('span', { class: 'aml-problem' }, problem),
     ]),
-    ...(target.settings.ssh_public_access && machine ? sshLines(String(machine.host)) : []),
+    ...sshLines(target, machine),
     [t('submit to it'), line(`%%aml_submit ${target.name}`)],
   ];
   const shown = rows.filter(([, value]) => value !== null && value !== '');
@@ -95,10 +95,17 @@ function slots(total: number, free: number): HTMLElement {
   );
 }
 
-function sshLines(host: string): [string, Child][] {
+/** Return how one gets to a machine that is reached over SSH, or is open for it. */
+function sshLines({ settings }: WholeTarget, machine: Record<string, unknown> | null): [string, Child][] {
+  const address = settings.address || (settings.ssh_public_access && machine?.host);
+  if (!address) {
+    return [];
+  }
+  const [, host, port] = /^(.*?)(?::(\d+))?$/.exec(String(address))!;
+  const place = settings.username ? `${String(settings.username)}@${host}` : host;
   return [
-    [t('SSH'), line(`ssh ${host}`)],
-    [t('copy to it'), line(`scp FILE ${host}:`)],
+    [t('SSH'), line(`ssh ${port ? `-p ${port} ` : ''}${place}`)],
+    [t('copy to it'), line(`scp ${port ? `-P ${port} ` : ''}FILE ${place}:`)],
   ];
 }
 

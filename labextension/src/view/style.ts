@@ -43,8 +43,8 @@ const STYLE = `
 }
 .aml-button { cursor: pointer; } .aml-button:hover:not(:disabled) { border-color: var(--aml-busy); }
 .aml-button:disabled, .aml-button[aria-disabled] { opacity: 0.5; cursor: default; }
-.aml-button.aml-sure { background: var(--aml-bad); color: #fff; }
-.aml-button.aml-main { background: var(--aml-busy); color: #fff; border-color: transparent; }
+.aml-button.aml-sure { background: var(--aml-bad); color: var(--jp-layout-color0, #fff); }
+.aml-button.aml-main { background: var(--aml-busy); color: var(--jp-layout-color0, #fff); border-color: transparent; }
 .aml-link { background: none; border: 0; padding: 0 4px; min-height: 0; font: inherit; font-size: 12px; cursor: pointer;
   color: var(--jp-content-link-color, var(--vscode-textLink-foreground, #1976d2)); }
 .aml-run :focus-visible, .aml-manager :focus-visible { outline: 2px solid var(--aml-busy); outline-offset: 1px; }
@@ -118,7 +118,7 @@ const STYLE = `
 .u-axis.u-off, .u-select.u-off, .u-cursor-x.u-off, .u-cursor-y.u-off, .u-cursor-pt.u-off { display: none; }
 .u-legend { font-size: 11px; margin: 2px auto; text-align: center; } .u-inline { display: block; } .u-inline * { display: inline-block; } .u-inline tr { margin-right: 14px; }
 .u-legend th { font-weight: normal; cursor: pointer; } .u-legend th > * { vertical-align: middle; display: inline-block; } .u-legend .u-marker { width: 10px; height: 10px; margin-right: 4px; background-clip: padding-box !important; }
-.u-inline.u-live th::after { content: ":"; } .u-inline:not(.u-live) .u-value { display: none; } .u-series > * { padding: 2px; } .u-series th { cursor: pointer; } .u-legend .u-off > * { opacity: 0.3; } .u-legend .aml-edge { display: none; }
+.u-inline:not(.u-live) .u-value { display: none; } .u-series > * { padding: 2px; } .u-series th { cursor: pointer; } .u-legend .u-off > * { opacity: 0.3; } .u-legend .aml-edge { display: none; }
 @media (prefers-reduced-motion: reduce) { .aml-run *, .aml-manager * { transition: none !important; scroll-behavior: auto !important; } }
 @media (max-width: 640px) { .aml-buttons { margin-left: 0; } }
 `;
