@@ -31,6 +31,9 @@ FORGOTTEN_AFTER: Final = 5.0
 COLLECTED: Final = "collected"
 """Beside the control folder here: all that the attempt made is here."""
 
+SKEW: Final = 5.0
+"""Seconds by which the clock over there may be off before times of starts and ends are turned into ours."""
+
 PAUSE: Final = 0.5
 """Seconds before news is asked for again that could not be stored."""
 
@@ -74,6 +77,7 @@ class Mirror(Listener):
         self._seen: dict[tuple[str, int], Seen] = {}
         self.room: dict[tuple[str, int], Room] = {}
         self.hello: dict[str, Any] = {}
+        self._skew = 0.0
 
     # -- for the loop: never waits ------------------------------------------------------------------------------
 
@@ -87,6 +91,13 @@ class Mirror(Listener):
                 if self.link.is_up:
                     self._watch(key, found)
             return found
+
+    def in_our_time(self, told: dict[str, Any]) -> dict[str, Any]:
+        """Return what was told of a start or an end, with its times as the clock here has them, where that one is far off."""
+        if abs(self._skew) < SKEW:
+            return told
+        times = {name: told[name] - self._skew for name in ("started", "ended") if isinstance(told.get(name), float)}
+        return {**told, **times}
 
     def drop(self, handle: Handle) -> None:
         """Forget an attempt: it is over, and all of it is here."""
@@ -124,6 +135,7 @@ class Mirror(Listener):
         """Have everything watched again, from what is here."""
         with self._lock:
             self.hello = hello
+            self._skew = float(hello.get("clock") or time.time()) - time.time()
             self.room.clear()
             for key, seen in self._seen.items():
                 seen.delivered.clear()
@@ -190,7 +202,7 @@ class Mirror(Listener):
                 os.truncate(os.path.join(seen.control, _local(name)), size)
         for kind, name in (("attempt", protocol.ATTEMPT), ("result", protocol.RESULT)):
             if kind in news:
-                _write(os.path.join(seen.control, name), news[kind])
+                _write(os.path.join(seen.control, name), self.in_our_time(news[kind]))
         if "asked" in news:
             self._take_requests(key, seen, news)
         seen.state = str(news["state"]) if "state" in news else seen.state

@@ -46,10 +46,9 @@ SENT: Final = "sent"
 ASKED: Final = "asked"
 """Beside the control folder here: the other machine was asked to start the attempt, or may have been."""
 
-_STAYS: Final = tuple(
-    f"{protocol.CONTROL}/{name}"
-    for name in (protocol.LAUNCH, protocol.REQUESTS, protocol.REPLIES, protocol.WAITING, protocol.EPOCH, "lent", ".")
-)
+_MIRRORED: Final = (protocol.ATTEMPT, protocol.RESULT)
+_LEFT: Final = (protocol.LAUNCH, protocol.REQUESTS, protocol.REPLIES, protocol.WAITING, protocol.EPOCH, "lent", ".")
+_STAYS: Final = tuple(f"{protocol.CONTROL}/{name}" for name in (*_MIRRORED, *_LEFT))
 
 
 class RemoteTarget:
@@ -325,7 +324,7 @@ class RemoteTarget:
         token = protocol.attempt_token(self._folder.id, handle.run_id, handle.attempt)
         key = [handle.run_id, handle.attempt]
         answer, _ = self._host.link.ask("bury", key=key, token=token, reason=reason, message=message)
-        result: dict[str, Any] = answer["result"]
+        result: dict[str, Any] = self._host.mirror.in_our_time(answer["result"])
         durable.write_json(f"{self._control(handle)}/{protocol.RESULT}", result, point="remote.mirror", sync=False)
         return result
 
