@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -80,10 +81,10 @@ def discard_answers(folder: WorkspaceFolder, run_id: str, attempt: int) -> None:
     """Remove the answers that a process of an ended attempt was killed before it could take: they may hold secrets."""
     replies = folder.layout.run(run_id).attempt(attempt).control / protocol.REPLIES
     try:
-        left = list(replies.iterdir())
+        left = os.listdir(replies)
     except (FileNotFoundError, NotADirectoryError):
         return
-    for path in left:
+    for path in map(replies.joinpath, left):
         if path.is_file() or path.is_symlink():
             with fault_point("service.discard_answer"):
                 path.unlink(missing_ok=True)

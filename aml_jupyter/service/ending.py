@@ -210,7 +210,10 @@ def _write_end(folder: WorkspaceFolder, active: ActiveRun, ending: Ending, tx: s
         again = f"attempt {run.attempt} of {run.max_retries + 1} ended: {reason}; trying again"
         transition(tx, run, "Queued", again, error=None)
         return True
-    error = failure(folder.layout.run(run.id).attempt(active.handle.attempt), result, reason, run.error, run.definition)
+    error = None
+    if after == "Failed":
+        place = folder.layout.run(run.id).attempt(active.handle.attempt)
+        error = failure(place, result, reason, run.error, run.definition)
     transition(
         tx,
         run,
@@ -219,6 +222,6 @@ def _write_end(folder: WorkspaceFolder, active: ActiveRun, ending: Ending, tx: s
         ended=ended,
         started=started,
         exit_code=result.get("exit_code"),
-        error=error if after == "Failed" else None,
+        error=error,
     )
     return False

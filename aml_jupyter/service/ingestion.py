@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from aml_jupyter.service.active import ActiveRun
 from aml_jupyter.service.isolation import is_nobodys_fault
+from aml_jupyter.service.watching import is_young
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.workspace import WorkspaceFolder, cursor, ingest_events, report_shrunken
 
@@ -32,7 +33,7 @@ def ingest(service: Reconciler) -> None:
     for active in service.active.values():
         if active.ending is not None or active.seen is None or active.seen.state not in ("running", "silent"):
             continue
-        if time.monotonic() < active.ingest_again_at:
+        if time.monotonic() < active.ingest_again_at or is_young(active):
             continue
         try:
             _ingest_attempt(service.folder, active, service.lease.epoch, to_the_end=False)

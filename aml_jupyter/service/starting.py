@@ -100,10 +100,18 @@ def _claim_on(service: Reconciler, tx: sqlite3.Connection, record: TargetRecord)
 
     A run whose engine is away could not use a free slot: those behind it go first, and it keeps its place.
     """
-    passed = 0
+    passed = claimed = 0
     while batch := next_in_line(tx, record.name, limit=passed + AHEAD + 1)[passed:]:
         while batch:
             obstacle = _closed(record) or _still_full(service, batch[0])
+            if obstacle is None and claimed and _is_surely_full(service, record):
+                # Its turn comes soon: what it waits for is looked at, and said, if it is still there after a moment.
+                service.full[record.name] = Full(
+                    batch[0].id, f"waits for a free slot on {record.name}", time.monotonic()
+                )
+                service.next_up[record.name] = batch
+                service.look_again_soon = True
+                return True
             if obstacle is None:
                 obstacle = _claim_safely(service, tx, batch[0])
                 if obstacle and passed < MOST_PASSED and _lets_pass(service, batch[0]):
@@ -117,8 +125,18 @@ def _claim_on(service: Reconciler, tx: sqlite3.Connection, record: TargetRecord)
                 service.next_up[record.name] = batch
                 return not _closed(record)  # a change of the target's row wakes us
             del batch[0]
+            claimed += 1
     service.next_up.pop(record.name, None)
     return passed > 0
+
+
+def _is_surely_full(service: Reconciler, record: TargetRecord) -> bool:
+    """Tell whether the runs of ours that are under way on a target take all that it gives."""
+    most = service.backend(record.name).max_parallel
+    if most is None:
+        return False
+    ours = [active for active in service.active.values() if active.run.target == record.name and not active.slots_freed]
+    return sum(active.run.cores for active in ours) >= most
 
 
 def _lets_pass(service: Reconciler, run: RunRecord) -> bool:
@@ -221,11 +239,30 @@ def launch_claimed(service: Reconciler) -> None:
         if obstacle is None:
             active.started_at = time.monotonic()
             active.starts += 1
-            pool = service.far_starts if active.backend.is_remote else service.starts
-            active.starting = pool.submit(_stage_and_start, service, active)
+            active.starting = _start_at_once(service, active) or _start_in_pool(service, active)
             active.starting.add_done_callback(lambda future: _wake_on_failure(service, future))
         elif not withdraw(service, active):
             say(service, active, obstacle)
+
+
+def _start_in_pool(service: Reconciler, active: ActiveRun) -> Future[None]:
+    pool = service.far_starts if active.backend.is_remote else service.starts
+    return pool.submit(_stage_and_start, service, active)
+
+
+def _start_at_once(service: Reconciler, active: ActiveRun) -> Future[None] | None:
+    """Start what is staged and takes a moment only: handing it to another thread would take longer."""
+    if active.handle not in service.staged:
+        return None
+    starting: Future[None] = Future()
+    try:
+        if not active.backend.start_at_once(active.handle):
+            return None
+        starting.set_result(None)
+    except Exception as error:
+        starting.set_exception(error)
+    service.staged.discard(active.handle)
+    return starting
 
 
 def _wake_on_failure(service: Reconciler, future: Future[None]) -> None:
@@ -245,6 +282,8 @@ def stage_ahead(service: Reconciler) -> None:
             and not _stage_one(service, run)
         ):
             return
+        if service.wakeup.is_woken:
+            return  # the others keep until the next turn
     if not service.somebody_waits:
         return
     for record in service.targets:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from aml_jupyter.service.active import ActiveRun
 from aml_jupyter.service.isolation import MOST_FAILURES, on_its_own
 from aml_jupyter.service.unstarted import end_unstarted
+from aml_jupyter.supervisor.watch import ANNOUNCE
 from aml_jupyter.targets import Handle, Observation, Target
 from aml_jupyter.workspace import transition, update_attempt
 
 if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler
 
-__all__ = ["any_to_write", "watch", "write_states"]
+__all__ = ["any_to_write", "is_young", "watch", "write_states"]
 
 STARTED = ("Running", "NotResponding", "Finalizing")
 """States that only an attempt has whose own word of its start was read."""
@@ -79,11 +80,18 @@ def _news(active: ActiveRun) -> str:
     ):
         return ""
     if seen.state == "running" and status in ("Preparing", "Provisioning", "Starting", "NotResponding"):
-        return "start" if seen.attempt is not None and "process" in seen.attempt else ""
+        return "start" if seen.attempt is not None and "process" in seen.attempt and not is_young(active) else ""
     if seen.state == "silent" and status in ("Running", "Starting"):
         return "silence"
     is_told = active.starting is None or active.starting.done()
     return "cancellation" if seen.state == "absent" and status == "CancelRequested" and is_told else ""
+
+
+def is_young(active: ActiveRun) -> bool:
+    """Tell whether an attempt has just begun here: its supervisor wakes us when it turns out to take longer."""
+    if active.backend.is_remote or active.seen is None or active.seen.attempt is None:
+        return False
+    return 0 <= time.time() - float(active.seen.attempt.get("started") or 0) < ANNOUNCE
 
 
 def _write_state(service: Reconciler, active: ActiveRun, tx: sqlite3.Connection) -> None:

@@ -1,8 +1,7 @@
 """Write JSON files that are there as a whole or not at all, also after a power cut.
 
-Each write goes to a temporary name of its own in the same folder, is synced, takes its name in one step, and is
-followed by a sync of the folder. What a crash leaves behind is a file named ``.<name>.<pid>-<number>.tmp``, which
-nobody reads.
+Each write goes to a temporary name of its own in the same folder, takes its name in one step, and is on the disk when the
+call returns. What a crash leaves behind is a file named ``.<name>.<pid>-<number>.tmp``, which nobody reads.
 """
 
 import itertools
@@ -13,7 +12,7 @@ from typing import Any, Union
 
 from .faults import fault_point
 
-__all__ = ["link_json", "sync_folder", "write_json"]
+__all__ = ["link_json", "sync_file", "sync_folder", "write_json"]
 
 Path = Union[str, "os.PathLike[str]"]
 
@@ -58,7 +57,7 @@ def write_json(path: Path, value: Any, point: str = "durable.write", sync: bool 
             sync_folder(os.path.dirname(name))
 
 
-def link_json(path: Path, value: Any, point: str = "durable.link", sync_name: bool = True) -> bool:
+def link_json(path: Path, value: Any, point: str = "durable.link", sync: bool = True, sync_name: bool = True) -> bool:
     """Put `value` into the file at `path` unless that name is taken; the first one stands.
 
     Parameters
@@ -69,8 +68,11 @@ def link_json(path: Path, value: Any, point: str = "durable.link", sync_name: bo
         What `json` can write.
     point : str
         Name of the fault point around the write.
+    sync : bool
+        Whether the content has to survive a power cut when this returns. The file systems of Linux then keep the names of
+        a new file, too, since it has them before it is synced.
     sync_name : bool
-        Whether the name, too, has to survive a power cut when this returns; the content does in any case.
+        Whether the folder is synced besides, for file systems that know nothing of that.
 
     Returns
     -------
@@ -88,15 +90,30 @@ def link_json(path: Path, value: Any, point: str = "durable.link", sync_name: bo
         try:
             with open(temporary, "wb", buffering=0) as stream:
                 _write(stream, value)
-                os.fsync(stream.fileno())
-            os.link(temporary, name)
+                os.link(temporary, name)
+                try:
+                    if sync:
+                        os.fsync(stream.fileno())
+                except OSError:
+                    _discard(name)  # whoever is told that it could not be written finds no such name
+                    raise
         except FileExistsError:
             return False
         finally:
             _discard(temporary)
-        if sync_name:
+        if sync and sync_name:
             sync_folder(os.path.dirname(name))
     return True
+
+
+def sync_file(path: Path, point: str = "durable.sync_file") -> None:
+    """Make the content of a file survive a power cut, and the name of a new one."""
+    with fault_point(point):
+        descriptor = os.open(os.fspath(path), os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def sync_folder(path: Path, point: str = "durable.sync_folder") -> None:

@@ -17,7 +17,7 @@ from .bundle import Bundle
 from .faults import fault_point, fault_variables
 from .peers import receive, send
 
-__all__ = ["NurseError", "socket_path", "spawn"]
+__all__ = ["NurseError", "socket_path", "spawn", "spawn_at_once"]
 
 BOUND = 15.0
 """Seconds after which a start that did not work is given up."""
@@ -61,15 +61,11 @@ def spawn(
     path = socket_path(runtime, bundle)
     if len(os.fsencode(path)) > 100:
         raise NurseError("%s is too long for a socket: choose a shorter runtime folder (AML_RUNTIME)" % path)
-    request: Dict[str, object] = {
-        "op": "spawn",
-        "control": os.path.abspath(os.fspath(control)),
-        "faults": fault_variables(),
-    }
+    request = _request(control)
     deadline = time.monotonic() + BOUND
     while True:
         try:
-            reply = _ask(path, request, slot_fds)
+            reply = _ask(path, request, slot_fds, ANSWER_BOUND)
             break
         except socket.timeout:
             raise NurseError(
@@ -80,13 +76,45 @@ def spawn(
             if time.monotonic() > deadline:
                 raise NurseError("no supervisor could be started for %s s: %s" % (BOUND, error)) from error
         _start(path, bundle)
+    _check(reply, control)
+
+
+def spawn_at_once(
+    runtime: "os.PathLike[str]",
+    bundle: Bundle,
+    control: "os.PathLike[str]",
+    slot_fds: Sequence[int] = (),
+    bound: float = 0.1,
+) -> bool:
+    """Do what `spawn` does where a warm parent is there and answers within `bound` seconds; otherwise return False.
+
+    `spawn` may then be called as if nothing had been asked, whatever became of the request.
+
+    Raises
+    ------
+    NurseError
+        When the parent refused.
+    """
+    try:
+        reply = _ask(socket_path(runtime, bundle), _request(control), slot_fds, bound)
+    except OSError:
+        return False
+    _check(reply, control)
+    return True
+
+
+def _request(control: "os.PathLike[str]") -> Dict[str, object]:
+    return {"op": "spawn", "control": os.path.abspath(os.fspath(control)), "faults": fault_variables()}
+
+
+def _check(reply: Dict[str, object], control: "os.PathLike[str]") -> None:
     if not reply.get("ok"):
         raise NurseError("the supervisor of %s was not started: %s" % (control, reply.get("message")))
 
 
-def _ask(path: str, request: Dict[str, object], fds: Sequence[int]) -> Dict[str, object]:
+def _ask(path: str, request: Dict[str, object], fds: Sequence[int], bound: float) -> Dict[str, object]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(ANSWER_BOUND)
+        connection.settimeout(bound)
         connection.connect(path)
         send(connection, request, fds)
         return receive(connection)[0]

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from . import identity
-from .durable import link_json, sync_folder
+from .durable import link_json, sync_file
 from .epochs import StaleEpoch, hold_epoch
 from .family import Family
 from .faults import fault_point
@@ -180,7 +180,7 @@ class _Supervision:
             "gpus": self._slots.devices,
         }
         attempt.update(identity.here())
-        if not link_json(self._files.attempt, attempt, point="supervisor.attempt"):
+        if not link_json(self._files.attempt, attempt, point="supervisor.attempt", sync_name=False):
             return False
         with fault_point("supervisor.second_name"):
             try:
@@ -221,7 +221,7 @@ class _Supervision:
         if self._write_result(result):
             wake_service(self._launch.wake)
             with contextlib.suppress(OSError):
-                sync_folder(self._launch.control)
+                sync_file(self._files.result)  # whoever waits for the slots has been told already
         if self._memory is not None:
             self._memory.close()
         return 0
@@ -235,7 +235,7 @@ class _Supervision:
         pause = 0.1
         while True:
             try:
-                self.is_whole = link_json(self._files.result, result, point="supervisor.result", sync_name=False)
+                self.is_whole = link_json(self._files.result, result, point="supervisor.result", sync=False)
                 if not self.is_whole:
                     self._log.say("a result was written by somebody else; it stands")
                 return True

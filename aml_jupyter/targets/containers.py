@@ -162,6 +162,10 @@ class ContainerHost(ProcessTarget):
         finally:
             self.release(handle)
 
+    def start_at_once(self, handle: Handle) -> bool:
+        """Start a staged process; a container takes its time."""
+        return self._placement(handle) is None and super().start_at_once(handle)
+
     def _keep(self, handle: Handle, control: str, holds: Sequence[int]) -> None:
         """Make the pipe, and have a keeper forked that holds the slots of the attempt."""
         if self._is_kept(handle):

@@ -9,16 +9,29 @@ from typing import Any, Final
 from aml_jupyter.targets.far_link import FarLink
 from aml_jupyter.targets.far_mirror import Mirror
 from aml_jupyter.targets.kinds import target_secret
+from aml_jupyter.targets.protocol import Handle
 from aml_jupyter.transports.ssh import SshConnection
 from aml_jupyter.transports.ssh_address import SshAddress, find_address
 from aml_jupyter.transports.ssh_host_keys import Confirm
 from aml_jupyter.transports.ssh_login import Credentials
 from aml_jupyter.workspace import TargetRecord, WorkspaceFolder, get_secret
 
-__all__ = ["FarHost", "address_of", "connection_to", "credentials_of", "host_of"]
+__all__ = ["DistantTarget", "FarHost", "address_of", "connection_to", "credentials_of", "host_of"]
 
 _WAY: Final = ("address", "username", "ssh_key", "fingerprint", "python", "base_folder", "login")
 """Settings on which the link depends; another value of one makes another link."""
+
+
+class DistantTarget:
+    """Answer for every target that is reached over a link."""
+
+    is_remote = True
+    max_parallel: int | None = None
+    """The host tells what is free when a run is to start."""
+
+    def start_at_once(self, handle: Handle) -> bool:
+        """Return False: a start waits for the link."""
+        return False
 
 
 @dataclass

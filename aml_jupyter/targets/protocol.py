@@ -154,6 +154,10 @@ class Target(Protocol):
     is_remote: bool
     """True where an attempt's files lie on another machine until `collect`, and asking takes a link."""
 
+    @property
+    def max_parallel(self) -> int | None:
+        """How many cores the runs of this target get at once; None where only the target knows."""
+
     def check(self) -> CheckReport:
         """Report what is there and what is wrong."""
 
@@ -186,6 +190,9 @@ class Target(Protocol):
 
     def start(self, handle: Handle, holds: Sequence[int] = ()) -> None:
         """Start the supervisor, which keeps the reserved room and the descriptors `holds` as long as it lives."""
+
+    def start_at_once(self, handle: Handle) -> bool:
+        """Start what was staged if that takes a moment only; False when nothing was done, and `start` has to be called."""
 
     def observe(self, handles: Sequence[Handle]) -> dict[Handle, Observation]:
         """Look at all `handles` in one round trip."""

@@ -22,7 +22,7 @@ from aml_jupyter.supervisor import durable, last_word, protocol
 from aml_jupyter.supervisor.control_files import read_attempt, read_result
 from aml_jupyter.targets.far_boot import far_paths
 from aml_jupyter.targets.far_build import FarBuild
-from aml_jupyter.targets.far_host import FarHost, host_of
+from aml_jupyter.targets.far_host import DistantTarget, FarHost, host_of
 from aml_jupyter.targets.far_kept import leave
 from aml_jupyter.targets.far_mirror import COLLECTED, Room, Seen
 from aml_jupyter.targets.far_upload import Sender, fetch
@@ -51,7 +51,7 @@ _LEFT: Final = (protocol.LAUNCH, protocol.REQUESTS, protocol.REPLIES, protocol.W
 _STAYS: Final = tuple(f"{protocol.CONTROL}/{name}" for name in (*_MIRRORED, *_LEFT))
 
 
-class RemoteTarget:
+class RemoteTarget(DistantTarget):
     """Start supervisors on another machine, within slots that all workspaces of its user share.
 
     Parameters
@@ -61,8 +61,6 @@ class RemoteTarget:
     record : TargetRecord
         The target; `service.remote` says what its settings mean.
     """
-
-    is_remote = True
 
     def __init__(self, folder: WorkspaceFolder, record: TargetRecord) -> None:
         self.name = record.name

@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from aml_jupyter.supervisor import bundle, nurse
 from aml_jupyter.supervisor.plain import open_plain
 
 __all__ = ["ThisMachine"]
+
+UNASKED_FOR = 5.0
+"""Seconds in which nothing more is started at once after a warm parent was not there, or slow to answer."""
 
 
 class ThisMachine:
@@ -28,6 +32,7 @@ class ThisMachine:
         self.runtime = runtime
         self._bundle: bundle.Bundle | None = None
         self._one_start = threading.Lock()
+        self._unasked_until = 0.0
 
     @property
     def host(self) -> str:
@@ -51,6 +56,18 @@ class ThisMachine:
         """Have the warm parent fork a supervisor for the attempt whose control folder is `control`."""
         with self._one_start:  # several threads would each start a warm parent, and all but one of them in vain
             nurse.spawn(self.runtime, self.place_bundle(), control, slot_fds)
+
+    def start_supervisor_at_once(self, control: Path, slot_fds: Sequence[int]) -> bool:
+        """Do the same without waiting; False when that cannot be done now, and `start_supervisor` has to be called."""
+        if time.monotonic() < self._unasked_until or not self._one_start.acquire(blocking=False):
+            return False
+        try:
+            started = nurse.spawn_at_once(self.runtime, self.place_bundle(), control, slot_fds)
+        finally:
+            self._one_start.release()
+        if not started:
+            self._unasked_until = time.monotonic() + UNASKED_FOR
+        return started
 
     def read(self, path: Path, offset: int, size: int) -> bytes:
         """Return up to `size` bytes of `path` from `offset`; empty when it is not there, or is no file."""

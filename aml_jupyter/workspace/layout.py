@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from aml_jupyter.supervisor import protocol
@@ -17,12 +17,12 @@ class AttemptFolder:
 
     path: Path
 
-    @property
+    @cached_property
     def work(self) -> Path:
         """Return where the snapshot lies, which is the script's working directory."""
         return self.path / protocol.WORK
 
-    @property
+    @cached_property
     def control(self) -> Path:
         """Return where the supervisor's files lie (see `aml_jupyter.supervisor.protocol`)."""
         return self.path / protocol.CONTROL
@@ -34,29 +34,29 @@ class RunFolder:
 
     path: Path
 
-    @property
+    @cached_property
     def definition(self) -> Path:
         """``run.json``, written before the acknowledging commit."""
         return self.path / "run.json"
 
-    @property
+    @cached_property
     def changes(self) -> Path:
         """``changes.jsonl``: what was changed from outside the run."""
         return self.path / "changes.jsonl"
 
-    @property
+    @cached_property
     def inputs(self) -> Path:
         """Return the folder of the values that were sent along with the run."""
         return self.path / "inputs"
 
-    @property
+    @cached_property
     def attempts(self) -> Path:
         """Return the folder that holds one folder for each attempt."""
         return self.path / "attempts"
 
     def attempt(self, number: int) -> AttemptFolder:
         """Return the folder of attempt `number`, counted from 1."""
-        return AttemptFolder(self.attempts / str(number))
+        return _attempt_folder(self.attempts, number)
 
 
 @dataclass(frozen=True)
@@ -127,4 +127,15 @@ class Layout:
 
     def run(self, run_id: str) -> RunFolder:
         """Return the folder of the run `run_id`."""
-        return RunFolder(self.runs / run_id)
+        return _run_folder(self.runs, run_id)
+
+
+@lru_cache(maxsize=512)
+def _run_folder(runs: Path, run_id: str) -> RunFolder:
+    """Return the folder of a run; those that are under way are asked for all the time."""
+    return RunFolder(runs / run_id)
+
+
+@lru_cache(maxsize=512)
+def _attempt_folder(attempts: Path, number: int) -> AttemptFolder:
+    return AttemptFolder(attempts / str(number))

@@ -132,6 +132,13 @@ def script(client: Client) -> None:
     client.wait(client.submit(client.given.get("script", "train.py"), target=client.given.get("target"), **asked))
 
 
+def line(client: Client) -> None:
+    """Submit more short scripts than there are slots, until one was put in place before its turn, and somebody killed."""
+    token, deadline = Path(os.environ["AML_FAULT_TOKEN"]), time.monotonic() + BOUND / 2
+    while token.exists() and time.monotonic() < deadline:
+        client.wait(*[client.submit("short.py") for _ in range(6)])
+
+
 def attach(client: Client) -> None:
     """Attach the machine over there, and run a script on it."""
     way = json.loads(Path(client.project).parent.joinpath("way.json").read_text())

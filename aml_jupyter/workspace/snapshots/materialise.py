@@ -53,9 +53,11 @@ def materialise(folder: SnapshotWorkspace, snapshot_id: str, destination: str | 
         if _is_filled(path):
             return
         entries = list(walk_tree(tree_digest(snapshot_id), store.read))
-        os.makedirs(parent, exist_ok=True)
         prefix = f".aml-{name}-"
-        remove_abandoned(parent, prefix)
+        if os.path.isdir(parent):
+            remove_abandoned(parent, prefix)
+        else:
+            os.makedirs(parent, exist_ok=True)
         lock, temporary = create_temporary_folder(parent, prefix)
         try:
             _fill(store, entries, temporary)
