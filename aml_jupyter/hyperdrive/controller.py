@@ -155,7 +155,7 @@ def _starts(sweep: Sweep, sampler: Sampler) -> Iterator[Action]:
     room = min(room - len(released), left)
     ahead = 0
     if not sampler.looks_at_results and room <= 0 and not waiting:
-        ahead = min(min(sweep.spares, concurrent) - len(spares) + len(released), left)
+        ahead = min(sweep.spares - len(spares) + len(released), left)
     for parameters in _samples(sweep, sampler, waiting, max(room, ahead)):
         yield StartChild(number, parameters, is_spare=room <= 0)
         number += 1

@@ -70,7 +70,13 @@ AT_ONCE = 50
 """How many children are made, or asked to end, in one transaction; the first ones start while the others are made."""
 
 SPARES = 2
-"""How many children are made ahead."""
+"""How many children are made ahead, where so many may run at once."""
+
+MANY = 16
+"""How many are made ahead at a time where children end quickly: for one alone, the look and the commit cost as much."""
+
+QUICKLY = 4.0
+"""Children a second that end quickly."""
 
 PAUSE_WITHOUT_SWEEPS = 0.25
 """Seconds between two looks while there is no sweep, so that a busy queue pays nothing for them."""
@@ -260,7 +266,7 @@ class Sweeps:
             said=(run.reason,),
             chosen=(*rows.resumed, *changed.added),
             may_repeat=not changed.has_other_space and not told.get("continues"),
-            spares=SPARES,
+            spares=_spares(run, rows, int(changed.definition["max_concurrent_jobs"])),
         )
         try:
             actions = step(sweep, self._sampler(run.id, changed, rows.goal, int(told["seed"])), time.time())
@@ -364,3 +370,10 @@ class Sweeps:
                 return
             append_change(self.folder, run.id, change)
             transition(tx, run.id, action.status, action.reason, ended=now, error=error)
+
+
+def _spares(run: RunRecord, rows: SweepRows, concurrent: int) -> int:
+    """Return how many children a sweep should have ahead: many at a time where they end quickly, then none for a while."""
+    usual = min(SPARES, concurrent)
+    are_quick = len(rows.ended.numbers) >= QUICKLY * (time.time() - run.created)
+    return MANY if are_quick and sum(child.is_spare for child in rows.open) <= usual else usual

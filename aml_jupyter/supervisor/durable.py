@@ -47,13 +47,16 @@ def write_json(path: Path, value: Any, point: str = "durable.write", sync: bool 
         try:
             with open(temporary, "wb", buffering=0, opener=lambda place, flags: os.open(place, flags, mode)) as stream:
                 _write(stream, value)
-                if sync:
+                is_new = sync and not os.path.lexists(name)
+                if sync and not is_new:
                     os.fsync(stream.fileno())
-            os.replace(temporary, name)
+                os.replace(temporary, name)
+                if is_new:
+                    _sync_new(stream, name)
         except BaseException:
             _discard(temporary)
             raise
-        if sync:
+        if sync and not is_new:
             sync_folder(os.path.dirname(name))
 
 
@@ -69,8 +72,7 @@ def link_json(path: Path, value: Any, point: str = "durable.link", sync: bool = 
     point : str
         Name of the fault point around the write.
     sync : bool
-        Whether the content has to survive a power cut when this returns. The file systems of Linux then keep the names of
-        a new file, too, since it has them before it is synced.
+        Whether the content has to survive a power cut when this returns, and the name with it (see `_sync_new`).
     sync_name : bool
         Whether the folder is synced besides, for file systems that know nothing of that.
 
@@ -91,12 +93,8 @@ def link_json(path: Path, value: Any, point: str = "durable.link", sync: bool = 
             with open(temporary, "wb", buffering=0) as stream:
                 _write(stream, value)
                 os.link(temporary, name)
-                try:
-                    if sync:
-                        os.fsync(stream.fileno())
-                except OSError:
-                    _discard(name)  # whoever is told that it could not be written finds no such name
-                    raise
+                if sync:
+                    _sync_new(stream, name)
         except FileExistsError:
             return False
         finally:
@@ -104,6 +102,16 @@ def link_json(path: Path, value: Any, point: str = "durable.link", sync: bool = 
         if sync and sync_name:
             sync_folder(os.path.dirname(name))
     return True
+
+
+def _sync_new(stream: RawIOBase, name: str) -> None:
+    """Have a new file on the disk that has its name already: the file systems of Linux then keep that, too."""
+    with fault_point("durable.sync_new"):
+        try:
+            os.fsync(stream.fileno())
+        except OSError:
+            _discard(name)  # whoever is told that it could not be written finds no such name
+            raise
 
 
 def sync_file(path: Path, point: str = "durable.sync_file") -> None:

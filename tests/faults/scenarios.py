@@ -435,7 +435,7 @@ SCENARIOS = (
     ),
     Scenario(
         "children_of_sweep",
-        ("submit.definition", "durable.sync_folder"),
+        ("submit.definition", "durable.sync_folder", "durable.sync_new"),
         "sweep",
         {"spare_client": True},
         skips=(0, 1),
@@ -443,7 +443,7 @@ SCENARIOS = (
     ),
     Scenario("commits_of_client", ("store.commit",), "script"),
     Scenario("commits_of_service", ("store.commit",), "script", {"spare_client": True}, skips=(0, 1, 2, 3, 4)),
-    Scenario("names", ("durable.discard", "durable.sync_folder"), "script"),
+    Scenario("names", ("durable.discard", "durable.sync_folder", "durable.sync_new"), "script"),
     Scenario(
         "names_of_supervisor",
         ("durable.discard",),
@@ -451,6 +451,7 @@ SCENARIOS = (
         {"spare_client": True, "retries": 1},
         skips=(0, 1),
     ),
+    Scenario("new_name_of_supervisor", ("durable.sync_new",), "script", {"spare_client": True, "retries": 1}),
     Scenario("result_told", ("durable.sync_file",), "script", {"spare_client": True}),
     Scenario("next_in_line", ("target.spawn_at_once",), "line", {"spare_client": True}),
     Scenario("untracked", ("runs.remove",), "untracked", {"spare_client": True}, recovery="after_untracked"),
