@@ -88,8 +88,8 @@ def _news(active: ActiveRun) -> str:
 
 
 def is_young(active: ActiveRun) -> bool:
-    """Tell whether an attempt has just begun here: its supervisor wakes us when it turns out to take longer."""
-    if active.backend.is_remote or active.seen is None or active.seen.attempt is None:
+    """Tell whether an attempt has just begun here and asks nothing: its supervisor wakes us when it takes longer."""
+    if active.backend.is_remote or active.seen is None or active.seen.attempt is None or active.seen.requests:
         return False
     return 0 <= time.time() - float(active.seen.attempt.get("started") or 0) < ANNOUNCE
 
