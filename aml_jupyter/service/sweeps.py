@@ -375,5 +375,5 @@ class Sweeps:
 def _spares(run: RunRecord, rows: SweepRows, concurrent: int) -> int:
     """Return how many children a sweep should have ahead: many at a time where they end quickly, then none for a while."""
     usual = min(SPARES, concurrent)
-    are_quick = len(rows.ended.numbers) >= QUICKLY * (time.time() - run.created)
+    are_quick = len(rows.ended.numbers) >= max(MANY, QUICKLY * (time.time() - run.created))
     return MANY if are_quick and sum(child.is_spare for child in rows.open) <= usual else usual

@@ -35,14 +35,22 @@ STARTING = [
     "supervisor.attempt",
     "supervisor.second_name",
     "durable.discard",
-    "durable.sync_folder",
+    "durable.sync_new",
+    "durable.sync_file",
     "supervisor.release",
     "supervisor.exec",
     "supervisor.result",
     "supervisor.kill",
 ]
 ELSEWHERE_TOO = ["supervisor.group", "supervisor.drop_group", "container.pipe", "keeper.touch", "keeper.remove"]
-ELSEWHERE = ["supervisor.discard", "supervisor.go", "nurse.leave", "identity.end_survivor", *ELSEWHERE_TOO]
+ELSEWHERE = [
+    "durable.sync_folder",
+    "supervisor.discard",
+    "supervisor.go",
+    "nurse.leave",
+    "identity.end_survivor",
+    *ELSEWHERE_TOO,
+]
 RUNNERS = ["cell.sync", "cell.outputs", "cell.summary", "cell.discard", "notebook.publish"]
 OTHER_SYSTEMS = ["supervisor.probe", "identity.ps", "kernel.ps"]
 DEFAULTS = ["durable.write", "durable.link"]
@@ -70,7 +78,7 @@ def test_every_point_of_the_room_is_killed() -> None:
     """Those of the far side, and of what both sides write as a last word, are killed in whole runs (`faults.scenarios`)."""
     found = set()
     for path in PACKAGE.rglob("*.py"):
-        elsewhere = path.name in ("faults.py", "last_word.py") or path.name.startswith("far")
+        elsewhere = path.name in ("activation.py", "faults.py", "last_word.py") or path.name.startswith("far")
         if "client" not in path.relative_to(PACKAGE).parts and not elsewhere:
             found |= set(re.findall(r'(?:fault_point\(|point(?:: str)? ?= ?)"(\w+\.\w+)"', path.read_text()))
     assert found == {*STARTING, *ELSEWHERE, *RUNNERS, *OTHER_SYSTEMS, *DEFAULTS}
