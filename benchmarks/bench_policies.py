@@ -24,7 +24,7 @@ from aml_jupyter.config.sweeps import (
     TruncationSelectionPolicy,
 )
 
-CACHE = Path(__file__).resolve().parents[1] / ".bench" / "digits-curves.json"
+CACHE = Path(__file__).resolve().parents[1] / ".bench" / "digits-curves-sgd.json"
 POLICIES: dict[str, tuple[Any, float, float]] = {
     "none": (NoTerminationPolicy(), 0, 0),
     "bandit .1, 1, 0": (BanditPolicy(1, 0.1), 90, 93),

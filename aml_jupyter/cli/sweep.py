@@ -55,13 +55,14 @@ def _add_extend(verbs: Nouns) -> None:
         verbs,
         "extend",
         _extend,
-        "Give a sweep more runs, time, or runs at once; one that has ended is gone on with by a new one.",
-        "aml sweep extend last --max-runs 80 --concurrent 8",
+        "Give a sweep more runs, time, runs at once, or another space; one that has ended is gone on with by a new one.",
+        "aml sweep extend last --max-runs 80 --concurrent 8\naml sweep extend last --max-runs 80 --space 'lr=loguniform(-9,-1)'",
     )
     add = parser.add_argument
     add("--max-runs", type=int, metavar="N", help="how many children in all, with those that there are")
     add("--max-minutes", type=int, metavar="N", help="how many minutes from its beginning")
     add("--concurrent", type=int, metavar="N", help="how many children at once")
+    add("--space", metavar="SPACE", help="other expressions of some of its parameters, such as 'lr=loguniform(-9,-1)'")
     _add_sweep(parser)
 
 
@@ -143,12 +144,14 @@ def _paused(arguments: Arguments, door: Door, paused: bool) -> int:
 
 
 def _extend(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.config.sweeps.line import read_space_line
     from aml_jupyter.service.sweep_actions import extend_sweep
 
     folder, run = _selected(arguments)
     after = extend_sweep(
         folder,
         run.id,
+        read_space_line(arguments.space) if arguments.space else None,
         max_total_runs=arguments.max_runs,
         max_duration_minutes=arguments.max_minutes,
         max_concurrent_runs=arguments.concurrent,

@@ -103,6 +103,8 @@ def check_limits(definition: Mapping[str, Any], limits: Mapping[str, Any], child
 def check_space(definition: Mapping[str, Any], space: Mapping[str, Any]) -> dict[str, Any]:
     """Return another parameter space after a check: the same parameters, other expressions; one that is not named stays.
 
+    ``lr`` and ``--lr`` are one, as for a child that is added.
+
     Raises
     ------
     ConfigurationError
@@ -110,14 +112,18 @@ def check_space(definition: Mapping[str, Any], space: Mapping[str, Any]) -> dict
     """
     generator = definition["generator_config"]
     before = generator["parameter_space"]
-    for name in space:
-        if name not in before:
+    bare = {name.lstrip("-"): name for name in before}
+    changed: dict[str, Any] = {}
+    for name, expression in space.items():
+        known = name if name in before else bare.get(str(name).lstrip("-"))
+        if known is None:
             raise ConfigurationError(
                 f"parameter_space.{name}: the sweep has no such parameter; {nearest(str(name), list(before))}. A new parameter "
                 "needs a new sweep: the children so far have no value of it.",
                 field=f"parameter_space.{name}",
             )
-    checked: dict[str, Any] = sampling_from_dict({**generator, "parameter_space": {**before, **space}}).to_json()
+        changed[known] = expression
+    checked: dict[str, Any] = sampling_from_dict({**generator, "parameter_space": {**before, **changed}}).to_json()
     return dict(checked["parameter_space"])
 
 

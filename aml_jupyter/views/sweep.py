@@ -180,8 +180,8 @@ class SweepView:
             facts.append(f"{policy} policy")
         if self.is_paused and self.run.status not in FINAL:
             facts.append("paused: it starts no children")
-        if self.saved is not None:
-            seconds, share = self.saved
+        seconds, share = self.saved or (0.0, 0.0)
+        if share >= 0.005:  # else it would read 0 %
             facts.append(f"stopping early saved about {duration_text(seconds)} ({share:.0%})")
         return facts
 

@@ -41,6 +41,8 @@ def test_verbs_on_a_sweep(aml: Aml, folder: WorkspaceFolder, project: Path) -> N
         (("add", "last", "x"), "NAME=VALUE was expected"),
         (("extend", "last"), "Nothing to change was given"),
         (("extend", "last", "--max-runs", "2"), "is less than the 3 children"),
+        (("extend", "last", "--space", "y=choice(1)"), "y: the sweep has no such parameter"),
+        (("extend", "last", "--space", "x=choise(1)"), "did you mean choice"),
         (("show", f"{run.id}_0"), "is not a sweep"),
     ):
         outcome = aml("sweep", *words)
@@ -50,3 +52,8 @@ def test_verbs_on_a_sweep(aml: Aml, folder: WorkspaceFolder, project: Path) -> N
     assert wait_for_run(folder, again, timeout=60).status == "Completed"
     assert aml("run", "metrics", again, "--json").json["loss"] == 1.0
     assert "3 of 3" in aml("sweep", "show", "last").out  # it is none of the sweep's children
+
+    after = aml("sweep", "extend", "last", "--max-runs", "5", "--space", "x=choice(4, 5)", "--json").json["id"]
+    assert after != run.id and wait_for_run(folder, after, timeout=60).status == "Completed"
+    (ended,) = (each for each in aml("sweep", "list", "--json").json if each["id"] == after)
+    assert ended["best_value"] == 4.0 and "2 of 2" in aml("sweep", "show", after).out

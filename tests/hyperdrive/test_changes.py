@@ -23,6 +23,7 @@ DEFINITION = HyperDriveConfig(
 
 def test_changes_are_applied_in_order_and_unknown_ones_are_passed_over() -> None:
     space = check_space(DEFINITION, {"--lr": uniform(0, 9)})
+    assert check_space(DEFINITION, {"lr": uniform(0, 9)}) == space
     changes: list[dict[str, Any]] = [
         {"pause": True},
         {"limits": {"max_total_runs": 9}},
