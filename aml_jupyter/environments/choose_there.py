@@ -26,7 +26,7 @@ from aml_jupyter.environments.recipe import Recipe
 from aml_jupyter.environments.requirement_lines import read_requirements
 from aml_jupyter.errors import ConfigurationError
 
-__all__ = ["choose_there"]
+__all__ = ["choose_there", "conda_machine"]
 
 
 _ARCHITECTURES: Final = {"linux-64": "x86_64", "linux-aarch64": "aarch64", "linux-ppc64le": "ppc64le"}
@@ -90,7 +90,7 @@ def choose_there(
     notes = [*requirements.notes, *leave_out_served(requirements)]
     if is_other or needs_conda(python):
         whose = {"variables": dict(variables or {})}
-        return conda_recipe(dependencies, requirements, whose, notes, folders, _as_conda_says(there, target))
+        return conda_recipe(dependencies, requirements, whose, notes, folders, conda_machine(there, target))
     asked = {
         "python": {"path": str(there["python"]), "version": version},
         "platform": f"{there.get('system')}-{there.get('machine')}",
@@ -106,7 +106,7 @@ def choose_there(
     )
 
 
-def _as_conda_says(there: Mapping[str, Any], target: str) -> dict[str, Any]:
+def conda_machine(there: Mapping[str, Any], target: str) -> dict[str, Any]:
     """Return the platform of a machine, and what it has, as conda's solver should see it.
 
     Raises

@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from aml_jupyter.environments import Recipe, begin_build, stop_builder
+from aml_jupyter.environments import Hold, Recipe, begin_build, stop_builder
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.targets.far_link import FarLink
 from aml_jupyter.targets.far_upload import Entries, Sender
 from aml_jupyter.workspace import WorkspaceFolder
 
-__all__ = ["linked_entries", "send_linked"]
+__all__ = ["linked_entries", "linked_here", "send_linked"]
 
 
 def send_linked(
@@ -49,10 +49,34 @@ def send_linked(
     HostUnreachable
         When the link is cut; what has arrived is not sent again.
     """
+    hold = linked_here(recipe, f"{base}/environments/{recipe['key']}/env", variables, write, look)
+    try:
+        look()
+        prefix = hold.built.prefix
+        write(f"sending to {link.where} what it lacks of the packages\n")
+        Sender(folder, link).send_files(str(recipe["key"]), linked_entries(prefix), prefix, linked=True)
+    finally:
+        hold.close()
+
+
+def linked_here(
+    recipe: Mapping[str, Any],
+    prefix: str,
+    variables: Mapping[str, str],
+    write: Callable[[str], object] = lambda _: None,
+    look: Callable[[], None] = lambda: None,
+) -> Hold:
+    """Have the conda packages of a recipe solved and linked here as they will lie at `prefix` over there; return a hold on them.
+
+    Raises
+    ------
+    UserErrorException
+        When they cannot be had; says which package, and why.
+    """
     asked = {
         name: value for name, value in recipe["asked"].items() if name not in ("requirements", "files", "variables")
     }
-    asked = {**asked, "requirements": [], "prefix": f"{base}/environments/{recipe['key']}/env"}
+    asked = {**asked, "requirements": [], "prefix": prefix}
     whole = Recipe.from_dict(recipe)
     here = replace(whole, kind="conda-there", asked=asked, title=f"{whole.title}, linked for another machine")
     build = begin_build(here, {"variables": dict(variables)})
@@ -67,13 +91,7 @@ def send_linked(
         raise UserErrorException(
             f"The environment ({here.title}) was removed here meanwhile. Submit the run again.", "environment"
         )
-    try:
-        look()
-        prefix = hold.built.prefix
-        write(f"sending to {link.where} what it lacks of the packages\n")
-        Sender(folder, link).send_files(str(recipe["key"]), linked_entries(prefix), prefix, linked=True)
-    finally:
-        hold.close()
+    return hold
 
 
 def linked_entries(prefix: Path) -> Entries:

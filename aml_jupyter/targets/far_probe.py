@@ -42,7 +42,7 @@ class Probe:
 
 
 def probe_machine(ssh: SshConnection, python: str, base: str, engine: str = "") -> Probe:
-    """Connect, find Python, and ask it what the machine has.
+    """Connect, find Python, or bring one, and ask it what the machine has.
 
     Parameters
     ----------
@@ -71,7 +71,14 @@ def probe_machine(ssh: SshConnection, python: str, base: str, engine: str = "") 
             "server of its own is one.",
             "address",
         )
-    path = _find_python(ssh, python)
+    try:
+        path = _find_python(ssh, python)
+    except ComputeTargetException as missing:
+        if python:
+            raise
+        from aml_jupyter.targets.far_python import bring_python  # here: most machines have one
+
+        path = bring_python(ssh, base, missing)
     facts = _facts(ssh, path, base, engine)
     return Probe(facts, str(ssh.fingerprint), tuple(_rows(ssh, took, facts)))
 

@@ -128,7 +128,7 @@ KINDS: Final[tuple[TargetKind, ...]] = (
         lifted=("Ubuntu only", "public address"),
         aliases=("dsvm", "virtualmachine"),
         settings={**_ROOM, **_WAY},
-        note="any host with an SSH server and Python; its runs go on when the link is cut",
+        note="any host with an SSH server; its runs go on when the link is cut",
     ),
     TargetKind(
         "remotedocker",

@@ -134,13 +134,15 @@ def test_a_build_that_is_killed_over_there_is_begun_again(far: Far, channel: Pat
     config = asks(far, channel, "held", f"python={MINOR}")
     config.run_config.environment.python.conda_dependencies.add_channel((tmp_path / "own").as_uri())
     started = submit(far.folder, SubmitRequest(config, "far")).run
-    until(lambda: begun.exists() and begun.read_text().strip(), message="the build there is in the activation script")
+    until(
+        lambda: begun.exists() and begun.read_text().strip(), 90, message="the build there is in the activation script"
+    )
     shell = psutil.Process(int(begun.read_text().split()[0]))
     builder = shell.parent()
     assert builder is not None and "far-build" in builder.cmdline()
     builder.send_signal(signal.SIGKILL)
     shell.send_signal(signal.SIGKILL)
-    until(lambda: len(begun.read_text().split()) > 1, message="the build is begun again")
+    until(lambda: len(begun.read_text().split()) > 1, 90, message="the build is begun again")
     gate.touch()
     done = far.end(started)
     assert done.status == "Completed" and done.attempt == 1, (done.reason, log_of(far.folder, started.id))
@@ -154,12 +156,12 @@ def test_a_run_is_canceled_while_its_packages_are_made(far: Far, channel: Path) 
         dependencies.add_channel(f"http://127.0.0.1:{silent.getsockname()[1]}/channel")
         started = submit(far.folder, SubmitRequest(config, "far")).run
         log = far.folder.layout.run(started.id).attempt(1).control / "build_log.txt"
-        until(lambda: log.exists() and "solving" in log.read_text(), message="the solver works")
+        until(lambda: log.exists() and "solving" in log.read_text(), 90, message="the solver works")
         (entry,) = EnvironmentCache().entries()
         assert entry.is_building()
         cancel_run(far.folder, started.id)
         assert far.end(started).status == "Canceled"
-        until(lambda: not entry.is_building(), message="nobody waits for the solver")
+        until(lambda: not entry.is_building(), 90, message="nobody waits for the solver")
 
 
 def test_what_cannot_be_had_says_so_before_or_after_the_submit(far: Far, channel: Path) -> None:
