@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import time
@@ -14,7 +15,7 @@ import pytest
 from aml_jupyter.supervisor import cgroups
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder
 
-__all__ = ["Submit", "can_make_groups", "log_of", "sized_disk", "until"]
+__all__ = ["Submit", "can_make_groups", "files_below", "log_of", "sized_disk", "until"]
 
 Submit = Callable[..., RunRecord]
 
@@ -30,6 +31,18 @@ def until(
                 f"{message if isinstance(message, str) else message()} did not come true in {seconds} s"
             )
         time.sleep(0.02)
+
+
+def files_below(*folders: Path) -> dict[Path, bytes]:
+    """Return the content of every plain file; what goes away while we look, as folders of collected runs do, is left out."""
+    found = {}
+    for folder in folders:
+        for where, _, names in os.walk(folder):
+            for path in (Path(where, name) for name in names):
+                with contextlib.suppress(FileNotFoundError):
+                    if path.is_file():
+                        found[path] = path.read_bytes()
+    return found
 
 
 def log_of(folder: WorkspaceFolder, run_id: str, attempt: int = 1) -> str:

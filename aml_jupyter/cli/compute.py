@@ -203,6 +203,7 @@ def _changer(verb: str) -> Callable[[Arguments, Door], int]:
     def change(arguments: Arguments, door: Door) -> int:
         from aml_jupyter import service
         from aml_jupyter.workspace import list_targets
+        from aml_jupyter.workspace.files_there import count_there
 
         doing = {
             "start": service.start_target,
@@ -224,6 +225,11 @@ def _changer(verb: str) -> Callable[[Arguments, Door], int]:
         door.write(f"{record.name}  {state}\n")
         if record.attached and record.type in ("remote", "remotedocker"):
             door.remark(f"the machine {record.settings.get('address')} stays as it is; only the workspace forgets it")
+            stay = count_there(folder, record.name)
+            if stay:
+                door.remark(
+                    f"{stay} outputs of runs stay there, too: attach it again as {record.name} to fetch them (aml run download)"
+                )
         return 0
 
     return change

@@ -13,6 +13,7 @@ _NAMES = frozenset(
     {
         "PATH",
         "VIRTUAL_ENV",
+        "CONDARC",
         "LANG",
         "LANGUAGE",
         "SSL_CERT_FILE",

@@ -12,7 +12,7 @@ from aml_jupyter.supervisor import protocol
 from .folder import WorkspaceFolder
 from .runs import get_run
 
-__all__ = ["THERE", "FileThere", "files_in", "files_there"]
+__all__ = ["THERE", "FileThere", "count_there", "files_in", "files_there"]
 
 THERE: Final = "there.json"
 
@@ -43,6 +43,12 @@ def files_in(attempt: Path) -> list[FileThere]:
     target = str(content["target"])
     found = [FileThere(str(path), size, modified, sha256, target) for path, size, modified, sha256 in content["files"]]
     return [file for file in found if not (attempt / file.path).exists()]
+
+
+def count_there(folder: WorkspaceFolder, target: str) -> int:
+    """Return how many files of all runs are on the machine of a target, and not here."""
+    lists = folder.layout.runs.glob(f"*/attempts/*/{THERE}")
+    return sum(file.target == target for place in lists for file in files_in(place.parent))
 
 
 def files_there(folder: WorkspaceFolder, run_id: str) -> dict[str, FileThere]:

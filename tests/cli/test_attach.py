@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cli.conftest import Aml
 from ssh_server import SshServer
-from support import until
+from support import files_below, until
 
 from aml_jupyter.cli.attach import _forget
 from aml_jupyter.workspace import WorkspaceFolder, get_secret
@@ -120,11 +120,8 @@ def test_a_password_is_kept_where_secrets_are_and_nowhere_else(
     assert "--password-stdin" in done.err and "open-sesame" not in done.err + done.out
     assert get_secret(folder, "target/box/passphrase") == "open-sesame"
     assert aml("submit", "--wait", "-t", "box", "train.py").code == 0
-    holders = [
-        path
-        for path in (*folder.root.rglob("*"), *(tmp_path / "far").rglob("*"))
-        if path.is_file() and b"open-sesame" in path.read_bytes()
-    ]
+    files = files_below(folder.root, tmp_path / "far")
+    holders = [path for path, content in files.items() if b"open-sesame" in content]
     assert {path.parent for path in holders} == {folder.layout.secrets}
     assert {path.stat().st_mode & 0o777 for path in holders} == {0o600}
     assert aml("compute", "detach", "box").code == 0

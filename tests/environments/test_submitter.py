@@ -25,7 +25,15 @@ def test_it_names_this_python_and_this_place(tmp_path: Path, monkeypatch: pytest
 
 def test_only_what_finds_programs_certificates_and_language_travels() -> None:
     certificates = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
-    python = ("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "PIP_CERT", "PIP_NO_CACHE_DIR", "UV_CACHE_DIR")
+    python = (
+        "VIRTUAL_ENV",
+        "CONDARC",
+        "CONDA_PREFIX",
+        "CONDA_DEFAULT_ENV",
+        "PIP_CERT",
+        "PIP_NO_CACHE_DIR",
+        "UV_CACHE_DIR",
+    )
     person = ("HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "LC_ALL", "LC_CTYPE")
     network = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "DOCKER_CONFIG", "DOCKER_BUILDKIT")
     travels = dict.fromkeys(("PATH", "LD_LIBRARY_PATH", *certificates, *python, *person, *network), "x")

@@ -13,7 +13,7 @@ from containers import containers_of
 from engine_process import Engine
 from far_machine import Far, check_speaker, speaker
 from ssh_server import SshServer, attach_server
-from support import log_of, until
+from support import files_below, log_of, until
 from wheels import make_wheel
 
 from aml_jupyter.config import CondaDependencies, ScriptRunConfig
@@ -110,7 +110,7 @@ def test_a_container_over_there_is_whole_and_its_machine_is_the_other_one(make_f
     until(lambda: not containers_of(far.engine.host, run), message="the container's removal")
     until(lambda: not list((far.folder.root / "containers").iterdir()), message="the end of its note")
     assert not list((far.base / "containers").iterdir())
-    assert b"s3cret" not in b"".join(path.read_bytes() for path in far.base.rglob("*") if path.is_file())
+    assert b"s3cret" not in b"".join(files_below(far.base).values())
 
 
 def test_a_link_that_is_cut_while_a_container_runs_loses_and_repeats_nothing(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from far_machine import Far
+from ssh_server import attach_server
 
 from aml_jupyter.cli.main import main
 from aml_jupyter.errors import AmlError
@@ -66,6 +67,11 @@ def test_they_are_listed_with_size_and_hash_and_come_when_asked_for(
     collect_garbage(far.folder)
     assert verify_workspace(far.folder).is_clean
     assert there(far) == ["big.bin", "other.bin"]
+    assert main(["compute", "detach", "box"]) == 0
+    assert "2 outputs of runs stay there, too: attach it again as box" in capsys.readouterr().err
+    assert main(["run", "download", run.id, "outputs/other.bin", "-d", str(tmp_path / "got")]) == 1
+    assert "Attach it again by that name" in capsys.readouterr().err
+    attach_server(far.folder, far.server, "box", far.base)
 
     assert main(["run", "download", run.id, "outputs/deep/big.bin", "-d", str(tmp_path / "got")]) == 0
     assert (tmp_path / "got/outputs/deep/big.bin").read_bytes() == BIG
