@@ -125,7 +125,9 @@ def _watching(folder: WorkspaceFolder, tmp: Path) -> list[Row]:
     assert status is not None
     here = psutil.Process(status.pid)
     there = next(
-        p for p in psutil.process_iter() if p.name().startswith("python") and " far " in f"{' '.join(p.cmdline())} "
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if "far" in (words := process.info["cmdline"] or ()) and folder.id in words
     )
     time.sleep(2)
     before, seconds = (_cpu(here), _cpu(there)), 15.0
