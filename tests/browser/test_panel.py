@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from browser_pages import Watch, open_notebook, open_panel, shoot
-from jupyter_process import JupyterProcess
-from support import until
+from jupyter_process import TOKEN, JupyterProcess
 
 from aml_jupyter.service import create_target
 from aml_jupyter.workspace import WorkspaceFolder, find_runs, find_target
@@ -133,4 +132,15 @@ def test_a_notebook_is_submitted_from_its_toolbar_with_its_parameters(
     assert (run.target, run.definition["parameters"]) == ("box-1", {"alpha": 0.25})
     page.get_by_text(": Completed").first.wait_for()
     shoot(page, "submitted")
-    until(lambda: not watch.errors and not watch.foreign, 1, "no errors")
+
+    (project / "work.py").write_text("import sys; print(sys.argv)\n")
+    page.goto(f"{lab.url}lab/workspaces/test/tree/work.py?token={TOKEN}&reset")
+    page.locator(".jp-FileEditor").wait_for()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Submit as a run ...").click()
+    dialog.get_by_label("arguments").fill("--rate 0.1 --name 'two words'")
+    dialog.get_by_role("button", name="submit", exact=True).click()
+    page.locator(".aml-whole[data-state=Completed]").wait_for()
+    [run, _] = find_runs(folder.store.read())
+    assert (run.definition["script"], run.definition["arguments"][2:]) == ("work.py", ["--name", "two words"])
+    assert (watch.errors, watch.foreign) == ([], [])

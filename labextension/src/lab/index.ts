@@ -141,8 +141,8 @@ function addCommands(
       const widget = app.shell.currentWidget;
       if (widget instanceof DocumentWidget && isRunnable(widget.context.path)) {
         await widget.context.save();
-        const model: unknown = widget.context.model.toJSON();
-        await submit(localPath(widget.context.path), model);
+        const { path, model } = widget.context;
+        await submit(localPath(path), path.endsWith('.ipynb') ? model.toJSON() : null);
       }
     },
   });
