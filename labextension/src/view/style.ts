@@ -15,14 +15,14 @@ export function addStyle(): void {
 const STYLE = `
 .aml-run, .aml-manager {
   --aml-ink: var(--jp-ui-font-color1, var(--vscode-foreground, CanvasText));
-  --aml-faint: var(--jp-ui-font-color2, var(--vscode-descriptionForeground, GrayText));
+  --aml-faint: color-mix(in srgb, var(--jp-ui-font-color2, var(--vscode-descriptionForeground, GrayText)) 70%, var(--aml-ink));
   --aml-line: var(--jp-border-color2, var(--vscode-panel-border, #9e9e9e66));
   --aml-back: var(--jp-layout-color1, var(--vscode-editor-background, Canvas));
   --aml-back2: var(--jp-layout-color2, var(--vscode-sideBar-background, #8080801a));
-  --aml-good: var(--jp-success-color1, #2e7d32);
-  --aml-bad: var(--jp-error-color1, #c62828);
-  --aml-busy: var(--jp-brand-color1, #1976d2);
-  --aml-wait: var(--jp-warn-color1, #b36b00);
+  --aml-good: color-mix(in srgb, var(--jp-success-color1, #2e7d32) 75%, var(--aml-ink));
+  --aml-bad: color-mix(in srgb, var(--jp-error-color1, #c62828) 65%, var(--aml-ink));
+  --aml-busy: color-mix(in srgb, var(--jp-brand-color1, #1976d2) 75%, var(--aml-ink));
+  --aml-wait: color-mix(in srgb, var(--jp-warn-color1, #b36b00) 60%, var(--aml-ink));
   --aml-mono: var(--jp-code-font-family, var(--vscode-editor-font-family, monospace));
   color: var(--aml-ink);
   font: 13px/1.45 var(--jp-ui-font-family, system-ui, sans-serif);
@@ -73,7 +73,7 @@ const STYLE = `
 .aml-frame { width: 100%; border: 0; display: block; } .aml-log-small:empty { display: none; }
 .aml-bins { width: 320px; } .aml-bin-row { display: flex; align-items: flex-end; height: 140px; gap: 1px; border-bottom: 1px solid var(--aml-line); }
 .aml-bin { flex: 1; background: #2f7fd6; min-height: 1px; } .aml-ends { display: flex; justify-content: space-between; font-size: 11px; }
-.aml-log { font: 12px/1.4 var(--aml-mono); background: var(--aml-back2); padding: 4px 8px; overflow: auto; height: 320px;
+.aml-log { font: 12px/1.4 var(--aml-mono); background: color-mix(in srgb, var(--aml-back2) 50%, var(--aml-back)); padding: 4px 8px; overflow: auto; height: 320px;
   white-space: pre-wrap; overflow-wrap: anywhere; overflow-anchor: none; box-sizing: border-box; }
 .aml-log-small { height: auto; max-height: 150px; } .aml-output { height: auto; max-height: 320px; }
 .aml-log.aml-nowrap { white-space: pre; overflow-wrap: normal; }
@@ -81,9 +81,9 @@ const STYLE = `
 .aml-line { min-height: 1.4em; content-visibility: auto; contain-intrinsic-height: auto 1.4em; }
 .aml-matches { max-height: 160px; overflow: auto; }
 .aml-match { display: block; color: inherit; width: 100%; text-align: left; font: 12px var(--aml-mono); background: none; border: 0; white-space: pre; overflow: hidden; text-overflow: ellipsis; }
-.aml-ansi-0 { color: #707070; } .aml-ansi-1 { color: var(--aml-bad); } .aml-ansi-2 { color: var(--aml-good); }
-.aml-ansi-3 { color: var(--aml-wait); } .aml-ansi-4 { color: var(--aml-busy); } .aml-ansi-5 { color: #a855b4; }
-.aml-ansi-6 { color: #17899a; } .aml-ansi-7 { color: var(--aml-faint); } .aml-ansi-bold { font-weight: 600; } .aml-ansi-underline { }
+.aml-ansi-0, .aml-ansi-7 { color: var(--aml-faint); } .aml-ansi-1 { color: var(--aml-bad); } .aml-ansi-2 { color: var(--aml-good); }
+.aml-ansi-3 { color: var(--aml-wait); } .aml-ansi-4 { color: var(--aml-busy); } .aml-ansi-5 { color: color-mix(in srgb, #a855b4 60%, var(--aml-ink)); }
+.aml-ansi-6 { color: color-mix(in srgb, #17899a 60%, var(--aml-ink)); } .aml-ansi-7 { color: var(--aml-faint); } .aml-ansi-bold { font-weight: 600; } .aml-ansi-underline { text-decoration: underline; }
 .aml-outputs { display: flex; gap: 16px; flex-wrap: wrap; } .aml-files { min-width: 240px; flex: 1 1 280px; max-height: 420px; overflow: auto; }
 .aml-preview { flex: 2 1 380px; min-width: 0; } .aml-preview:empty { display: none; }
 .aml-file { display: flex; gap: 10px; align-items: baseline; padding-left: 16px; font-size: 12px; }
