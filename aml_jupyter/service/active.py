@@ -66,6 +66,8 @@ class ActiveRun:
     starts: int = 0
     seen: Observation | None = None
     cancel_sent: bool = False
+    ahead_since: float | None = None
+    """Since when it is claimed without room for it (`time.monotonic`); see `service/ahead.py`."""
     offsets: dict[str, int] = field(default_factory=dict)
     events_files: tuple[str, ...] = ()
     events_changed: int = -1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aml_jupyter.errors import AmlError
 from aml_jupyter.service.active import ActiveRun, Ending
+from aml_jupyter.service.ahead import note_end
 from aml_jupyter.service.asked import discard_answers
 from aml_jupyter.service.ingestion import ingest_all
 from aml_jupyter.service.isolation import MOST_FAILURES, is_nobodys_fault, on_its_own
@@ -36,6 +37,7 @@ def free_slots(service: Reconciler) -> None:
         if active.slots_freed or not _is_over(active):
             continue
         service.last_end = time.monotonic()
+        note_end(service, active)
         service.queue_may_move = True
         # A start that has not returned yet may still be sending the descriptors, and closes them itself.
         if active.starting is None or active.starting.done():

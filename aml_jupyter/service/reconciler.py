@@ -15,7 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from aml_jupyter.errors import AmlError, LeaseLost, WorkspaceException
-from aml_jupyter.service import compute, ending, in_process, ingestion, preparing, requests, starting, watching
+from aml_jupyter.service import compute, ending, in_process, ingestion, preparing, requests, staging, starting, watching
 from aml_jupyter.service.active import ActiveRun, Full
 from aml_jupyter.service.client import socket_path
 from aml_jupyter.service.lease import Lease
@@ -98,6 +98,8 @@ class Reconciler:
         """Attempts whose files are in place, though they have no slot yet."""
         self.full: dict[str, Full] = {}
         """Targets that had no room for the first in line, by name."""
+        self.quick: set[str] = set()
+        """Targets whose last run that ended was a short one."""
         self.look_again_soon = False
         """True when slots were believed to be taken still, without a look."""
         self.wake_path = str(socket_path(folder))
@@ -154,6 +156,7 @@ class Reconciler:
         self.adopt()
         watching.watch(self)
         ending.free_slots(self)
+        starting.launch_ahead(self)
         ending.begin_endings(self)
         self.settle()
         preparing.prepare(self)
@@ -163,7 +166,7 @@ class Reconciler:
         if ending.any_to_write(self) and not self.wakeup.is_woken:
             self.settle()
             starting.launch_claimed(self)
-        starting.stage_ahead(self)
+        staging.stage_ahead(self)
         self.sweeps.look()
         self.end_lost_runs()
         self.untracked.remove()

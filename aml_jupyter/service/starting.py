@@ -11,15 +11,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aml_jupyter.errors import AmlError
-from aml_jupyter.service import preparing
+from aml_jupyter.service import ahead, preparing
 from aml_jupyter.service.active import ActiveRun, Full
 from aml_jupyter.service.ingestion import ingest_all
 from aml_jupyter.service.isolation import is_nobodys_fault
-from aml_jupyter.service.launch import build_launch, needs_of
+from aml_jupyter.service.launch import needs_of
+from aml_jupyter.service.staging import AHEAD, is_closed, is_quick, stage
 from aml_jupyter.service.unstarted import end_unstarted, fail
 from aml_jupyter.service.withdrawing import already_begun, next_handle, say, withdraw
 from aml_jupyter.supervisor.nurse import NurseError
-from aml_jupyter.targets import FarRefusal, Handle, Target
+from aml_jupyter.targets import FarRefusal, Handle
 from aml_jupyter.targets.container_start import ContainerKilled
 from aml_jupyter.transports.docker_engine import EngineUnavailable
 from aml_jupyter.transports.docker_images import ImageGone
@@ -38,7 +39,7 @@ from aml_jupyter.workspace.queue import next_in_line, queued_targets
 if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler
 
-__all__ = ["claim", "handle_of", "launch_claimed", "may_claim", "stage_ahead"]
+__all__ = ["claim", "handle_of", "launch_ahead", "launch_claimed", "may_claim"]
 
 START_AGAIN_AFTER = 2.0
 """Seconds after which a start that left no trace is repeated, doubled each time; it cannot run twice: see the attempt's link."""
@@ -46,14 +47,8 @@ START_AGAIN_AFTER = 2.0
 MOST_STARTS = 5
 """How often a start is tried for which no supervisor could be had."""
 
-AHEAD = 2
-"""How many waiting runs of a target are staged before they have a slot."""
-
 MOST_PASSED = 50
 """How many waiting runs of a target, whose engine is away, may be passed by those behind them; each costs a look."""
-
-QUICK = 0.02
-"""Seconds within which files are staged ahead by the loop itself; slower ones would hold up the others."""
 
 FULL_FOR = 0.2
 """Seconds for which slots that were taken are believed to be, unless a run of ours has ended."""
@@ -101,10 +96,14 @@ def _claim_on(service: Reconciler, tx: sqlite3.Connection, record: TargetRecord)
     A run whose engine is away could not use a free slot: those behind it go first, and it keeps its place.
     """
     passed = claimed = 0
+    if ahead.those_ahead(service, record.name):
+        return _rest(service, record.name, next_in_line(tx, record.name, limit=AHEAD))
     while batch := next_in_line(tx, record.name, limit=passed + AHEAD + 1)[passed:]:
         while batch:
-            obstacle = _closed(record) or _still_full(service, batch[0])
-            if obstacle is None and claimed and _is_surely_full(service, record):
+            obstacle = is_closed(record) or _still_full(service, batch[0])
+            if obstacle is None and (claimed or record.name in service.quick) and _is_surely_full(service, record):
+                if is_quick(service, batch[0]) and ahead.claim_ahead(service, tx, record, batch[0]):
+                    return _rest(service, record.name, batch[1:])
                 # Its turn comes soon: what it waits for is looked at, and said, if it is still there after a moment.
                 service.full[record.name] = Full(
                     batch[0].id, f"waits for a free slot on {record.name}", time.monotonic()
@@ -123,11 +122,17 @@ def _claim_on(service: Reconciler, tx: sqlite3.Connection, record: TargetRecord)
             if obstacle:
                 _explain(tx, batch[0], obstacle)
                 service.next_up[record.name] = batch
-                return not _closed(record)  # a change of the target's row wakes us
+                return not is_closed(record)  # a change of the target's row wakes us
             del batch[0]
             claimed += 1
     service.next_up.pop(record.name, None)
     return passed > 0
+
+
+def _rest(service: Reconciler, target: str, batch: list[RunRecord]) -> bool:
+    """Note who comes after the one that was claimed ahead; tell that somebody waits."""
+    service.next_up[target] = batch
+    return True
 
 
 def _is_surely_full(service: Reconciler, record: TargetRecord) -> bool:
@@ -210,13 +215,6 @@ def _claim_one(service: Reconciler, tx: sqlite3.Connection, run: RunRecord) -> s
     return None
 
 
-def _closed(record: TargetRecord) -> str | None:
-    """Return why a target starts nothing at the moment, or None."""
-    if record.type == "computeinstance" and record.provisioning_state != "Running":
-        return f"waits until {record.name} is started (it is {record.provisioning_state})"
-    return None
-
-
 def _explain(tx: sqlite3.Connection, run: RunRecord, reason: str) -> None:
     if run.reason != reason:
         update_run(tx, run.id, reason=reason)
@@ -235,14 +233,27 @@ def launch_claimed(service: Reconciler) -> None:
             continue
         if not preparing.is_prepared(active):
             continue
+        if active.ahead_since is not None:
+            continue
         obstacle = active.backend.reserve(active.handle, needs_of(active.run.definition))
         if obstacle is None:
-            active.started_at = time.monotonic()
-            active.starts += 1
-            active.starting = _start_at_once(service, active) or _start_in_pool(service, active)
-            active.starting.add_done_callback(lambda future: _wake_on_failure(service, future))
+            _begin(service, active)
         elif not withdraw(service, active):
             say(service, active, obstacle)
+
+
+def launch_ahead(service: Reconciler) -> None:
+    """Start what was claimed ahead and has room now, before anything is written down."""
+    for active in ahead.those_with_room(service):
+        service.queue_may_move = True
+        _begin(service, active)
+
+
+def _begin(service: Reconciler, active: ActiveRun) -> None:
+    active.started_at = time.monotonic()
+    active.starts += 1
+    active.starting = _start_at_once(service, active) or _start_in_pool(service, active)
+    active.starting.add_done_callback(lambda future: _wake_on_failure(service, future))
 
 
 def _start_in_pool(service: Reconciler, active: ActiveRun) -> Future[None]:
@@ -271,54 +282,6 @@ def _wake_on_failure(service: Reconciler, future: Future[None]) -> None:
         service.wakeup.wake()
 
 
-def stage_ahead(service: Reconciler) -> None:
-    """Put the files of who is next in place while all slots are taken, so that a freed slot is used at once."""
-    if service.wakeup.is_woken:
-        return
-    for run in service.sweeps.made_ahead():
-        if (
-            not service.backend(run.target).is_remote
-            and preparing.recipe_key(run) is None
-            and not _stage_one(service, run)
-        ):
-            return
-        if service.wakeup.is_woken:
-            return  # the others keep until the next turn
-    if not service.somebody_waits:
-        return
-    for record in service.targets:
-        for run in service.next_up.get(record.name, ())[:AHEAD] if not _closed(record) else ():
-            if service.backend(record.name).is_remote:
-                break  # the loop does not wait for a link
-            if preparing.recipe_key(run) is not None:
-                preparing.build_ahead(service, run)  # its files are staged when it is known which Python it gets
-            elif not _stage_one(service, run):
-                return
-
-
-def _stage_one(service: Reconciler, run: RunRecord) -> bool:
-    """Stage a run that is next, unless that takes long; tell whether others can be staged, too."""
-    if service.start_seconds.get(run.snapshot, QUICK) >= QUICK:
-        return True
-    handle = next_handle(service.folder.store.read(), run)
-    if handle in service.staged:
-        return True
-    try:
-        _stage(service, run, service.backend(run.target), handle)
-    except (AmlError, OSError) as error:
-        log.info("run %s could not be staged ahead: %s", run.id, error)
-        return False
-    if len(service.staged) > 1000:  # most are of runs that were canceled; the others are staged again
-        service.staged.clear()
-    service.staged.add(handle)
-    return True
-
-
-def _stage(service: Reconciler, run: RunRecord, backend: Target, handle: Handle) -> None:
-    paths, kind, wake = backend.paths(handle), service.target_type(run), service.wake_path
-    backend.stage(handle, build_launch(service.folder, run, handle, paths, kind, service.lease.epoch, wake))
-
-
 def _stage_and_start(service: Reconciler, active: ActiveRun) -> None:
     run, backend, handle = active.run, active.backend, active.handle
     begin = time.monotonic()
@@ -327,7 +290,7 @@ def _stage_and_start(service: Reconciler, active: ActiveRun) -> None:
         backend.start(handle)
         active.started_at = time.monotonic()  # an engine may have taken its time
         return
-    _stage(service, run, backend, handle)
+    stage(service, run, backend, handle)
     preparing.keep_lock(service, active)
     backend.start(handle, (active.hold.descriptor,) if active.hold is not None else ())
     active.started_at = time.monotonic()

@@ -14,7 +14,7 @@ from aml_jupyter.workspace import RunRecord, get_run, take_back_attempt, taken_b
 if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler
 
-__all__ = ["already_begun", "next_handle", "say", "withdraw"]
+__all__ = ["already_begun", "next_handle", "put_back", "say", "withdraw"]
 
 
 def next_handle(db: sqlite3.Connection, run: RunRecord) -> Handle:
@@ -39,18 +39,23 @@ def withdraw(service: Reconciler, active: ActiveRun) -> bool:
     reason = active.backend.withdraw(active.handle, needs_of(active.run.definition))
     if reason is None:
         return False
+    put_back(service, active, reason)
+    return True
+
+
+def put_back(service: Reconciler, active: ActiveRun, reason: str) -> None:
+    """Put a claimed run back into the queue, at its place; its attempt is the one that it begins with next."""
     if active.hold is not None:
         active.hold.close()
         active.hold = None
     with service.folder.store.transaction(epoch=service.lease.epoch) as tx:
         run = get_run(tx, active.run.id)
         if run.status not in ("Preparing", "Provisioning", "Starting"):
-            return True  # it was canceled in the meantime; the next look sees that
+            return  # it was canceled in the meantime; the next look sees that
         transition(tx, run, "Queued", reason)
         take_back_attempt(tx, run.id, active.handle.attempt)
     service.active.pop(run.id, None)
     service.queue_may_move = True
-    return True
 
 
 def say(service: Reconciler, active: ActiveRun, reason: str) -> None:
