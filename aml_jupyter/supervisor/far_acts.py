@@ -43,7 +43,7 @@ from .bundle import Bundle
 from .control_files import read_attempt, read_result
 from .durable import write_json
 from .far_build import activated, files_of, follow, linked_of
-from .far_content import FarContent, write_file
+from .far_content import FarContent, unpacked, write_file
 from .far_facts import facts
 from .far_files import fetched, listed
 from .far_frames import Frame
@@ -197,6 +197,7 @@ class FarActs:
         if header.get("first"):
             self._failed = None
         try:
+            body = unpacked(header, body)
             for digest, size, offset, length in header["parts"] if self._failed is None else ():
                 self._content.take(digest, size, offset, body[start : start + length])
                 start += length

@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import json
 import os
+import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -14,6 +16,7 @@ from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.supervisor.far_frames import BLOCK
 from aml_jupyter.supervisor.faults import fault_point
+from aml_jupyter.targets.far_line import BULK
 from aml_jupyter.targets.far_link import FarLink
 from aml_jupyter.targets.protocol import Handle
 from aml_jupyter.workspace import WorkspaceFolder, read_tree
@@ -23,6 +26,9 @@ __all__ = ["Sender", "fetch", "fetch_named", "input_entries", "is_here"]
 
 MOST_TURNS: Final = 8
 """How often the far side may say that it still needs something."""
+
+SLOW: Final = 4e6
+"""Bytes a second under which a link is slow: what is sent over it is compressed, where that makes it smaller."""
 
 FOLDER_WITHIN: Final = 3600.0
 """Seconds that a folder of an environment may take to be put in place over there."""
@@ -163,6 +169,7 @@ class Sender:
         parts: list[list[Any]] = []
         data = bytearray()
         is_first = True
+        pace = _Pace()
         store = open_store(self._folder)
         for digest, have in missing:
             size = sizes[digest]
@@ -172,9 +179,11 @@ class Sender:
                 data += piece
                 offset += len(piece)
                 if len(data) >= BLOCK:
-                    self._link.send_bulk("blobs", bytes(data), parts=parts, first=is_first)
+                    body, how = pace.packed(bytes(data))
+                    self._link.send_bulk("blobs", body, parts=parts, first=is_first, **how)
                     parts, data, is_first = [], bytearray(), False
-        self._link.ask_last("blobs", bytes(data), parts=parts, first=is_first, last=True)
+        body, how = pace.packed(bytes(data))
+        self._link.ask_last("blobs", body, parts=parts, first=is_first, last=True, **how)
 
     def _pieces(
         self, store: ContentStore, digest: str, offset: int, size: int, own: dict[str, Path]
@@ -194,6 +203,24 @@ class Sender:
                 left -= len(piece)
                 if not piece:
                     return
+
+
+class _Pace:
+    """Notice how fast a link takes what is sent, and compress what follows where it is slow."""
+
+    def __init__(self) -> None:
+        self._begin = time.monotonic()
+        self._sent = 0
+
+    def packed(self, data: bytes) -> tuple[bytes, dict[str, Any]]:
+        """Return what to send for `data`, and what is to be said of it."""
+        gone = self._sent - BULK * BLOCK  # so much is taken at once, however slow the link is
+        is_slow = gone > 0 and gone < SLOW * (time.monotonic() - self._begin)
+        body = zlib.compress(data, 1) if is_slow else data
+        if len(body) > 0.95 * len(data):
+            body = data
+        self._sent += len(body)
+        return body, {} if body is data else {"packed": True}
 
 
 def _into(answer: dict[str, Any]) -> Callable[[dict[str, Any], bytes], None]:

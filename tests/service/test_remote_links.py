@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import selectors
 import shutil
@@ -33,10 +34,12 @@ DELAY = 0.1
 
 
 class SlowProxy:
-    """Pass bytes on after a while, in order, as a long line does."""
+    """Pass bytes on after a while, in order, as a long line does; count those that go there."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, delay: float = DELAY, rate: float = 0.0) -> None:
         self._target = ("127.0.0.1", port)
+        self._delay, self._rate = delay, rate
+        self.sent = 0
         self._door = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._door.getsockname()[1])
         self._ends: list[socket.socket] = []
@@ -52,10 +55,10 @@ class SlowProxy:
                 self._ends.append(far)
                 for end in (near, far):
                     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                for source, sink in ((near, far), (far, near)):
-                    threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+                for source, sink, goes in ((near, far, True), (far, near, False)):
+                    threading.Thread(target=self._pass_on, args=(source, sink, goes), daemon=True).start()
 
-    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pass_on(self, source: socket.socket, sink: socket.socket, goes: bool) -> None:
         waiting: list[tuple[float, bytes]] = []
         with selectors.DefaultSelector() as selector, contextlib.suppress(OSError, ValueError):
             selector.register(source, selectors.EVENT_READ)
@@ -63,7 +66,11 @@ class SlowProxy:
                 pause = max(0.0, waiting[0][0] - time.monotonic()) if waiting else None
                 if selector.select(pause):
                     data = source.recv(1 << 16)
-                    waiting.append((time.monotonic() + DELAY, data))
+                    waiting.append((time.monotonic() + self._delay, data))
+                    if goes:
+                        self.sent += len(data)
+                        if self._rate:
+                            time.sleep(len(data) / self._rate)  # as a narrow line does
                 while waiting and waiting[0][0] <= time.monotonic():
                     _, data = waiting.pop(0)
                     if not data:
@@ -115,6 +122,36 @@ def test_everything_is_usable_over_a_slow_link(
         until(lambda: get_run(folder.store.read(), run.id).status == "Running", 30, "the start")
         cancel_run(folder, run.id)
         assert wait_for_run(folder, run.id, timeout=30).status == "Canceled"
+    finally:
+        proxy.close()
+
+
+@pytest.mark.parametrize(("rate", "is_packed"), [(1.5e6, True), (0.0, False)])
+def test_what_is_sent_is_compressed_on_a_slow_link_only(
+    folder: WorkspaceFolder,
+    project: Path,
+    ssh_server: Callable[..., SshServer],
+    tmp_path: Path,
+    rate: float,
+    is_packed: bool,
+) -> None:
+    size = 0
+    for number in range(30):
+        text = "".join(f"{number} {line} {line * line}\n" for line in range(40_000))
+        (project / f"{number}.txt").write_text(text)
+        size += len(text)
+    server = ssh_server()
+    proxy = SlowProxy(server.port, 0.0, rate)
+    try:
+        server.port, real = proxy.port, server.port
+        attach_server(folder, server, "box", tmp_path / "far")
+        server.port = real
+        before = proxy.sent
+        run = run_there(folder, project, "cat *.txt | sha256sum")
+        assert wait_for_run(folder, run.id, timeout=120).status == "Completed"
+        content = b"".join(path.read_bytes() for path in sorted(project.glob("*.txt"), key=lambda path: path.name))
+        assert log_of(folder, run.id).split()[0] == hashlib.sha256(content).hexdigest()
+        assert (proxy.sent - before < 0.7 * size) == is_packed, (proxy.sent - before, size)
     finally:
         proxy.close()
 
