@@ -218,6 +218,7 @@ def test_a_terminal_that_hangs_up_takes_nothing_along(world: World, folder: Work
     values = json.dumps({"root": str(world.root), "project": str(world.project), "ledger": str(world.ledger)})
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run under nohup
         os.execv(sys.executable, [sys.executable, str(ACTS), "submit_and_stay", values])
     said = b""
     while b"\n" not in said:

@@ -219,10 +219,12 @@ export class ComputePanel {
 
   private async act(name: string, verb: string): Promise<void> {
     const path = pathOf('compute', name);
+    const isEnd = verb === 'delete' || verb === 'detach';
+    if (isEnd) {
+      this.open.delete(name); // nothing asks for its facts while it goes
+    }
     await this.send(() =>
-      verb === 'delete' || verb === 'detach'
-        ? this.source.send('DELETE', path)
-        : this.source.send('POST', `${path}/${verb}`),
+      isEnd ? this.source.send('DELETE', path) : this.source.send('POST', `${path}/${verb}`),
     );
   }
 
