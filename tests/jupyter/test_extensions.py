@@ -26,3 +26,4 @@ def test_both_extensions_are_enabled() -> None:
 def test_the_front_end_speaks_japanese() -> None:
     found, problem = get_installed_packages_locale("ja_JP")
     assert (problem, found["aml_jupyter"]["runs"]) == ("", ["実行"])
+    assert found["aml_jupyter"][""]["language"] == "ja-JP"  # with another sign between them, JupyterLab shows English
