@@ -26,6 +26,8 @@ def test_a_file_is_submitted_from_the_file_browser(
         settings.write_text(f'{{"locale": "{locale}"}}')
     (project / "work.py").write_text("print('from the file browser')\n")
     page.goto(f"{lab.url}lab/workspaces/test?token={TOKEN}&reset")
+    page.locator(".jp-Launcher").wait_for()
+    page.locator("#jupyterlab-splash").wait_for(state="detached")
     page.locator(".jp-DirListing-item", has_text="work.py").click(button="right")
     page.get_by_role("menuitem", name=entry).click()
     dialog = page.locator(".jp-Dialog")
