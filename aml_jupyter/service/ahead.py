@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from aml_jupyter.service import preparing
 from aml_jupyter.service.active import ActiveRun
+from aml_jupyter.service.isolation import is_nobodys_fault
 from aml_jupyter.service.launch import needs_of
 from aml_jupyter.service.withdrawing import next_handle, put_back
 from aml_jupyter.workspace import RunRecord, TargetRecord, new_attempt, transition
@@ -20,13 +21,20 @@ from aml_jupyter.workspace import RunRecord, TargetRecord, new_attempt, transiti
 if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler
 
-__all__ = ["claim_ahead", "note_end", "those_ahead", "those_with_room"]
+__all__ = ["claim_ahead", "is_closed", "note_end", "those_ahead", "those_with_room"]
 
 SHORT = 0.25
 """Seconds that a run takes after which the next one is claimed ahead."""
 
 PATIENCE = 0.5
 """Seconds for which a run stays claimed without room."""
+
+
+def is_closed(record: TargetRecord) -> str | None:
+    """Return why a target starts nothing at the moment, or None."""
+    if record.type == "computeinstance" and record.provisioning_state != "Running":
+        return f"waits until {record.name} is started (it is {record.provisioning_state})"
+    return None
 
 
 def note_end(service: Reconciler, active: ActiveRun) -> None:
@@ -38,8 +46,22 @@ def note_end(service: Reconciler, active: ActiveRun) -> None:
 
 
 def claim_ahead(service: Reconciler, tx: sqlite3.Connection, record: TargetRecord, run: RunRecord) -> bool:
-    """Claim `run`, the first in line, without room for it; tell whether that was done."""
-    if record.name not in service.quick or preparing.recipe_key(run) is not None or run.definition.get("container"):
+    """Claim `run`, the first in line, without room for it; tell whether that was done.
+
+    One with which something unexpected is wrong is not claimed ahead again: it fails alone when it has room.
+    """
+    if record.name not in service.quick or run.id in service.suspects:
+        return False
+    try:
+        return _claim(service, tx, run)
+    except Exception as error:
+        if not is_nobodys_fault(error):
+            service.suspects.add(run.id)
+        raise
+
+
+def _claim(service: Reconciler, tx: sqlite3.Connection, run: RunRecord) -> bool:
+    if preparing.recipe_key(run) is not None or run.definition.get("container"):
         return False
     handle = next_handle(tx, run)
     if handle.attempt == run.attempt:
@@ -68,7 +90,7 @@ def those_with_room(service: Reconciler) -> list[ActiveRun]:
         if active.run.status != "Starting":
             continue  # it is to be canceled
         record = next((each for each in service.targets if each.name == active.run.target), None)
-        is_open = record is not None and record.provisioning_state in ("Running", "Succeeded")
+        is_open = record is not None and not is_closed(record)
         obstacle = active.backend.reserve(active.handle, needs_of(active.run.definition)) if is_open else "closed"
         if obstacle is None:
             active.ahead_since = None

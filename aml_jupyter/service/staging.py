@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from aml_jupyter.errors import AmlError
 from aml_jupyter.service import preparing
-from aml_jupyter.service.ahead import those_ahead
+from aml_jupyter.service.ahead import is_closed, those_ahead
 from aml_jupyter.service.launch import build_launch
 from aml_jupyter.service.withdrawing import next_handle
 from aml_jupyter.targets import Handle, Target
-from aml_jupyter.workspace import RunRecord, TargetRecord
+from aml_jupyter.workspace import RunRecord
 
 if TYPE_CHECKING:
     from aml_jupyter.service.reconciler import Reconciler
 
-__all__ = ["AHEAD", "is_closed", "is_quick", "stage", "stage_ahead"]
+__all__ = ["AHEAD", "is_quick", "stage", "stage_ahead"]
 
 AHEAD = 2
 """How many waiting runs of a target are staged before they have a slot."""
@@ -30,13 +30,6 @@ log = logging.getLogger("aml_jupyter.service")
 def is_quick(service: Reconciler, run: RunRecord) -> bool:
     """Tell whether the files of a run were put in place within moments the last time."""
     return service.start_seconds.get(run.snapshot, QUICK) < QUICK
-
-
-def is_closed(record: TargetRecord) -> str | None:
-    """Return why a target starts nothing at the moment, or None."""
-    if record.type == "computeinstance" and record.provisioning_state != "Running":
-        return f"waits until {record.name} is started (it is {record.provisioning_state})"
-    return None
 
 
 def stage_ahead(service: Reconciler) -> None:
@@ -90,5 +83,6 @@ def _stage_now(service: Reconciler, run: RunRecord, handle: Handle) -> bool:
 
 
 def stage(service: Reconciler, run: RunRecord, backend: Target, handle: Handle) -> None:
+    """Put the files of an attempt in place; may be done again."""
     paths, kind, wake = backend.paths(handle), service.target_type(run), service.wake_path
     backend.stage(handle, build_launch(service.folder, run, handle, paths, kind, service.lease.epoch, wake))

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from aml_jupyter.errors import AmlError
 from aml_jupyter.service import ahead, preparing
 from aml_jupyter.service.active import ActiveRun, Full
+from aml_jupyter.service.ahead import is_closed
 from aml_jupyter.service.ingestion import ingest_all
 from aml_jupyter.service.isolation import is_nobodys_fault
 from aml_jupyter.service.launch import needs_of
-from aml_jupyter.service.staging import AHEAD, is_closed, is_quick, stage
+from aml_jupyter.service.staging import AHEAD, is_quick, stage
 from aml_jupyter.service.unstarted import end_unstarted, fail
 from aml_jupyter.service.withdrawing import already_begun, next_handle, say, withdraw
 from aml_jupyter.supervisor.nurse import NurseError
