@@ -25,7 +25,7 @@ from aml_jupyter.targets.far_line import Listener
 from aml_jupyter.targets.far_link import FarLink
 from aml_jupyter.targets.far_probe import Probe, clean_machine, probe_machine
 from aml_jupyter.transports.ssh import HostUnreachable
-from aml_jupyter.transports.ssh_address import find_address
+from aml_jupyter.transports.ssh_address import find_address, without_scheme
 from aml_jupyter.transports.ssh_host_keys import Confirm, HostKeyRefused
 from aml_jupyter.transports.ssh_login import Credentials, LoginRefused
 from aml_jupyter.workspace import (
@@ -143,8 +143,7 @@ def look_again(folder: WorkspaceFolder, name: str, confirm: Confirm | None = Non
             "name",
         )
     settings = record.settings
-    ssh = connection_to(settings, credentials_of(folder, record.name), confirm)
-    with ssh:
+    with connection_to(settings, credentials_of(folder, record.name), confirm) as ssh:
         probe = probe_machine(
             ssh, str(settings["python"]), str(settings["base_folder"]), str(settings.get("engine") or "")
         )
@@ -186,6 +185,7 @@ def change_target(
     if "address" in changes and "fingerprint" not in changes:
         changes["fingerprint"] = ""  # it was the other machine's
     wanted = {**record.settings, **changes}
+    wanted["address"] = without_scheme(wanted["address"])
     if wanted["ssh_key"]:
         wanted["ssh_key"] = os.path.abspath(os.path.expanduser(wanted["ssh_key"]))
     with connection_to(wanted, credentials or credentials_of(folder, record.name), confirm) as ssh:
@@ -339,6 +339,7 @@ def _asked(type_name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that a person gave, checked, with the defaults of the others."""
     given = {name: value for name, value in settings.items() if value is not None}
     checked = checked_settings(kind_of(type_name), given)
+    checked["address"] = without_scheme(checked["address"])
     if not checked["address"]:
         raise ComputeTargetException(
             "The address of the machine is missing: --address HOST[:PORT], or a name of ~/.ssh/config.", "address"
@@ -389,7 +390,7 @@ def _standing(folder: WorkspaceFolder, name: str, type_name: str, asked: Mapping
     ]
     if other.type == type_name and not different and other.provisioning_state != "Deleting":
         return other
-    why = "; ".join(different) if other.type == type_name else f"type {other.type}"
+    why = "; ".join(different) if other.type == type_name else f"type: {other.type!r} there, {type_name!r} now"
     raise ComputeTargetException(
         f"A compute target named {other.name!r} is there already, with other settings ({why or other.provisioning_state}). "
         f"Change it with aml compute update {other.name}, detach it first, or choose another name.",

@@ -7,6 +7,7 @@ waits may try again after the first, never after the second.
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import threading
 import time
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.transports.ssh_address import SshAddress
+from aml_jupyter.transports.ssh_faults import CONNECT_SECONDS, explained
 from aml_jupyter.transports.ssh_host_keys import Confirm, check_host_key, known_kinds
 from aml_jupyter.transports.ssh_login import Credentials, LoginRefused, log_in
 from aml_jupyter.transports.ssh_proxy import ProxyProcess
@@ -28,7 +30,6 @@ __all__ = ["Answer", "HostUnreachable", "SshConnection"]
 MOST_CHANNELS: Final = 8
 """Servers allow ten sessions on a connection unless told otherwise (MaxSessions); some are the user's own."""
 
-CONNECT_SECONDS: Final = 15.0
 KEEPALIVE_SECONDS: Final = 5
 SILENCE_SECONDS: Final = 20.0
 """How long a server may be silent before the link counts as cut."""
@@ -38,6 +39,9 @@ LONGEST_PAUSE: Final = 60.0
 """Seconds between two attempts to connect: doubled after each failure, never longer than this."""
 
 _BLOCK: Final = 1 << 16
+
+
+logging.getLogger("paramiko").addHandler(logging.NullHandler())  # what went wrong is said once, in our words
 
 
 class HostUnreachable(ComputeTargetException):
@@ -202,7 +206,7 @@ class SshConnection:
             if isinstance(error, paramiko.AuthenticationException):
                 raise LoginRefused(f"{self.address} lets nobody in: {error}", "username") from error
             if isinstance(error, (paramiko.SSHException, EOFError, OSError)):
-                raise HostUnreachable(self._explained(error), "address") from error
+                raise HostUnreachable(explained(error, self.address, self._proxy), "address") from error
             raise
 
     def _socket(self) -> Any:
@@ -213,11 +217,9 @@ class SshConnection:
         if address.jumps:
             before = None
             for each in address.jumps:
-                jump = (
-                    _Through(each, self._credentials, before)
-                    if before is not None
-                    else SshConnection(each, self._credentials)
-                )
+                # A host on the way is told no password: that is another machine's.
+                keys = Credentials(passphrase=self._credentials.passphrase)
+                jump = _Through(each, keys, before) if before is not None else SshConnection(each, keys)
                 self._jumps.append(jump)
                 before = jump
             assert before is not None
@@ -335,25 +337,7 @@ class SshConnection:
         try:
             yield
         except (paramiko.SSHException, EOFError, OSError) as error:
-            raise HostUnreachable(self._explained(error), "address") from error
-
-    def _explained(self, error: BaseException) -> str:
-        """Return what is wrong with the way to the host, and what to look at."""
-        text = str(error) or type(error).__name__
-        where = f"{self.address.host}, port {self.address.port}"
-        if isinstance(error, socket.gaierror):
-            return f"There is no host {self.address.host!r} ({error.strerror}). Check the name, or the network of this machine."
-        if isinstance(error, ConnectionRefusedError) or "refused" in text.lower():
-            return f"{where} refuses connections: no SSH server listens there. Check the port, or start sshd there."
-        if isinstance(error, TimeoutError) or "timed out" in text.lower() or "timeout" in text.lower():
-            if "banner" in text.lower():
-                return f"{where} took the connection and said nothing: it is no SSH server, or it is overloaded."
-            return f"{where} gave no answer in {CONNECT_SECONDS:.0f} s. Check that it is up, and that no firewall is in between."
-        if "banner" in text.lower():
-            return f"{where} took the connection and is no SSH server, or closed it at once ({text})."
-        if isinstance(error, OSError) and ("unreachable" in text.lower() or "no route" in text.lower()):
-            return f"There is no way to {where} ({error.strerror or text}). Check the network."
-        return f"The connection to {self.address} failed: {text}."
+            raise HostUnreachable(explained(error, self.address, self._proxy), "address") from error
 
 
 class _Through(SshConnection):

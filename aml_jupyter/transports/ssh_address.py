@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from aml_jupyter.errors import ComputeTargetException
 
-__all__ = ["SshAddress", "find_address", "known_names"]
+__all__ = ["SshAddress", "find_address", "known_names", "without_scheme"]
 
 _SCHEME: Final = re.compile(r"^[a-z][a-z0-9+.\-]*://", re.IGNORECASE)
 _WRITTEN: Final = re.compile(
-    r"(?:(?P<user>[^@\s]+)@)?(?:\[(?P<six>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^:@\s/\[\]]+))(?::(?P<port>\d+))?/?$"
+    r"(?:(?P<user>[^@\s]+)@)?(?:\[(?P<six>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^:@\s/\[\]]+))(?::(?P<port>\d+))?$"
 )
 MOST_JUMPS: Final = 8
 
@@ -105,6 +105,11 @@ def find_address(
     return replace(found, keys=(str(path.absolute()),), only_keys=True)
 
 
+def without_scheme(written: str) -> str:
+    """Return an address as it was written, less a scheme (``https://``, ``ssh://``), blanks, and a slash at its end."""
+    return _SCHEME.sub("", written.strip()).rstrip("/")
+
+
 def known_names(config: str | os.PathLike[str] | None = None) -> list[str]:
     """Return the names of hosts that the configuration file has, patterns left out."""
     file = Path(config) if config is not None else Path("~/.ssh/config").expanduser()
@@ -122,7 +127,7 @@ def _configuration(file: Path) -> Any:
 
 
 def _complete(written: str, user: str | None, configuration: Any, depth: int) -> SshAddress:
-    match = _WRITTEN.match(_SCHEME.sub("", written.strip()))
+    match = _WRITTEN.match(without_scheme(written))
     if match is None:
         raise ComputeTargetException(
             f"{written!r} is no address of a host; expected HOST, HOST:PORT or USER@HOST:PORT.", "address"
@@ -133,9 +138,10 @@ def _complete(written: str, user: str | None, configuration: Any, depth: int) ->
         )
     name = match["six"] or match["host"]
     said: Mapping[str, Any] = configuration.lookup(name)
-    port = int(match["port"] or said.get("port") or 22)
+    asked = str(match["port"] or said.get("port") or 22)
+    port = int(asked) if asked.isdecimal() else 0
     if not 0 < port < 65536:
-        raise ComputeTargetException(f"{written!r}: {port} is no port; expected 1 to 65535.", "address")
+        raise ComputeTargetException(f"{written!r}: {asked} is no port; expected 1 to 65535.", "address")
     jump = str(said.get("proxyjump") or "none")
     jumps = (
         ()

@@ -74,9 +74,15 @@ def check_host_key(
     raise HostKeyRefused(
         f"The host {address} is not known: no key of it stands in {files}, and nothing was sent to it. Its {kind} key has the "
         f"fingerprint {shown}. When that is right (ask whoever runs it), name it: --fingerprint {shown}, or log in once with "
-        f"ssh {address.name}.",
+        f"{_login(address)}.",
         "fingerprint",
     )
+
+
+def _login(address: SshAddress) -> str:
+    """Return the line that logs in there, and asks about the key."""
+    port = "" if address.port == 22 else f"-p {address.port} "
+    return f"ssh {port}{address.user}@{address.name}"
 
 
 def _plain(fingerprint: str) -> str:
@@ -85,9 +91,10 @@ def _plain(fingerprint: str) -> str:
 
 def _changed(address: SshAddress, shown: str, known: str) -> str:
     return (
-        f"THE HOST KEY OF {address} HAS CHANGED: {shown} was shown, {known} is known. Somebody may stand between this machine "
-        "and that one, or it was installed anew. Nothing was sent. Ask whoever runs it; when the new key is right, remove "
-        f"the old one (ssh-keygen -R '{address.key_name}', or aml compute update NAME --fingerprint SHA256:...)."
+        f"THE HOST KEY OF {address} HAS CHANGED, or is another one than was named: {shown} was shown, {known} was expected. "
+        "Somebody may stand between this machine and that one, or it was installed anew. Nothing was sent. Ask whoever runs it; "
+        f"when the key that was shown is right, name it (aml compute update NAME --fingerprint {shown.split()[-1]}), "
+        f"and remove the old one (ssh-keygen -R '{address.key_name}')."
     )
 
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.transports.ssh_address import SshAddress
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import paramiko
 
 __all__ = ["Credentials", "LoginRefused", "log_in"]
+
+
+_LOCKED: Final = "which has a passphrase, and none was given"
+_WRONG_PASSPHRASE: Final = "whose passphrase is wrong"
 
 
 class LoginRefused(ComputeTargetException):
@@ -59,7 +63,7 @@ def log_in(transport: paramiko.Transport, address: SshAddress, credentials: Cred
             tried.append(f"{what} (it wants {', '.join(left)}, too)")
             takes = list(left)
             break
-    if credentials.password is not None:
+    if credentials.password is not None and not _is_of_key(address, credentials):
         for what in ("password", "keyboard-interactive"):
             with contextlib.suppress(paramiko.BadAuthenticationType, paramiko.AuthenticationException):
                 if what == "password":
@@ -92,12 +96,31 @@ def _from_files(address: SshAddress, credentials: Credentials, tried: list[str])
                 paramiko.PKey.from_path(path, credentials.passphrase and credentials.passphrase.encode()),
             )
         except (paramiko.PasswordRequiredException, TypeError):
-            tried.append(f"the key {path} (it has a passphrase, and none was given)")
+            tried.append(f"the key {path}, {_LOCKED}")
         except (paramiko.SSHException, OSError, ValueError) as error:
-            wrong = credentials.passphrase is not None
-            tried.append(
-                f"the key {path} ({'its passphrase is wrong, or it' if wrong else 'it'} cannot be read: {error})"
-            )
+            if credentials.passphrase is not None and _is_locked(path):
+                tried.append(f"the key {path}, {_WRONG_PASSPHRASE}")
+            else:
+                tried.append(f"the key {path}, which cannot be read: {error}")
+
+
+def _is_of_key(address: SshAddress, credentials: Credentials) -> bool:
+    """Say whether the one secret that was given is the passphrase of the key that was named: no server is told that."""
+    one_secret = credentials.password == credentials.passphrase
+    return one_secret and address.only_keys and any(_is_locked(path) for path in address.keys)
+
+
+def _is_locked(path: str) -> bool:
+    """Say whether a key can be read with its passphrase only."""
+    import paramiko
+
+    try:
+        paramiko.PKey.from_path(path)
+    except (paramiko.PasswordRequiredException, TypeError):
+        return True
+    except (paramiko.SSHException, OSError, ValueError):
+        return False
+    return False
 
 
 def _from_agent(address: SshAddress) -> Iterator[tuple[str, Any]]:
@@ -152,9 +175,13 @@ def _refusal(
     offered = ", ".join(tried) or "nothing: there is no key, no agent and no password"
     wants = f" The server takes: {', '.join(takes)}." if takes else ""
     hints = []
-    if any("passphrase" in each for each in tried):
-        hints.append("unlock the key with ssh-add")
-    if "password" in takes and credentials.password is None:
+    if {"password", "keyboard-interactive"} & set(tried):
+        hints.append("look at the password (and the user's name) again")
+    if any(each.endswith(_WRONG_PASSPHRASE) for each in tried):
+        hints.append("give the key's passphrase with --password-stdin")
+    if any(each.endswith(_LOCKED) for each in tried):
+        hints.append("unlock the key with ssh-add, or give its passphrase with --password-stdin")
+    elif {"password", "keyboard-interactive"} & set(takes) and credentials.password is None:
         hints.append("give a password with --password-stdin")
     hints.append(f"put your public key there (ssh-copy-id {address})")
     return f"{address} lets nobody in with what it was offered ({offered}).{wants} What helps: {', or '.join(hints)}."

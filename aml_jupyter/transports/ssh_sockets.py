@@ -12,7 +12,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from aml_jupyter.errors import ComputeTargetException
-from aml_jupyter.transports.ssh import CONNECT_SECONDS, HostUnreachable, SshConnection
+from aml_jupyter.transports.ssh import HostUnreachable, SshConnection
+from aml_jupyter.transports.ssh_faults import CONNECT_SECONDS
 
 if TYPE_CHECKING:
     import paramiko

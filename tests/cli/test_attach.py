@@ -46,6 +46,10 @@ def test_a_machine_is_attached_looked_at_changed_and_forgotten(
         assert what in done.out
     again = aml(*line(server, tmp_path / "far"))
     assert again.code == 0 and "attached like this already" in again.out
+    with_scheme = [
+        f"https://{word}/" if word.endswith(f":{server.port}") else word for word in line(server, tmp_path / "far")
+    ]
+    assert "attached like this already" in aml(*with_scheme).out
     other = aml(*line(server, tmp_path / "elsewhere"))
     assert other.code == 2 and "base_folder" in other.err and "aml compute update box" in other.err
     assert "'fingerprint'" not in other.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -141,6 +142,11 @@ def test_a_key_with_a_passphrase_and_the_agent(
         SshConnection(address).connect()
     with pytest.raises(LoginRefused, match="passphrase is wrong"):
         SshConnection(address, Credentials(passphrase="open")).connect()
+    with pytest.raises(LoginRefused, match="passphrase is wrong"):
+        SshConnection(address, Credentials("open", "open")).connect()
+    assert (
+        "password" not in server.log.read_text()
+    )  # one secret for a locked key is its passphrase, which no server is told
     with SshConnection(address, Credentials(passphrase="open sesame")) as host:
         host.connect()
     place = tmp_path / "agent.sock"
@@ -194,6 +200,48 @@ def test_a_host_behind_another_one_is_reached_through_it(ssh_server: Start, tmp_
     )
     with SshConnection(find_address("inner", config=config)) as host:
         assert host.run("echo here").text == "here\n"
+
+
+def test_a_host_on_the_way_is_not_told_the_password_of_the_one_behind_it(ssh_server: Start, tmp_path: Path) -> None:
+    gate, inner = ssh_server("PasswordAuthentication yes"), ssh_server()
+    Path("~/.ssh/known_hosts").expanduser().write_text(gate.known_host + inner.known_host)
+    config = tmp_path / "config"
+    config.write_text(
+        f"Host gate\n  HostName 127.0.0.1\n  Port {gate.port}\n  User root\n"
+        f"Host inner\n  HostName 127.0.0.1\n  Port {inner.port}\n  User root\n  ProxyJump gate\n"
+    )
+    with pytest.raises(LoginRefused, match=f"root@127.0.0.1:{gate.port} lets nobody in"):
+        SshConnection(find_address("inner", config=config), Credentials(password="of-the-inner-one")).connect()
+    assert "Failed password" not in gate.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("no-such-command %h %p", "exit code 127"),
+        ("sh -c 'echo the gate is closed >&2; exit 3'", "exit code 3: the gate is closed"),
+    ],
+)
+def test_a_proxy_command_that_fails_is_named_with_what_it_said(tmp_path: Path, command: str, said: str) -> None:
+    config = tmp_path / "config"
+    config.write_text(f"Host inner\n  HostName inner.invalid\n  ProxyCommand {command}\n")
+    with pytest.raises(HostUnreachable) as refused:
+        SshConnection(find_address("inner", config=config)).connect()
+    assert said in str(refused.value) and "ProxyCommand" in str(refused.value), str(refused.value)
+
+
+def test_what_is_wrong_with_the_way_is_said_once_and_not_as_the_library_does(tmp_path: Path) -> None:
+    code = (
+        "import socket, threading\n"
+        "from aml_jupyter.transports.ssh import SshConnection\n"
+        "from aml_jupyter.transports.ssh_address import find_address\n"
+        "server = socket.create_server(('127.0.0.1', 0))\n"
+        "threading.Thread(target=lambda: server.accept()[0].close(), daemon=True).start()\n"
+        "try: SshConnection(find_address(f'127.0.0.1:{server.getsockname()[1]}')).connect()\n"
+        "except Exception as error: print(error)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "is no SSH server" in said.stdout and said.stderr == ""
 
 
 def test_a_cut_connection_is_said_and_made_again(ssh_server: Start) -> None:

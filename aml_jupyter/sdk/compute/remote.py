@@ -108,6 +108,13 @@ class RemoteCompute(ComputeTarget):
         return str(self._record.settings.get("address", ""))
 
     @property
+    def ssh_port(self) -> int:
+        """Return the port of its SSH server, as the address or ``~/.ssh/config`` says it."""
+        from aml_jupyter.transports.ssh_address import find_address
+
+        return find_address(self.address).port
+
+    @property
     def username(self) -> str:
         """Return the user there."""
         return str(self._record.settings.get("username", ""))
