@@ -30,6 +30,9 @@ __all__ = ["Answer", "HostUnreachable", "SshConnection"]
 MOST_CHANNELS: Final = 8
 """Servers allow ten sessions on a connection unless told otherwise (MaxSessions); some are the user's own."""
 
+WINDOW: Final = 1 << 24
+"""Bytes of a channel that may be on their way to us: a round trip brings no more than that (OpenSSH's client has 2 MB)."""
+
 KEEPALIVE_SECONDS: Final = 5
 SILENCE_SECONDS: Final = 20.0
 """How long a server may be silent before the link counts as cut."""
@@ -178,7 +181,7 @@ class SshConnection:
 
         transport: paramiko.Transport | None = None
         try:
-            transport = paramiko.Transport(self._socket())
+            transport = paramiko.Transport(self._socket(), default_window_size=WINDOW)
             transport.banner_timeout = transport.auth_timeout = CONNECT_SECONDS
             options = transport.get_security_options()
             options.ciphers = sorted(options.ciphers, key=lambda name: "gcm" not in name)  # the quickest ones first

@@ -25,6 +25,8 @@ from aml_jupyter.service.remote import attach_target
 from aml_jupyter.targets import Handle, Launch, Needs
 from aml_jupyter.targets.far_host import host_of
 from aml_jupyter.targets.remote import RemoteTarget
+from aml_jupyter.transports.ssh import SshConnection
+from aml_jupyter.transports.ssh_address import find_address
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, get_run, get_target, take_snapshot
 
 pytestmark = pytest.mark.timeout(300)
@@ -122,6 +124,25 @@ def test_everything_is_usable_over_a_slow_link(
         until(lambda: get_run(folder.store.read(), run.id).status == "Running", 30, "the start")
         cancel_run(folder, run.id)
         assert wait_for_run(folder, run.id, timeout=30).status == "Canceled"
+    finally:
+        proxy.close()
+
+
+def test_a_long_way_does_not_narrow_what_comes_back(ssh_server: Callable[..., SshServer]) -> None:
+    server = ssh_server()
+    size, usual = 60_000_000, 2 << 20
+    proxy = SlowProxy(server.port)
+    try:
+        server.port, real = proxy.port, server.port
+        address = find_address(server.address, key=server.key)
+        server.port = real
+        with SshConnection(address, fingerprint=server.fingerprint) as host:
+            host.connect()
+            began = time.monotonic()
+            came = host.run(f"head -c {size} /dev/zero").out
+            took = time.monotonic() - began
+        assert len(came) == size
+        assert took < size / usual * 2 * DELAY  # what OpenSSH's client needs at least
     finally:
         proxy.close()
 
