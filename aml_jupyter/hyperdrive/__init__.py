@@ -10,7 +10,7 @@ from aml_jupyter.hyperdrive.changes import Changed, check_added, check_limits, c
 from aml_jupyter.hyperdrive.controller import step
 from aml_jupyter.hyperdrive.curves import Curve
 from aml_jupyter.hyperdrive.ended import Ended, trial_of
-from aml_jupyter.hyperdrive.policies import is_due, reason_to_stop, silence_reason
+from aml_jupyter.hyperdrive.policies import is_due, is_policy_reason, reason_to_stop, silence_reason
 from aml_jupyter.hyperdrive.replay import Replay, Stop, replay
 from aml_jupyter.hyperdrive.rows import (
     Action,
@@ -49,6 +49,7 @@ __all__ = [
     "check_limits",
     "check_space",
     "is_due",
+    "is_policy_reason",
     "reason_to_stop",
     "replay",
     "silence_reason",

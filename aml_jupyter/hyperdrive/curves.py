@@ -82,6 +82,6 @@ class Scores:
 
     def average(self, child: int, interval: int) -> float:
         """Return a child's running average up to an interval, over what it has logged of that."""
-        _, sums = self.curves[child].progress(self.sign)
+        bests, sums = self.curves[child].progress(self.sign)
         count = min(interval, len(sums))
-        return sums[count - 1] / count
+        return min(sums[count - 1] / count, bests[count - 1])  # rounded, it could exceed them all, and a tie would stop

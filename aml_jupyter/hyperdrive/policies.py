@@ -13,7 +13,7 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from aml_jupyter.config.sweeps import (
     AshaPolicy,
@@ -26,7 +26,11 @@ from aml_jupyter.config.sweeps import (
 from aml_jupyter.config.sweeps.policies import IntervalPolicy
 from aml_jupyter.hyperdrive.curves import Curve, Scores
 
-__all__ = ["bracket_of", "is_due", "reason_to_stop", "silence_reason"]
+__all__ = ["bracket_of", "is_due", "is_policy_reason", "reason_to_stop", "silence_reason"]
+
+_NOT_A_NUMBER: Final = "the metric is "
+_SILENCE: Final = "no value of the primary metric for "
+_NAMES: Final = ("Bandit", "Median stopping", "Truncation selection", "ASHA", "Hyperband")
 
 
 def is_due(policy: EarlyTerminationPolicy, interval: int, child: int = 0) -> bool:
@@ -73,7 +77,7 @@ def reason_to_stop(
     mine = next(curve for curve in curves if curve.child == child)
     guards = policy.guards
     if guards.get("stop_on_nan") and not math.isfinite(mine.values[interval - 1]):
-        return f"the metric is {mine.values[interval - 1]} at interval {interval}"
+        return f"{_NOT_A_NUMBER}{mine.values[interval - 1]} at interval {interval}"
     if not is_due(policy, interval, child):
         return None
     scores = Scores(curves, goal)
@@ -98,7 +102,14 @@ def silence_reason(policy: EarlyTerminationPolicy, seconds_since_last: float) ->
     minutes = policy.guards.get("max_silence_minutes")
     if minutes is None or seconds_since_last <= minutes * 60:
         return None
-    return f"no value of the primary metric for {seconds_since_last / 60:.3g} minutes (limit {minutes:g})"
+    return f"{_SILENCE}{seconds_since_last / 60:.3g} minutes (limit {minutes:g})"
+
+
+def is_policy_reason(reason: str) -> bool:
+    """Say whether a child's reason to end is one that a policy or a guard gives, and not a person's or the sweep's."""
+    if reason.startswith((_NOT_A_NUMBER, _SILENCE)):
+        return True
+    return reason.startswith(_NAMES) and ": best so far " in reason
 
 
 def bracket_of(policy: HyperbandPolicy, child: int) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from aml_jupyter.hyperdrive import Trial, with_changes
+from aml_jupyter.hyperdrive import Trial, is_policy_reason, with_changes
 from aml_jupyter.views.formats import duration_text, iso_time, json_value, number_text
 from aml_jupyter.workspace import child_number, find_runs, metric_ranges, metric_values, sweep_changes
 from aml_jupyter.workspace.states import FINAL
@@ -149,13 +149,18 @@ class SweepView:
 
     @property
     def saved(self) -> tuple[float, float] | None:
-        """Return how many seconds the stopped children would have run on, and what that is of all; None where none was stopped.
+        """Return how many seconds the children that a policy stopped would have run on, and what that is of all.
 
-        A stopped child is taken to have needed as long as a completed one does on the average.
+        None where it stopped none. A stopped child is taken to have needed as long as a completed one does on the average. Those
+        that a person, the end of the sweep or its time limit ended saved nothing.
         """
         told = [(child, child.duration(self.as_of) or 0.0) for child in self.children if child.final]
         whole = [seconds for child, seconds in told if child.run.status == "Completed"]
-        stopped = [seconds for child, seconds in told if child.was_stopped and child.run.started is not None]
+        stopped = [
+            seconds
+            for child, seconds in told
+            if child.was_stopped and child.run.started is not None and is_policy_reason(child.run.reason)
+        ]
         if not whole or not stopped:
             return None
         mean = sum(whole) / len(whole)

@@ -128,6 +128,24 @@ def test_what_stopping_early_saved_is_said(sweep: Made) -> None:
     assert "stopping early saved about 3.0 s" in as_text(sweep.view)
 
 
+@pytest.mark.parametrize(
+    "reason", ["canceled by the user", "the sweep was canceled", "max_duration_minutes (5) is over", "Banditry"]
+)
+def test_what_no_policy_stopped_saved_nothing(sweep: Made, reason: str) -> None:
+    sweep.child(15, [4.0], "Canceled", reason)
+    with sweep.folder.store.transaction() as tx:
+        update_run(tx, "HD_1_12", ended=1_700_000_013.0)
+        update_run(tx, "HD_1_15", ended=1_700_000_016.0)
+    shown = as_json(sweep.view)["sweep"]
+    # Child 12 was stopped by a policy after 1 s of 4; child 15 ran for 1 s, and only that counts of it.
+    assert shown["saved_seconds"] == pytest.approx(3.0)
+    assert shown["saved_share"] == pytest.approx(3 / (3 + 12 * 4 + 1 + 4 + 1))
+    sweep.child(16, [4.0], "Canceled", "the metric is nan at interval 2")
+    with sweep.folder.store.transaction() as tx:
+        update_run(tx, "HD_1_16", ended=1_700_000_018.0)
+    assert as_json(sweep.view)["sweep"]["saved_seconds"] == pytest.approx(3.0 + 2.0)
+
+
 def test_text_has_the_table_and_fits_its_width(sweep: Made) -> None:
     text = as_text(sweep.view, 100)
     assert "minimize loss · 15 of 20 children (12 completed, 1 stopped, 1 failed, 1 running)" in text
