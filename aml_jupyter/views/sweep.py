@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -139,13 +140,21 @@ class SweepView:
 
     @cached_property
     def importances(self) -> dict[str, float]:
-        """Return parameter -> how much it matters (shares of 1, the greatest first); empty while that cannot be said."""
+        """Return parameter -> how much it matters (shares of 1, the greatest first); empty while that cannot be said.
+
+        A stopped child counts as no better than the worst one that went to its end: it was stopped because it fell behind.
+        """
         from aml_jupyter.hyperdrive.importance import importances
 
-        ended = [
-            Trial(child.parameters, child.best) for child in self.children if child.final and not child.was_stopped
-        ]
-        return importances(self.space, ended, self.maximise)
+        worse = min if self.maximise else max
+        ended = [child for child in self.children if child.final and child.best is not None]
+        whole = [child for child in ended if not child.was_stopped]
+        worst = worse((child.best or 0.0 for child in whole), default=None)
+        trials = [Trial(child.parameters, child.best) for child in whole]
+        for child in ended:
+            if child.was_stopped:
+                trials.append(Trial(child.parameters, child.best if worst is None else worse(child.best or 0.0, worst)))
+        return importances(self.space, trials, self.maximise)
 
     @property
     def saved(self) -> tuple[float, float] | None:
@@ -172,7 +181,7 @@ class SweepView:
         """Return what stands under the sweep's name."""
         states: dict[str, int] = {}
         for child in self.children:
-            name = "stopped" if child.final and child.was_stopped else child.run.status.lower()
+            name = "stopped" if child.final and child.was_stopped else _in_words(child.run.status)
             states[name] = states.get(name, 0) + 1
         counts = ", ".join(f"{count} {name}" for name, count in states.items())
         policy = str(self.definition["policy_config"].get("name") or "")
@@ -217,6 +226,11 @@ class SweepView:
             }
         )
         return shown
+
+
+def _in_words(status: str) -> str:
+    """Return a state as words: ``NotStarted`` is ``not started``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", status).lower()
 
 
 def sweep_view(folder: WorkspaceFolder, run: RunRecord) -> SweepView:

@@ -33,7 +33,10 @@ def sweep_charts(view: SweepView, is_live: bool = False) -> Html | None:
         None if is_live else _chart("parallel coordinates: the stronger a line, the better", _parallel(view)),
         _chart("importance", _importance(view)),
         *(_chart(f"{view.metric} by {name}", drawn) for name, drawn in _slices(view)),
-        _chart("two most important parameters: the stronger, the better", _scatter(view)),
+        _chart(
+            f"{'two most important parameters' if view.importances else 'two parameters'}: the stronger, the better",
+            _scatter(view),
+        ),
         _chart("timeline", _timeline(view)),
     ]
     drawn = [chart for chart in charts if chart is not None]
@@ -191,6 +194,12 @@ def _short(value: object) -> str:
     return text if len(text) <= 8 else text[:7] + "…"
 
 
+def _by_importance(view: SweepView) -> list[str]:
+    """Return the parameters, the most important ones first."""
+    known = [dimension.name for dimension in _dimensions(view)]
+    return [*view.importances, *(name for name in known if name not in view.importances)]
+
+
 def _importance(view: SweepView) -> Html | None:
     """Draw a bar for each parameter's share."""
     shares = list(view.importances.items())[:10]
@@ -215,7 +224,7 @@ def _slices(view: SweepView) -> Iterator[tuple[str, Html]]:
     if len(measured) < 3:
         return
     known = {dimension.name: dimension for dimension in _dimensions(view)}
-    order = [*view.importances, *(name for name in known if name not in view.importances)]
+    order = _by_importance(view)
     y = Axis.over([child.best or 0.0 for child in measured], HEIGHT - BOTTOM - 2, TOP, may_be_log=True)
     for name in order[:SLICES]:
         dimension = known[name]
@@ -237,10 +246,10 @@ def _slices(view: SweepView) -> Iterator[tuple[str, Html]]:
 
 
 def _scatter(view: SweepView) -> Html | None:
-    """Draw the children in the plane of the two most important parameters."""
+    """Draw the children in the plane of the two most important parameters; of the first two while none is known to matter."""
     measured = [child for child in _measured(view) if child.final][:MOST]
-    names = list(view.importances)[:2]
-    if len(names) < 2:
+    names = _by_importance(view)[:2]
+    if len(names) < 2 or len(measured) < 3:
         return None
     across, up = (next(each for each in _dimensions(view) if each.name == name) for name in names)
     dots = []

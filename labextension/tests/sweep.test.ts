@@ -50,6 +50,38 @@ describe('the numbers of a chart', () => {
   });
 });
 
+describe('the table of children', () => {
+  it('says why children were stopped, and sorts those that go on behind the others', async () => {
+    const { ChildrenView } = await import('../src/view/children');
+    const sweep = store([3, 0.5, 2, 1]);
+    const children = sweep.children!;
+    children.status[1] = 'Running';
+    children.status[2] = 'Canceled';
+    children.reason = ['', 'started', 'MedianStopping: 2 at interval 5', ''];
+    const view = new ChildrenView(sweep, () => undefined);
+    document.body.append(view.element);
+    const painted = (): Promise<unknown> => new Promise((resolve) => requestAnimationFrame(resolve));
+    const rows = (): string[] =>
+      [...view.element.querySelectorAll<HTMLElement>('.aml-row')].map(
+        (row) => row.innerText || row.textContent!,
+      );
+    await painted();
+    expect(rows().filter((text) => text.includes('MedianStopping: 2 at interval 5')).length).toBe(1);
+    expect(rows().some((text) => text.includes('started'))).toBe(false);
+    const numbers = (): string[] => rows().map((text) => text.match(/hd_\d/)![0]);
+    const click = async (): Promise<void> => {
+      const heads = [...view.element.querySelectorAll<HTMLElement>('.aml-sort')];
+      heads.find((head) => head.textContent!.startsWith('★ loss'))!.click();
+      await painted();
+    };
+    await click();
+    expect(numbers()).toEqual(['hd_3', 'hd_2', 'hd_0', 'hd_1']);
+    await click();
+    expect(numbers()).toEqual(['hd_0', 'hd_2', 'hd_3', 'hd_1']);
+    view.element.remove();
+  });
+});
+
 describe('parallel coordinates', () => {
   it('put the best child first and leave out those without a value', async () => {
     const { linesOf, passes } = await import('../src/view/parallel');

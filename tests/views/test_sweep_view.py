@@ -115,6 +115,27 @@ def test_the_best_child_comes_first_and_unfinished_ones_last(sweep: Made) -> Non
     json.dumps(shown, allow_nan=False)
 
 
+def test_stopped_children_say_what_matters_and_count_as_no_better_than_the_worst(folder: WorkspaceFolder) -> None:
+    made = Made(folder)
+    for number in range(7):
+        made.child(number, [2.0 - 0.1 * number])
+    assert made.view.sweep is not None and made.view.sweep.importances == {}  # seven are too few
+    for number in range(7, 12):
+        made.child(number, [0.01], "Canceled", "Bandit: ...")
+    shown = as_json(made.view)["sweep"]["importances"]
+    assert set(shown) == {"--lr", "--kind", "--width"}
+    # The good ones are 6, 5 and 4 of 12, in the middle of --lr and --width; the five that were stopped had 0.01 and are not.
+    assert shown["--width"] > shown["--kind"] and shown["--lr"] > shown["--kind"], shown
+
+
+def test_two_parameters_are_drawn_against_each_other_before_any_is_known_to_matter(folder: WorkspaceFolder) -> None:
+    made = Made(folder)
+    for number in range(3):
+        made.child(number, [2.0 - number])
+    page = read_page(as_html(made.view))
+    assert "two parameters: the stronger, the better" in page.text and "importance" not in page.text
+
+
 def test_what_stopping_early_saved_is_said(sweep: Made) -> None:
     shown = as_json(sweep.view)["sweep"]
     # Completed ones ran for 4 s, like the stopped one: nothing was saved.

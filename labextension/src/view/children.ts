@@ -9,6 +9,8 @@ import { RunStore } from './store';
 import { VirtualTable } from './table';
 import { t } from './text';
 
+const ENDED_EARLY = new Set(['Canceled', 'CancelRequested', 'Failed']);
+
 export class ChildrenView {
   readonly element: HTMLElement;
   private readonly table: VirtualTable;
@@ -35,6 +37,7 @@ export class ChildrenView {
       empty: t('no child runs yet'),
       id: (row) => this.store.children!.id[row],
       onmark: () => this.drawStop(),
+      isLast: (row) => this.isUnfinished(row),
     });
     const filter = h('input', {
       type: 'search',
@@ -71,6 +74,12 @@ export class ChildrenView {
     store.on('selected', () => this.draw());
     store.followChildren();
     this.draw();
+  }
+
+  /** Tell of a sweep's child that what it has reached is not its last word. */
+  private isUnfinished(row: number): boolean {
+    const { metric, status } = this.store.children!;
+    return metric !== null && !FINAL.has(status[row]);
   }
 
   private stoppable(): string[] {
@@ -172,6 +181,8 @@ function columnsOf(children: Children): Column[] {
         width: 92,
       };
     });
+  const why = (row: number): string => (ENDED_EARLY.has(children.status[row]) ? children.reason[row] : '');
+  const hasWhy = children.status.some((_, row) => why(row) !== '');
   return [
     { key: 'number', label: '#', value: (row) => row + 1, right: true, width: 44 },
     { key: 'name', label: t('name'), value: (row) => children.name[row] || children.id[row], width: 150 },
@@ -197,6 +208,7 @@ function columnsOf(children: Children): Column[] {
       right: true,
       width: 80,
     },
+    ...(hasWhy ? [{ key: 'why', label: t('why it ended'), value: why, width: 220 }] : []),
     {
       key: 'started',
       label: t('started'),

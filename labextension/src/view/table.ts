@@ -13,6 +13,8 @@ export interface TableOptions {
   /** Shown where there is no row. */
   empty?: string;
   height?: number;
+  /** Tells of a row that it comes behind the others, however they are sorted. */
+  isLast?: (row: number) => boolean;
   /** Rows can be marked; called when they are. */
   onmark?: () => void;
 }
@@ -113,7 +115,8 @@ export class VirtualTable {
     if (by) {
       const values = new Map(order.map((row) => [row, by.value(row)]));
       const sign = this.descending ? -1 : 1;
-      order.sort((a, b) => compare(values.get(a), values.get(b), sign) || a - b);
+      const place = (row: number): number => Number(this.options.isLast?.(row) ?? false);
+      order.sort((a, b) => place(a) - place(b) || compare(values.get(a), values.get(b), sign) || a - b);
     }
     const at = this.lines[this.cursor]?.id;
     this.lines =
