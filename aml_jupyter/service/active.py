@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -82,6 +83,14 @@ class ActiveRun:
     """True when the attempt is over and its slots were let go of."""
     end_again_at: float = 0.0
     """When an ending that failed is tried again (`time.monotonic`)."""
+    listed_again_at: float = 0.0
+    """When its files are listed again while it runs (`time.monotonic`)."""
+    listing_pause: float = 0.0
+    """Seconds between the last two looks at its files."""
+    listing: threading.Lock = field(default_factory=threading.Lock)
+    """Held while its files are listed."""
+    is_over: bool = False
+    """True when its end has begun, which lists its files for the last time."""
     failures: int = 0
     """How many unexpected errors there were with this run (see `service/isolation.py`)."""
     failure: Exception | None = None

@@ -99,6 +99,8 @@ def _end(
     """Do all that is needed before the last state can be written; may be done again from the start."""
     seen = active.seen
     assert seen is not None
+    with active.listing:  # what was seen before the end is written before it
+        active.is_over = True
     result = seen.result
     if result is None:
         result = active.backend.bury(active.handle, seen.message, _loss(seen.message, seen.attempt or {}))

@@ -15,7 +15,18 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from aml_jupyter.errors import AmlError, LeaseLost, WorkspaceException
-from aml_jupyter.service import compute, ending, in_process, ingestion, preparing, requests, staging, starting, watching
+from aml_jupyter.service import (
+    compute,
+    ending,
+    in_process,
+    ingestion,
+    listing,
+    preparing,
+    requests,
+    staging,
+    starting,
+    watching,
+)
 from aml_jupyter.service.active import ActiveRun, Full
 from aml_jupyter.service.client import socket_path
 from aml_jupyter.service.lease import Lease
@@ -85,6 +96,8 @@ class Reconciler:
         self.endings = ThreadPoolExecutor(max_workers=4, thread_name_prefix="aml-ending")
         self.answers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="aml-answer")
         """What may wait for a link has pools of its own, so that it holds up nothing of this machine."""
+        self.listings = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aml-listing")
+        self.listing = listing.Pace()
         self.active: dict[str, ActiveRun] = {}
         self.stopping = False
         self.queue_may_move = True
@@ -115,7 +128,15 @@ class Reconciler:
         on_news(wakeup.wake)
         self.sweeps = Sweeps(folder, lease.epoch, wakeup.wake)
         self._version: int | None = None
-        self.pools = (self.starts, self.endings, self.answers, self.sweeps.pool, self.far_starts, self.far_endings)
+        self.pools = (
+            self.starts,
+            self.endings,
+            self.answers,
+            self.sweeps.pool,
+            self.far_starts,
+            self.far_endings,
+            self.listings,
+        )
         self._idle_since = time.monotonic()
         self._looked_for_lost = self._tidied = float("-inf")
         self._tidying = False
@@ -166,6 +187,7 @@ class Reconciler:
         if ending.any_to_write(self) and not self.wakeup.is_woken:
             self.settle()
             starting.launch_claimed(self)
+        listing.list_files(self)
         staging.stage_ahead(self)
         self.sweeps.look()
         self.end_lost_runs()

@@ -53,6 +53,8 @@ def serve(base: str, workspace: str, target: str) -> int:
     except (OSError, ValueError) as error:
         sys.stderr.write("aml: %s\n" % error)
         return 1
+    # Who opens a file for writing in the moment in which `far_finished` holds a lease on it raises this, and else ended us.
+    signal.signal(signal.SIGIO, lambda number, frame: None)
     try:
         _FarSide(places, runtime, door, door_path).run()
     except (BrokenPipeError, ConnectionError):
@@ -201,8 +203,9 @@ class _FarSide:
             room -= sum(map(len, data))
             whole = whole and not data
         granted = [[list(key), why] for key, why in self._acts.room.settle()]
-        if changed or granted:
-            self._say({"news": changed, "room": granted}, b"".join(parts))
+        finished = self._acts.finishing.look()
+        if changed or granted or finished:
+            self._say({"news": changed, "room": granted, "finished": finished}, b"".join(parts))
         if not whole:
             self._looked = float("-inf")  # there may be more
 

@@ -14,11 +14,14 @@
 ``start``      ``key``, ``needs`` -> ``why``: null when a supervisor has it, or what is waited for. In a container, it is the
                service that starts the supervisor: ``devices`` are the GPUs that it gets
 ``let_go``     ``key``: its container was not started
-``watch``      ``key``, ``have`` {file: bytes} : news of it is told from then on; ``unwatch`` ends that
+``watch``      ``key``, ``have`` {file: bytes} : news of it is told from then on; ``unwatch`` ends that.
+               ``folders``, ``largest``: so are their files that are finished, see `far_finished`
 ``put``        ``key``, ``name``, ``once``, the body: a file of the attempt
 ``forbid``     ``key``, ``reason`` -> ``forbidden``
 ``bury``       ``key``, ``token``, ``reason``, ``message`` -> ``result``
-``list``       ``key``, ``folders`` -> ``files`` [[name, size, mtime in ns]]
+``list``       ``key``, ``folders`` -> ``files`` [[name, size, mtime, ctime in ns]], ``is_there``: whether the attempt is
+``hashes``     ``key``, ``names`` -> many: ``name``, ``sha256`` and ``ctime``
+``pieces``     ``parts`` [[run, attempt, name, offset, length, size, mtime in ns]] -> many, see `far_pieces`
 ``fetch``      ``key``, ``files`` [[name, offset]] -> many: ``name``, ``offset`` and a body; at the end ``size`` and ``sha256``
                ``kept``: of what `far_kept` keeps
 ``keep``       ``key``, ``folders``, ``limit`` -> many: ``name``, ``size``, ``time`` and ``sha256`` of what stays, see `far_kept`
@@ -46,8 +49,10 @@ from .far_build import activated, files_of, follow, linked_of
 from .far_content import FarContent, unpacked, write_file
 from .far_facts import facts
 from .far_files import fetched, listed
+from .far_finished import Finishing
 from .far_frames import Frame
 from .far_kept import drop, keep, kept_folder
+from .far_pieces import Pieces, hashes
 from .far_place import Key, Places, own_variables
 from .far_room import FarRoom
 from .far_watch import Watched
@@ -84,11 +89,14 @@ class FarActs:
         self._failed: Optional[Dict[str, Any]] = None
         self.room = FarRoom(runtime)
         self.watched: Dict[Key, Watched] = {}
+        self.finishing = Finishing()
+        self._pieces_of = Pieces(places)
         self._acts: Dict[str, Callable[[Dict[str, Any], bytes], Any]] = {
             name: getattr(self, "_" + name)
             for name in (
                 "ask_room", "free_room", "stage", "tree", "blobs", "start", "let_go", "watch", "unwatch", "put", "forbid", "bury",
                 "list", "fetch", "keep", "drop", "remove", "attempts", "facts", "room_now", "files", "environment", "ping",
+                "hashes", "pieces",
             )
         }  # fmt: skip
 
@@ -242,9 +250,15 @@ class FarActs:
     def _watch(self, header: Dict[str, Any], body: bytes) -> None:
         key = _key(header)
         self.watched[key] = Watched(self._places.control(key), header["have"])
+        for folder in header.get("folders") or ():
+            self._places.inside(key, str(folder))  # it leads nowhere else
+        self.finishing.watch(
+            key, self._places.attempt(key), list(map(str, header.get("folders") or ())), int(header.get("largest") or 0)
+        )
 
     def _unwatch(self, header: Dict[str, Any], body: bytes) -> None:
         self.watched.pop(_key(header), None)
+        self.finishing.forget(_key(header))
 
     def _put(self, header: Dict[str, Any], body: bytes) -> Dict[str, Any]:
         path = self._places.inside(_key(header), str(header["name"]))
@@ -272,7 +286,16 @@ class FarActs:
     def _list(self, header: Dict[str, Any], body: bytes) -> Dict[str, Any]:
         root = self._places.attempt(_key(header))
         folders = [self._places.inside(_key(header), str(name)) for name in header["folders"]]
-        return {"files": listed(root, folders)}
+        return {"files": listed(root, folders), "is_there": os.path.isdir(root)}
+
+    def _hashes(self, header: Dict[str, Any], body: bytes) -> Iterator[Frame]:
+        key = _key(header)
+        return hashes(
+            self._places.attempt(key), [(str(name), self._places.inside(key, str(name))) for name in header["names"]]
+        )
+
+    def _pieces(self, header: Dict[str, Any], body: bytes) -> Iterator[Frame]:
+        return self._pieces_of.read(header["parts"])
 
     def _fetch(self, header: Dict[str, Any], body: bytes) -> Iterator[Frame]:
         key = _key(header)
@@ -300,6 +323,7 @@ class FarActs:
         if place is not None:
             far_container.forget_place(place)
         self.watched.pop(key, None)
+        self.finishing.forget(key)
         run = os.path.dirname(os.path.dirname(root))
         with fault_point("far.remove"):
             for _ in range(REMOVALS):

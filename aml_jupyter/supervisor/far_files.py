@@ -8,30 +8,30 @@ from typing import Any, Iterator, List, Sequence, Tuple
 from .far_frames import BLOCK, Frame
 from .plain import open_plain
 
-__all__ = ["fetched", "listed"]
+__all__ = ["fetched", "is_below", "listed"]
 
 
 def listed(root: str, folders: Sequence[str]) -> List[List[Any]]:
-    """Return name (relative to `root`), size and time of change (ns) of every plain file in `folders`.
+    """Return name (relative to `root`), size, mtime and ctime (ns) of every plain file in `folders`.
 
     A link counts as the file that it leads to, when that lies below `root`; other links are left out.
     """
     found: List[List[Any]] = []
     top = os.path.realpath(root)
     for folder in folders:
-        if not _is_below(folder, top):
+        if not is_below(folder, top):
             continue
         for where, _, names in os.walk(folder):
             for name in sorted(names):
                 path = os.path.join(where, name)
                 try:
-                    if os.path.islink(path) and not _is_below(path, top):
+                    if os.path.islink(path) and not is_below(path, top):
                         continue
                     facts = os.stat(path)
                 except OSError:
                     continue
                 if stat.S_ISREG(facts.st_mode):
-                    found.append([os.path.relpath(path, root), facts.st_size, facts.st_mtime_ns])
+                    found.append([os.path.relpath(path, root), facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns])
     return found
 
 
@@ -39,7 +39,7 @@ def fetched(root: str, wanted: Sequence[Tuple[str, str, int]]) -> Iterator[Frame
     """Yield the content of files (name, path, offset), and at the end of each its size and hash, or that it is ``gone``."""
     top = os.path.realpath(root)
     for name, path, offset in wanted:
-        if not _is_below(path, top):
+        if not is_below(path, top):
             yield {"name": name, "gone": True}, b""
             continue
         try:
@@ -58,9 +58,11 @@ def fetched(root: str, wanted: Sequence[Tuple[str, str, int]]) -> Iterator[Frame
                     yield {"name": name, "offset": size}, data
                 size += len(data)
             facts = os.fstat(stream.fileno())
-        yield {"name": name, "size": size, "sha256": whole.hexdigest(), "time": facts.st_mtime_ns}, b""
+        said = {"name": name, "size": size, "sha256": whole.hexdigest()}
+        yield dict(said, time=facts.st_mtime_ns, ctime=facts.st_ctime_ns), b""
 
 
-def _is_below(path: str, top: str) -> bool:
+def is_below(path: str, top: str) -> bool:
+    """Tell whether a path, with its links resolved, lies in the folder `top`, which has none."""
     real = os.path.realpath(path)
     return real == top or real.startswith(top + os.sep)

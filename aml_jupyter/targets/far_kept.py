@@ -8,8 +8,9 @@ from typing import Any
 
 from aml_jupyter.config.sizes import bytes_of
 from aml_jupyter.supervisor import durable, protocol
+from aml_jupyter.targets.far_arrivals import discard, is_here, note_stay, read_arrivals
+from aml_jupyter.targets.far_fetch import fetch_named
 from aml_jupyter.targets.far_link import FarLink
-from aml_jupyter.targets.far_upload import fetch_named, is_here
 from aml_jupyter.targets.protocol import Handle
 from aml_jupyter.workspace import TargetRecord
 from aml_jupyter.workspace.files_there import THERE, FileThere, files_in
@@ -48,9 +49,15 @@ def leave(link: FarLink, handle: Handle, root: Path, folders: Sequence[str], rec
         part=lambda header, _: kept.append(header),
     )
     here = [entry["name"] for entry in kept if is_here(root / entry["name"], entry["size"], entry["time"])]
+    for name in here:
+        note_stay(root, name)
     if here:
         link.ask("drop", key=key, names=here)
     away = [entry for entry in kept if entry["name"] not in here]
+    arrivals = read_arrivals(root)
+    for entry in away:
+        if arrivals.came(root, entry["name"]):
+            discard(root, entry["name"])  # it came while it was smaller
     if away:
         _list(root, record.name, [FileThere(e["name"], e["size"], e["time"], e["sha256"], record.name) for e in away])
 
@@ -68,7 +75,7 @@ def bring(link: FarLink, handle: Handle, root: Path, wanted: Sequence[FileThere]
     key = [handle.run_id, handle.attempt]
     came = []
     for file in wanted:
-        fetch_named(link, handle, root, file.path, file.size)
+        fetch_named(link, handle, root, file.path, file.size, file.modified)
         if is_here(root / file.path, file.size, file.modified):
             came.append(file.path)
     if came:

@@ -1,8 +1,8 @@
 """Keep a copy of the control folders of far attempts in the workspace, so that everybody else reads files of this machine.
 
-What is appended over there is appended here; what the service writes here for a run (replies, the request to end) goes
-there. How much was stored is the size of the copy: so after a cut, or a kill of this process, the news goes on without a gap
-and without a repetition.
+What is appended over there is appended here, and files that are finished come here (`Early`); what the service writes here
+for a run (replies, the request to end) goes there. How much was stored is the size of the copy: so after a cut, or a kill of
+this process, the news goes on without a gap and without a repetition.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from aml_jupyter.supervisor import durable, protocol
 from aml_jupyter.supervisor.faults import fault_point
+from aml_jupyter.targets.far_early import Early
 from aml_jupyter.targets.far_line import Listener
 from aml_jupyter.targets.far_link import FarLink
 from aml_jupyter.targets.news import tell_news
@@ -49,6 +52,10 @@ class Seen:
     age: float = 0.0
     requests: tuple[str, ...] = ()
     delivered: set[str] = field(default_factory=set)
+    folders: tuple[str, ...] = ()
+    """Those below the attempt's folder whose files come here while it runs."""
+    largest: int = 0
+    """Bytes: larger files stay over there until the end; 0 for no limit."""
 
 
 @dataclass
@@ -78,16 +85,23 @@ class Mirror(Listener):
         self.room: dict[tuple[str, int], Room] = {}
         self.hello: dict[str, Any] = {}
         self._skew = 0.0
+        self.early = Early(lambda: self.link)
 
     # -- for the loop: never waits ------------------------------------------------------------------------------
 
-    def seen(self, handle: Handle, control: str) -> Seen:
-        """Return what was heard of an attempt; the first time, have it watched."""
+    def seen(
+        self, handle: Handle, control: str, wants: Callable[[], tuple[tuple[str, ...], int]] = lambda: ((), 0)
+    ) -> Seen:
+        """Return what was heard of an attempt; the first time, have it watched.
+
+        `wants` returns which folders' finished files come here, and the bytes that one has at the most (see `Seen`).
+        """
         key = (handle.run_id, handle.attempt)
         with self._lock:
             found = self._seen.get(key)
             if found is None:
-                found = self._seen[key] = Seen(control)
+                folders, largest = wants()
+                found = self._seen[key] = Seen(control, folders=folders, largest=largest)
                 if self.link.is_up:
                     self._watch(key, found)
             return found
@@ -106,6 +120,7 @@ class Mirror(Listener):
             self._seen.pop(key, None)
             if self.link.is_up:
                 self.link.post("unwatch", key=list(key))
+        self.early.forget(key)
 
     def ask_room(self, key: tuple[str, int], asked: Room, needs: dict[str, Any]) -> None:
         """Ask for slots over there; the answer is written into `asked`, now or with later news."""
@@ -175,6 +190,8 @@ class Mirror(Listener):
                 room = self.room.get((run, number))
                 if room is not None:
                     room.why = why
+        for files in header.get("finished", ()):
+            self.early.told(files)
         for news in header.get("news", ()):
             key, before = (str(news["key"][0]), int(news["key"][1])), start
             with self._lock:
@@ -223,7 +240,9 @@ class Mirror(Listener):
         seen.requests = tuple(names)
 
     def _watch(self, key: tuple[str, int], seen: Seen) -> None:
-        self.link.post("watch", key=list(key), have=_sizes(seen.control))
+        self.early.watch(key, Path(seen.control).parent, seen.folders)
+        have = _sizes(seen.control)
+        self.link.post("watch", key=list(key), have=have, folders=seen.folders, largest=seen.largest)
         for file in (protocol.CANCEL, *(f"{protocol.REPLIES}/{name}" for name in seen.requests)):
             self._put(key, seen, file)
 

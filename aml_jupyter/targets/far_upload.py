@@ -1,8 +1,7 @@
-"""Send to a far machine what an attempt needs there and is not there yet, and bring back what it made."""
+"""Send to a far machine what an attempt needs there and is not there yet."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -10,19 +9,19 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.supervisor.far_frames import BLOCK
-from aml_jupyter.supervisor.faults import fault_point
+from aml_jupyter.targets.far_arrivals import sha256_of
 from aml_jupyter.targets.far_line import BULK
 from aml_jupyter.targets.far_link import FarLink
 from aml_jupyter.targets.protocol import Handle
 from aml_jupyter.workspace import WorkspaceFolder, read_tree
 from aml_jupyter.workspace.snapshots.store import ContentStore, open_store
 
-__all__ = ["Sender", "fetch", "fetch_named", "input_entries", "is_here"]
+__all__ = ["Sender", "input_entries", "lend_there"]
 
 MOST_TURNS: Final = 8
 """How often the far side may say that it still needs something."""
@@ -33,8 +32,6 @@ SLOW: Final = 4e6
 FOLDER_WITHIN: Final = 3600.0
 """Seconds that a folder of an environment may take to be put in place over there."""
 
-_EVENTS: Final = f"{protocol.CONTROL}/{protocol.EVENTS}/"
-_MIRRORED: Final = tuple(f"{protocol.CONTROL}/{name}" for name in (protocol.LOG, protocol.SUPERVISOR_LOG))
 _KINDS: Final = {"folder": "d", "link": "l"}
 Entries = list[list[Any]]
 
@@ -50,20 +47,9 @@ def input_entries(inputs: Path) -> Entries:
         for name in sorted(names):
             path = os.path.join(where, name)
             with open(path, "rb") as stream:
-                digest = (
-                    hashlib.file_digest(stream, "sha256").hexdigest()
-                    if hasattr(hashlib, "file_digest")
-                    else _sha256(stream)
-                )
+                digest = sha256_of(stream)
             found.append([os.path.normpath(os.path.join(below, name)), "f", digest, os.stat(path).st_size])
     return found
-
-
-def _sha256(stream: BinaryIO) -> str:
-    found = hashlib.sha256()
-    while data := stream.read(1 << 20):
-        found.update(data)
-    return found.hexdigest()
 
 
 class Sender:
@@ -228,125 +214,12 @@ def _into(answer: dict[str, Any]) -> Callable[[dict[str, Any], bytes], None]:
     return lambda header, _: answer.update(header)
 
 
-class _Fetched:
-    """Take the parts of files as they come, and put each in place when it is whole and as its hash says."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._name = ""
-        self._stream: BinaryIO | None = None
-        self.damaged: list[str] = []
-
-    def take(self, header: dict[str, Any], body: bytes) -> None:
-        name = str(header["name"])
-        if header.get("gone"):
-            return
-        if name != self._name or self._stream is None:
-            self.close()
-            path = partial(self._root, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = open(path, "r+b" if path.exists() else "w+b")  # noqa: SIM115 (`close` does)
-            self._name = name
-        if "sha256" not in header:
-            self._stream.seek(int(header["offset"]))
-            self._stream.write(body)
-            return
-        self._stream.truncate(int(header["size"]))
-        self._stream.seek(0)
-        is_whole = _sha256(self._stream) == header["sha256"]
-        self.close()
-        with fault_point("remote.fetched"):
-            if not is_whole:
-                os.unlink(partial(self._root, name))
-                self.damaged.append(name)
-                return
-            path = self._root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.utime(partial(self._root, name), ns=(int(header["time"]), int(header["time"])))
-            os.replace(partial(self._root, name), path)
-
-    def close(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-        self._stream = None
-
-
-def partial(root: Path, name: str) -> Path:
-    """Return where a file lies until all of it is here; a log, which grows where it lies, is in its place already."""
-    if name in _MIRRORED or (name.startswith(_EVENTS) and (root / name).is_file()):
-        return root / name
-    folder, base = os.path.split(name)
-    short = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return root / ".fetching" / f"{short}-{base[-100:]}" if folder else root / ".fetching" / base
-
-
-def fetch(link: FarLink, handle: Handle, root: Path, folders: Sequence[str], skip: Sequence[str] = ()) -> int:
-    """Bring files of an attempt here, and return how many came; those that are as they are there are not sent again.
-
-    Parameters
-    ----------
-    root : Path
-        The attempt's folder here.
-    folders : sequence of str
-        Folders or files below the attempt's folder.
-    skip : sequence of str
-        What the names begin with of files that stay there.
-
-    Raises
-    ------
-    HostUnreachable
-        When the link is cut; it goes on where it was then.
-    OSError
-        When the disk here is full.
-    """
-    key = [handle.run_id, handle.attempt]
-    for _ in range(3):
-        answer, _ = link.ask("list", key=key, folders=list(folders))
-        wanted = []
-        for name, size, changed in answer["files"]:
-            if not _is_inside(str(name)) or str(name).startswith(tuple(skip)) or is_here(root / name, size, changed):
-                continue
-            have = 0
-            with contextlib.suppress(OSError):
-                have = partial(root, str(name)).stat().st_size
-            wanted.append([name, have if have <= size else 0])
-        if not wanted:
-            break
-        taken = _Fetched(root)
-        try:
-            link.ask("fetch", key=key, files=wanted, part=taken.take)
-        finally:
-            taken.close()
-        if not taken.damaged:
-            break
-    with fault_point("remote.fetched"), contextlib.suppress(OSError):
-        os.rmdir(root / ".fetching")
-    return len(wanted)
-
-
-def fetch_named(link: FarLink, handle: Handle, root: Path, name: str, size: int) -> None:
-    """Bring one file here that is kept over there; raises as `fetch`. Damaged on its way, or gone there, it does not come."""
-    have = 0
-    with contextlib.suppress(OSError):
-        have = partial(root, name).stat().st_size
-    wanted = [[name, have if have <= size else 0]]
-    taken = _Fetched(root)
-    try:
-        link.ask("fetch", key=[handle.run_id, handle.attempt], files=wanted, kept=True, part=taken.take)
-    finally:
-        taken.close()
-    with fault_point("remote.fetched"), contextlib.suppress(OSError):
-        os.rmdir(root / ".fetching")
-
-
-def _is_inside(name: str) -> bool:
-    return not os.path.isabs(name) and ".." not in name.split("/") and "\0" not in name
-
-
-def is_here(path: Path, size: int, changed: int) -> bool:
-    """Tell whether a file is here as it is over there: `size` bytes, changed at `changed` (ns)."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return False
-    return found.st_size == size and found.st_mtime_ns == changed
+def lend_there(link: FarLink, handle: Handle, path: str) -> str:
+    """Copy a file or folder of this machine to where an attempt can read it, and return its name below the control folder."""
+    root = os.path.realpath(path)
+    inside = f"lent/{hashlib.sha256(path.encode()).hexdigest()[:12]}/{os.path.basename(path)}"
+    below = [os.path.join(where, name) for where, _, names in os.walk(root) for name in names]
+    for file in below if os.path.isdir(root) else [root]:
+        name = os.path.normpath(f"{protocol.CONTROL}/{inside}/{os.path.relpath(file, root)}")
+        link.ask("put", Path(file).read_bytes(), key=[handle.run_id, handle.attempt], name=name)
+    return inside

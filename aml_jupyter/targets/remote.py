@@ -2,8 +2,8 @@
 
 The same supervisor runs there as here, started by a far side of ours (`supervisor/far.py`) that one link talks to. The
 control folder of each attempt is mirrored into the workspace while it runs (`Mirror`), so that everybody else reads files of
-this machine; outputs and logs come when it is over (`collect`). The loop never waits for the link: what it asks is answered
-from what was heard last.
+this machine; outputs and logs come when they are finished (`Early`), the rest when it is over (`collect`). The loop never waits
+for the link: what it asks is answered from what was heard last.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from concurrent.futures import TimeoutError as StillAsking
 from pathlib import Path
 from typing import Any, Final
 
+from aml_jupyter.config.sizes import bytes_of
 from aml_jupyter.errors import AmlError
 from aml_jupyter.supervisor import durable, last_word, protocol
 from aml_jupyter.supervisor.control_files import read_attempt, read_result
 from aml_jupyter.targets.far_boot import far_paths
 from aml_jupyter.targets.far_build import FarBuild
+from aml_jupyter.targets.far_fetch import fetch
 from aml_jupyter.targets.far_host import DistantTarget, FarHost, host_of
 from aml_jupyter.targets.far_kept import leave
 from aml_jupyter.targets.far_mirror import COLLECTED, Room, Seen
-from aml_jupyter.targets.far_upload import Sender, fetch
+from aml_jupyter.targets.far_upload import Sender, lend_there
 from aml_jupyter.targets.process import refusal_of, size_text
 from aml_jupyter.targets.protocol import Capacity, CheckReport, Handle, Launch, Needs, Observation, Paths
 from aml_jupyter.transports.ssh import HostUnreachable
@@ -49,6 +51,12 @@ ASKED: Final = "asked"
 _MIRRORED: Final = (protocol.ATTEMPT, protocol.RESULT)
 _LEFT: Final = (protocol.LAUNCH, protocol.REQUESTS, protocol.REPLIES, protocol.WAITING, protocol.EPOCH, "lent", ".")
 _STAYS: Final = tuple(f"{protocol.CONTROL}/{name}" for name in (*_MIRRORED, *_LEFT))
+
+_UPLOADS: Final = f"{protocol.CONTROL}/{protocol.ARTIFACTS}"
+_GATHERED: Final = {
+    "submit_child": (protocol.WORK,),
+    "register_model": (f"{protocol.WORK}/outputs", f"{protocol.WORK}/logs", _UPLOADS),
+}
 
 
 class RemoteTarget(DistantTarget):
@@ -179,7 +187,7 @@ class RemoteTarget(DistantTarget):
         os.makedirs(f"{here}/{protocol.CONTROL}", exist_ok=True)
         os.makedirs(f"{here}/{protocol.WORK}", exist_ok=True)
         self._mark(handle, SENT)
-        self._host.mirror.seen(handle, self._control(handle))  # watched from its first word on
+        self._host.mirror.seen(handle, self._control(handle), lambda: self._wants(handle))  # from its first word on
         if launch.recipe is not None:
             FarBuild(self._folder, self._host.link, self._record, handle, launch.recipe).wait()
         inputs = Path(launch.inputs_here)
@@ -257,7 +265,7 @@ class RemoteTarget(DistantTarget):
             return Observation("ended", attempt, result)
         if attempt and "refused" in attempt:
             return Observation("ended", attempt, refusal_of(attempt))
-        seen = host.mirror.seen(handle, control)
+        seen = host.mirror.seen(handle, control, lambda: self._wants(handle))
         if seen.state in ("lost", "rebooted") or (seen.state == "over" and result is not None):
             why = "host rebooted" if seen.state == "rebooted" else "supervisor lost"
             return Observation("lost", attempt, message=why)
@@ -336,7 +344,7 @@ class RemoteTarget(DistantTarget):
         output = (definition.get("notebook") or {}).get("output")
         leave(host.link, handle, root, folders, self._record)
         folders += [f"{protocol.WORK}/{output}"] if output else []
-        fetch(host.link, handle, root, [*folders, protocol.CONTROL], _STAYS)
+        fetch(host.link, handle, root, [*folders, protocol.CONTROL], _STAYS, is_last=True)
         self._mark(handle, COLLECTED)
         self.clean(handle)
 
@@ -346,34 +354,30 @@ class RemoteTarget(DistantTarget):
 
     def gather(self, handle: Handle, request: dict[str, Any]) -> None:
         """Bring here what a question of the run speaks of: the folder of a child, the files of a model."""
-        wanted = {
-            "submit_child": [protocol.WORK],
-            "register_model": [
-                f"{protocol.WORK}/outputs",
-                f"{protocol.WORK}/logs",
-                f"{protocol.CONTROL}/{protocol.ARTIFACTS}",
-            ],
-        }.get(str(request.get("op")), [])
-        if wanted:
-            fetch(self._host.link, handle, Path(self._attempt(handle)), wanted)
+        if wanted := _GATHERED.get(str(request.get("op")), ()):
+            with self._host.mirror.early.held((handle.run_id, handle.attempt)):
+                fetch(self._host.link, handle, Path(self._attempt(handle)), wanted)
 
     def lend(self, handle: Handle, path: str) -> str:
         """Copy a file or folder of the workspace to where the attempt can read it."""
-        import hashlib
-
-        own, root = self._attempt(handle) + "/", os.path.realpath(path)
-        if root.startswith(own) and os.path.exists(f"{own}{COLLECTED}"):
+        own = self._attempt(handle)
+        if os.path.realpath(path).startswith(f"{own}/") and os.path.exists(f"{own}/{COLLECTED}"):
             return path
-        inside = f"lent/{hashlib.sha256(path.encode()).hexdigest()[:12]}/{os.path.basename(path)}"
-        below = [os.path.join(where, name) for where, _, names in os.walk(root) for name in names]
-        for file in below if os.path.isdir(root) else [root]:
-            name = os.path.normpath(f"{protocol.CONTROL}/{inside}/{os.path.relpath(file, root)}")
-            self._host.link.ask("put", Path(file).read_bytes(), key=[handle.run_id, handle.attempt], name=name)
-        return inside
+        return lend_there(self._host.link, handle, path)
 
     def tidy(self, keep: Collection[Handle]) -> bool:
         """Do nothing: what attempts left over there is removed when they are collected."""
         return False
+
+    def _wants(self, handle: Handle) -> tuple[tuple[str, ...], int]:
+        """Return the folders whose finished files come while the attempt runs, and the largest size of one (bytes; 0: any)."""
+        try:
+            definition = read_definition(self._folder.layout, handle.run_id)
+        except AmlError:
+            return (), 0
+        limit = str(self._settings.get("largest_output") or "")
+        folders = (f"{protocol.WORK}/{name}" for name in watched_folders(definition))
+        return (*folders, _UPLOADS), bytes_of(limit, "largest_output") if limit else 0
 
     # -- helpers --------------------------------------------------------------------------------------------------
 

@@ -82,6 +82,8 @@ def index_files(
     for file in files_in(root):
         location = _stored(f"{prefix}/{file.path}")
         found[location] = ArtifactRecord(run_id, _shown(file.name), location, file.size, attempt, file.modified / 1e9)
+    if tx is None and not _differences(folder.store.read(), run_id, attempt, found):
+        return 0
     with nullcontext(tx) if tx is not None else folder.store.transaction(durable=False, epoch=epoch) as writer:
         changed = _update(writer, run_id, attempt, found)
         if changed:
@@ -139,46 +141,61 @@ def _is_inside(path: str, root: str) -> bool:
     return path == root or path.startswith(root + os.sep)
 
 
-def _update(tx: sqlite3.Connection, run_id: str, attempt: int, found: dict[str, ArtifactRecord]) -> list[str]:
-    """Write what differs from the rows of this attempt; return the names of the files that do."""
+def _differences(
+    db: sqlite3.Connection, run_id: str, attempt: int, found: dict[str, ArtifactRecord]
+) -> list[tuple[str, ArtifactRecord | None]]:
+    """Return what differs from the rows of this attempt: the name that a file has there, and what it is now (None: gone)."""
     uploaded = f"attempts/{attempt}/{_UPLOADED}/"
     known = {
         location: (name, size, modified)
-        for name, location, size, modified in tx.execute(
+        for name, location, size, modified in db.execute(
             "SELECT name, location, size, modified FROM artifacts WHERE run = ? AND attempt = ?", (run_id, attempt)
         )
     }
     others = {
         row[0]
-        for row in tx.execute(
+        for row in db.execute(
             "WITH RECURSIVE inner_runs (id) AS (SELECT id FROM runs WHERE parent = ? AND in_process = 1 "
             "UNION SELECT r.id FROM runs AS r JOIN inner_runs AS i ON r.parent = i.id WHERE r.in_process = 1) "
             "SELECT a.location FROM artifacts AS a JOIN inner_runs AS i ON a.run = i.id",
             (run_id,),
         )
     }
-    changed: list[str] = []
+    changed: list[tuple[str, ArtifactRecord | None]] = [
+        (name, None)
+        for location, (name, _, _) in known.items()
+        if location not in found and not location.startswith(uploaded)
+    ]
+    taken = {name for name, _, _ in known.values()} - {name for name, _ in changed}
     for location, file in found.items():
         if location in known:
             name, size, modified = known[location]
             if size != file.size or modified != file.modified:
-                tx.execute(
-                    "UPDATE artifacts SET size = ?, modified = ? WHERE run = ? AND attempt = ? AND name = ?",
-                    (file.size, file.modified, run_id, attempt, name),
-                )
-                changed.append(name)
-        elif location not in others:
+                changed.append((name, file))
+        elif location not in others and file.name not in taken:
+            taken.add(file.name)
+            changed.append((file.name, file))
+    return changed
+
+
+def _update(tx: sqlite3.Connection, run_id: str, attempt: int, found: dict[str, ArtifactRecord]) -> list[str]:
+    """Write what differs from the rows of this attempt; return the names of the files that do."""
+    changed = _differences(tx, run_id, attempt, found)
+    for name, file in changed:
+        if file is None:
+            tx.execute("DELETE FROM artifacts WHERE run = ? AND attempt = ? AND name = ?", (run_id, attempt, name))
+            continue
+        updated = tx.execute(
+            "UPDATE artifacts SET size = ?, modified = ? WHERE run = ? AND attempt = ? AND name = ? AND location = ?",
+            (file.size, file.modified, run_id, attempt, name, file.location),
+        )
+        if not updated.rowcount:
             tx.execute(
                 "INSERT OR IGNORE INTO artifacts (run, attempt, name, location, size, modified) VALUES (?, ?, ?, ?, "
                 "?, ?)",
-                (run_id, attempt, file.name, location, file.size, file.modified),
+                (run_id, attempt, file.name, file.location, file.size, file.modified),
             )
-            changed.append(file.name)
-    for location, (name, _, _) in known.items():
-        if location not in found and not location.startswith(uploaded):
-            tx.execute("DELETE FROM artifacts WHERE run = ? AND attempt = ? AND name = ?", (run_id, attempt, name))
-            changed.append(name)
-    return changed
+    return [name for name, _ in changed]
 
 
 def _shown(name: str) -> str:

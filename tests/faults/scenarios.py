@@ -316,6 +316,16 @@ def _dead_machine(world: World) -> None:
     world.server.stop()
 
 
+def _only_what_stayed_came(world: World) -> None:
+    """Check that the file that the script removed is not here any more, and that those that it kept are whole."""
+    (stays,) = world.root.glob("runs/*/attempts/1/work/outputs/stays.txt")
+    assert {path.name: path.read_text() for path in stays.parent.iterdir()} == {
+        "stays.txt": "stays.txt",
+        "late.txt": "late",
+    }
+    assert not list(world.root.glob("runs/*/attempts/1/.fetching"))
+
+
 def _nothing_is_left_there(world: World) -> None:
     """See to it that what a killed process left over there is removed when somebody comes by."""
     world.do("again_there+end")
@@ -591,6 +601,15 @@ SCENARIOS = (
         {"target": "box", "spare_client": True},
         skips=(1,),
         prepare=_attached,
+        ssh=True,
+    ),
+    Scenario(
+        "there_early",
+        ("remote.fetched", "remote.gone", "remote.room"),
+        "script",
+        {"target": "box", "script": "changes.py", "spare_client": True},
+        prepare=_attached,
+        after=_only_what_stayed_came,
         ssh=True,
     ),
     Scenario(

@@ -11,6 +11,8 @@ __all__ = ["make_project"]
 NOTE = """
 import os
 
+NOTED = {ledger!r}
+
 def note(what=""):
     line = " ".join(filter(None, [os.environ["AML_RUN_ID"], os.environ["AML_ATTEMPT"], what])) + "\\n"
     fd = os.open({ledger!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -105,6 +107,21 @@ from azureml.core import Run
 from note import note
 note()
 Run.get_context().log("loss", float(sys.argv[2]))
+""",
+    # Its first file has come to the workspace, beside the ledger, before it is removed.
+    "changes.py": """
+import os, time
+from note import NOTED, note
+note()
+os.makedirs("outputs", exist_ok=True)
+for name in ("gone.txt", "stays.txt"):
+    open("outputs/" + name, "w").write(name)
+place = os.path.join(os.path.dirname(NOTED), "workspace/runs", os.environ["AML_RUN_ID"], "attempts", os.environ["AML_ATTEMPT"])
+deadline = time.time() + 60
+while not os.path.exists(os.path.join(place, "work/outputs/gone.txt")) and time.time() < deadline:
+    time.sleep(0.02)
+os.remove("outputs/gone.txt")
+open("outputs/late.txt", "w").write("late")
 """,
     "borrower.py": """
 from azureml.core import Run

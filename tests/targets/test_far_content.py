@@ -19,8 +19,8 @@ from aml_jupyter.supervisor.far_frames import Frames, GarbledFrame, pack
 from aml_jupyter.supervisor.far_place import Places
 from aml_jupyter.targets import Handle, Launch, Needs
 from aml_jupyter.targets.far_boot import far_command, parcel
+from aml_jupyter.targets.far_fetch import fetch
 from aml_jupyter.targets.far_host import FarHost, host_of
-from aml_jupyter.targets.far_upload import fetch
 from aml_jupyter.targets.remote import RemoteTarget
 from aml_jupyter.workspace import WorkspaceFolder, get_target, take_snapshot
 

@@ -1,0 +1,203 @@
+"""Tell which files of running attempts are finished, so that they are fetched while the run goes on.
+
+A file is finished when two passes over its folder, `STANDS_STILL` seconds apart, found it the same, and nobody has it open for
+writing, as far as the system tells. A pass costs a `stat` for each file, so it is cut into slices: all attempts together get
+`SLICE` seconds at a time and a hundredth of the time, however many files there are.
+"""
+
+import fcntl
+import os
+import stat
+import time
+from collections import OrderedDict
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from .far_files import is_below
+from .far_place import Key
+from .plain import open_plain
+
+__all__ = ["Finished", "Finishing"]
+
+STANDS_STILL = 2.0
+"""Seconds between two passes over the files of an attempt, at the least."""
+
+LONGEST_PAUSE = 10.0
+"""Seconds between two passes where nothing has changed for long."""
+
+SLICE = 0.01
+"""Seconds that one look spends on passes."""
+
+SHARE = 100
+"""The passes take one part in so many of the time."""
+
+AT_A_TIME = 1000
+"""Files that are told at a time."""
+
+Facts = Tuple[int, int, int, int]
+"""Size, time of change (ns), time of the last change of anything (ns), inode."""
+
+
+class Finished:
+    """Remember which files of one attempt were told.
+
+    Parameters
+    ----------
+    root : str
+        The attempt's folder.
+    folders : list of str
+        The folders below it whose files are wanted.
+    largest : int
+        Bytes; larger files of the working directory stay here until the end, but for those of ``logs``. 0 for no limit.
+    """
+
+    def __init__(self, root: str, folders: List[str], largest: int = 0) -> None:
+        self._root = root
+        self._folders = folders
+        self._largest = largest
+        self._told: Dict[str, Facts] = {}
+        self._before: Dict[str, Facts] = {}
+        self._now: Dict[str, Facts] = {}
+        self._pass: Optional[Iterator[Tuple[str, Facts]]] = None
+        self._passes = 0
+        self._is_whole = True
+        self._changed = time.monotonic()
+        self.due = 0.0
+        """When the next slice is to come (`time.monotonic`)."""
+
+    def look(self, until: float) -> Optional[Dict[str, Any]]:
+        """Go on with the pass until it ends or `until` is over, and return what is new; None when nothing is.
+
+        ``made`` are the files that are finished ([name, size, time of change in ns]), ``gone`` the names of those that were
+        told and are not there any more. Once, after the second pass, ``others`` are the names of all that are there and
+        were not told.
+        """
+        if self._pass is None:
+            self._pass, self._now, self._is_whole = self._walk(), {}, True
+        made: List[List[Any]] = []
+        for name, facts in self._pass:
+            self._now[name] = facts
+            if self._told.get(name) != facts and self._is_finished(name, facts):
+                self._told[name] = facts
+                made.append([name, facts[0], facts[1]])
+            if len(made) >= AT_A_TIME or time.monotonic() > until:
+                return self._news(made, [])
+        self._pass = None
+        gone = [name for name in self._told if name not in self._now] if self._is_whole else []
+        for name in gone:
+            del self._told[name]
+        if made or gone or self._before != self._now:
+            self._changed = time.monotonic()
+        self._before = self._now
+        now = time.monotonic()
+        self.due = now + max(STANDS_STILL, min(LONGEST_PAUSE, 0.1 * (now - self._changed)))
+        news = self._news(made, gone)
+        self._passes += self._is_whole and os.path.isdir(self._root)
+        if self._passes == 2:
+            self._passes += 1
+            news = dict(news or {}, others=[name for name in self._now if name not in self._told])
+        return news
+
+    def _news(self, made: List[List[Any]], gone: List[str]) -> Optional[Dict[str, Any]]:
+        return {"made": made, "gone": gone} if made or gone else None
+
+    def _is_finished(self, name: str, facts: Facts) -> bool:
+        if self._before.get(name) != facts:
+            return False
+        if (
+            self._largest
+            and facts[0] > self._largest
+            and name.startswith("work/")
+            and not name.startswith("work/logs/")
+        ):
+            return False
+        return not _is_being_written(os.path.join(self._root, name))
+
+    def _walk(self) -> Iterator[Tuple[str, Facts]]:
+        """Yield name and facts of each plain file; a link counts as `far_files.listed` has it."""
+        top = os.path.realpath(self._root)
+        for folder in self._folders:
+            waiting = [os.path.join(self._root, folder)]
+            if not is_below(waiting[0], top):
+                continue
+            while waiting:
+                try:
+                    entries = os.scandir(waiting.pop())
+                except (FileNotFoundError, NotADirectoryError):
+                    continue
+                except OSError:
+                    self._is_whole = False
+                    continue
+                with entries:
+                    for entry in entries:
+                        try:
+                            if entry.is_dir(follow_symlinks=False):
+                                waiting.append(entry.path)
+                                continue
+                            if entry.is_symlink() and not is_below(entry.path, top):
+                                continue
+                            found = entry.stat()
+                        except FileNotFoundError:
+                            continue
+                        except OSError:
+                            self._is_whole = False
+                            continue
+                        if stat.S_ISREG(found.st_mode):
+                            facts = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+                            yield os.path.relpath(entry.path, self._root), facts
+
+
+class Finishing:
+    """Look at the files of all watched attempts in turn."""
+
+    def __init__(self) -> None:
+        self._attempts: "OrderedDict[Key, Finished]" = OrderedDict()
+        self._due = 0.0
+
+    def watch(self, key: Key, root: str, folders: List[str], largest: int) -> None:
+        """Begin with an attempt; one that is watched already goes on."""
+        if folders and key not in self._attempts:
+            self._attempts[key] = Finished(root, folders, largest)
+
+    def forget(self, key: Key) -> None:
+        """End it."""
+        self._attempts.pop(key, None)
+
+    def look(self) -> List[Dict[str, Any]]:
+        """Spend a slice, and return what is new (see `Finished.look`), with the ``key`` of each attempt."""
+        began = time.monotonic()
+        if began < self._due:
+            return []
+        until, found = began + SLICE, []
+        for key in list(self._attempts):
+            attempt = self._attempts[key]
+            if attempt.due > began:
+                continue
+            news = attempt.look(until)
+            self._attempts.move_to_end(key)
+            if news is not None:
+                found.append(dict(news, key=list(key)))
+            if time.monotonic() > until:
+                break
+        now = time.monotonic()
+        self._due = now + SHARE * (now - began)
+        return found
+
+
+def _is_being_written(path: str) -> bool:
+    """Tell whether somebody has a file open for writing; False, too, where the system does not tell.
+
+    A lease for reading is refused for such a file. It is given back at once: who opens the file meanwhile waits for that.
+    """
+    try:
+        stream = open_plain(path)
+    except OSError:
+        return True  # it is not to be had now
+    with stream:
+        try:
+            fcntl.fcntl(stream.fileno(), fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            fcntl.fcntl(stream.fileno(), fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        except BlockingIOError:
+            return True
+        except (OSError, AttributeError):  # another's file, a network file system, another system
+            return False
+    return False
