@@ -17,9 +17,16 @@ from table import Row
 from aml_jupyter.config import ScriptRunConfig
 from aml_jupyter.service import SubmitRequest, cancel_run, service_status, stop_service, submit, wait_for_run
 from aml_jupyter.service.remote import attach_target
+from aml_jupyter.supervisor.far_place import runtime_folder
 from aml_jupyter.targets import Handle, Launch, Needs
+from aml_jupyter.targets.far_bulk import link_to, way_for
+from aml_jupyter.targets.far_fetch import fetch
 from aml_jupyter.targets.far_host import host_of
+from aml_jupyter.targets.far_line import Listener
+from aml_jupyter.targets.far_upload import Sender
 from aml_jupyter.targets.remote import RemoteTarget
+from aml_jupyter.transports.ssh import SshConnection
+from aml_jupyter.transports.ssh_address import find_address
 from aml_jupyter.workspace import WorkspaceFolder, find_runs, get_run, get_target, take_snapshot
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -28,6 +35,7 @@ __all__ = ["rows"]
 
 FILES, SIZE = 2000, 50_000
 WATCHED = 100
+BIG, TURNS = 500_000_000, 3
 
 
 def rows(folder: WorkspaceFolder, tmp: Path) -> list[Row]:
@@ -41,7 +49,12 @@ def rows(folder: WorkspaceFolder, tmp: Path) -> list[Row]:
     try:
         way = {"address": server.address, "ssh_key": str(server.key), "fingerprint": server.fingerprint}
         attach_target(folder, "box", "remote", {**way, "base_folder": str(tmp / "far"), "max_parallel": WATCHED})
-        return [*_uploads(folder, tmp, server), _first_line(folder, tmp), *_watching(folder, tmp)]
+        return [
+            *_uploads(folder, tmp, server),
+            *_big_data(folder, tmp, server),
+            _first_line(folder, tmp),
+            *_watching(folder, tmp),
+        ]
     finally:
         stop_service(folder)
         server.stop()
@@ -75,6 +88,62 @@ def _uploads(folder: WorkspaceFolder, tmp: Path, server: Any) -> list[Row]:
             again <= rsync_again,
         ),
     ]
+
+
+def _big_data(folder: WorkspaceFolder, tmp: Path, server: Any) -> list[Row]:
+    """Compare what a big file costs this process, and with it the client's, beside the library, both ways."""
+    source = tmp / "big"
+    source.mkdir()
+    (source / "big.bin").write_bytes(os.urandom(BIG))
+    snapshot = take_snapshot(folder, source, limit_files=0, limit_bytes=0).id
+    record = get_target(folder.store.read(), "box")
+    python, base = str(record.settings["python"]), str(record.settings["base_folder"])
+    used: dict[tuple[bool, bool], list[tuple[float, float]]] = {}
+    for turn in range(2 * TURNS):
+        is_client = turn % 2 == 0
+        ssh = SshConnection(find_address(server.address, key=server.key), fingerprint=server.fingerprint)
+        link = link_to(ssh, python, base, folder.id, f"bench-{turn}", Listener())
+        if not is_client:
+            link.bulk = None
+        try:
+            with way_for(link, BIG) as way:
+                way.ask("ping")
+            key, back = Handle("box", f"big_{turn}", 1), tmp / f"back-{turn}"
+            for is_down in (False, True):
+                before = _used_here()
+                if is_down:
+                    fetch(link, key, back, ["work"])
+                else:
+                    Sender(folder, link).stage(key, snapshot, None, {"environment": {}}, {}, "")
+                used.setdefault((is_client, is_down), []).append(
+                    tuple(now - then for now, then in zip(_used_here(), before, strict=True))
+                )
+        finally:
+            link.close()
+        for place in (back, Path(base, "content/blobs"), Path(base, "runs", folder.id, f"big_{turn}")):
+            shutil.rmtree(place, ignore_errors=True)
+    rows = []
+    for is_down, what in ((False, "sent"), (True, "fetched")):
+        client, library = (statistics.median(own for own, _ in used[which, is_down]) for which in (True, False))
+        both = statistics.median(total for _, total in used[True, is_down])
+        rows.append(
+            Row(
+                f"{BIG // 1_000_000} MB {what} with OpenSSH's client, CPU time",
+                f"{client:.2f} s, {both:.2f} s with the client's own",
+                "<= 0.75x paramiko",
+                f"paramiko {library:.2f} s",
+                client <= 0.75 * library,
+            )
+        )
+    return rows
+
+
+def _used_here() -> tuple[float, float]:
+    """Return the CPU seconds of this process, and of it and the client's processes."""
+    place = f"{runtime_folder()}/ssh/"
+    clients = [each for each in psutil.process_iter(["cmdline"]) if place in " ".join(each.info["cmdline"] or ())]
+    own = _cpu(psutil.Process())
+    return own, own + sum(map(_cpu, clients))
 
 
 def _stage(folder: WorkspaceFolder, snapshot: str, run: str) -> float:

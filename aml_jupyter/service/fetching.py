@@ -7,10 +7,10 @@ from collections.abc import Collection
 
 from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.targets import Handle
+from aml_jupyter.targets.far_bulk import link_to
 from aml_jupyter.targets.far_host import connection_to, credentials_of
 from aml_jupyter.targets.far_kept import bring
 from aml_jupyter.targets.far_line import Listener
-from aml_jupyter.targets.far_link import FarLink
 from aml_jupyter.workspace import WorkspaceFolder, find_target, get_run
 from aml_jupyter.workspace.files_there import files_there
 
@@ -46,7 +46,7 @@ def fetch_there(folder: WorkspaceFolder, run_id: str, names: Collection[str] | N
     ssh.connect()
     python, base = str(record.settings["python"]), str(record.settings["base_folder"])
     # A far side of its own: that of the service goes on.
-    link = FarLink(ssh, python, base, folder.id, f"{record.name}-fetch-{os.getpid()}", Listener())
+    link = link_to(ssh, python, base, folder.id, f"{record.name}-fetch-{os.getpid()}", Listener())
     try:
         came = bring(
             link, Handle(target, run.id, run.attempt), folder.layout.run(run.id).attempt(run.attempt).path, wanted

@@ -18,11 +18,11 @@ from aml_jupyter.service.elsewhere import facts_there
 from aml_jupyter.supervisor import last_word, protocol
 from aml_jupyter.targets import check_name, kind_of, target_secret
 from aml_jupyter.targets.far_build import MOST_TURNS, send_files
+from aml_jupyter.targets.far_bulk import link_to
 from aml_jupyter.targets.far_conda import send_linked
 from aml_jupyter.targets.far_engine import address_of_engine
 from aml_jupyter.targets.far_host import connection_to, credentials_of
 from aml_jupyter.targets.far_line import Listener
-from aml_jupyter.targets.far_link import FarLink
 from aml_jupyter.targets.far_probe import Probe, clean_machine, probe_machine
 from aml_jupyter.transports.ssh import HostUnreachable
 from aml_jupyter.transports.ssh_address import find_address, without_scheme
@@ -266,7 +266,7 @@ def prepare_there(
     ssh = connection_to(settings, credentials_of(folder, record.name))
     ssh.connect()
     # A far side of its own: that of the service goes on.
-    link = FarLink(
+    link = link_to(
         ssh, str(settings["python"]), str(settings["base_folder"]), folder.id, f"{record.name}-prepare", Listener()
     )
     try:

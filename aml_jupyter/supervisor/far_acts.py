@@ -7,6 +7,7 @@
                ``files`` [[name, length]] with the body -> ``need``:
                null, ``tree`` (send it), or ``blobs`` and ``missing`` [[sha256, bytes that are here]]
 ``tree``       ``snapshot``, the body its entries
+``missing``    ``entries`` -> ``missing``: of these, as of ``stage``
 ``blobs``      ``parts`` [[sha256, size, offset, length]] with the body; answered only where ``last`` is true
 ``files``      ``environment`` (a key), ``entries``: its local files -> one part, ``missing`` as of ``stage``; none when
                they are in place. ``linked``: they are its packages, linked for their place
@@ -96,7 +97,7 @@ class FarActs:
             for name in (
                 "ask_room", "free_room", "stage", "tree", "blobs", "start", "let_go", "watch", "unwatch", "put", "forbid", "bury",
                 "list", "fetch", "keep", "drop", "remove", "attempts", "facts", "room_now", "files", "environment", "ping",
-                "hashes", "pieces",
+                "hashes", "pieces", "missing",
             )
         }  # fmt: skip
 
@@ -198,6 +199,9 @@ class FarActs:
         self._content.keep_tree(str(header["snapshot"]), body)
         entries = self._content.tree(str(header["snapshot"]))
         return {"missing": self._content.missing(entries or [])}
+
+    def _missing(self, header: Dict[str, Any], body: bytes) -> Dict[str, Any]:
+        return {"missing": self._content.missing(header["entries"])}
 
     def _blobs(self, header: Dict[str, Any], body: bytes) -> Optional[Dict[str, Any]]:
         """Take in blobs; what goes wrong is said with the last ones, since nobody waits for the others."""

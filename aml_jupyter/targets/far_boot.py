@@ -21,7 +21,7 @@ from aml_jupyter.supervisor.faults import fault_variables
 from aml_jupyter.transports.ssh import HostUnreachable
 
 if TYPE_CHECKING:
-    import paramiko
+    from aml_jupyter.targets.far_line import Channel
 
 __all__ = ["Parcel", "far_command", "far_paths", "greet", "parcel"]
 
@@ -103,7 +103,7 @@ def far_paths(base: str) -> tuple[str, str]:
     return f"{root}/{bundle.ARCHIVE}", f"{root}/site"
 
 
-def greet(channel: paramiko.Channel, where: str) -> bytes:
+def greet(channel: Channel, where: str) -> bytes:
     """Send the bundle when the far side asks for it; return what came after its word that it has it.
 
     Raises
@@ -125,7 +125,7 @@ def greet(channel: paramiko.Channel, where: str) -> bytes:
     return bytes(heard[heard.index(_HAVE) + len(_HAVE) :])
 
 
-def _refusal(channel: paramiko.Channel, where: str, heard: bytes) -> ComputeTargetException:
+def _refusal(channel: Channel, where: str, heard: bytes) -> ComputeTargetException:
     code = channel.recv_exit_status() if channel.exit_status_ready() or not channel.closed else -1
     complaint = bytearray()
     while channel.recv_stderr_ready():

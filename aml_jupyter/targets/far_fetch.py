@@ -21,6 +21,7 @@ from aml_jupyter.targets.far_arrivals import (
     read_arrivals,
     sha256_of,
 )
+from aml_jupyter.targets.far_bulk import way_for
 from aml_jupyter.targets.far_link import FarLink
 from aml_jupyter.targets.protocol import Handle
 
@@ -146,20 +147,25 @@ def fetch(
 def _send(
     link: FarLink, handle: Handle, root: Path, wanted: dict[str, tuple[int, int]], kept: bool = False
 ) -> list[str]:
-    """Have files sent, from where they stopped; return those that were damaged on their way."""
+    """Have files sent by the best way, from where they stopped; return those that are to be asked for again."""
     partials = {name: _partial(root, name, *version) for name, version in wanted.items()}
-    asked = []
+    asked, left = [], 0
     for name, (size, _) in wanted.items():
         have = 0
         with contextlib.suppress(OSError):
             have = partials[name].stat().st_size
-        asked.append([name, have if have <= size else 0])
+        have = have if have <= size else 0
+        asked.append([name, have])
+        left += size - have
     taken = _Fetched(root, partials)
-    try:
-        link.ask("fetch", key=[handle.run_id, handle.attempt], files=asked, kept=kept, part=taken.take)
-    finally:
-        taken.close()
-    return taken.damaged
+    again = list(wanted)
+    with way_for(link, left, back=True) as way:
+        try:
+            way.ask("fetch", key=[handle.run_id, handle.attempt], files=asked, kept=kept, part=taken.take)
+            again = taken.damaged
+        finally:
+            taken.close()
+    return again
 
 
 def _others(
@@ -199,7 +205,8 @@ def _remove_others(root: Path, arrivals: Arrivals, there: set[str], folders: Ite
 
 def fetch_named(link: FarLink, handle: Handle, root: Path, name: str, size: int, changed: int) -> None:
     """Bring one file here that is kept over there; raises as `fetch`. Damaged on its way, or gone there, it does not come."""
-    _send(link, handle, root, {name: (size, changed)}, kept=True)
+    if _send(link, handle, root, {name: (size, changed)}, kept=True):
+        _send(link, handle, root, {name: (size, changed)}, kept=True)
     with fault_point("remote.room"), contextlib.suppress(OSError):
         os.rmdir(root / ".fetching")
 

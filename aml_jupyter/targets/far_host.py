@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any, Final
 
+from aml_jupyter.targets.far_bulk import link_to
 from aml_jupyter.targets.far_link import FarLink
 from aml_jupyter.targets.far_mirror import Mirror
 from aml_jupyter.targets.kinds import target_secret
@@ -79,7 +80,7 @@ def host_of(folder: WorkspaceFolder, record: TargetRecord) -> FarHost:
         if host is not None:
             host.link.close()
         ssh = connection_to(settings, credentials_of(folder, record.name))
-        link = FarLink(ssh, str(settings["python"]), str(settings["base_folder"]), folder.id, record.name, mirror)
+        link = link_to(ssh, str(settings["python"]), str(settings["base_folder"]), folder.id, record.name, mirror)
         mirror.link = link
         _hosts[key] = FarHost(way, record.modified, link, mirror)
         return _hosts[key]

@@ -8,10 +8,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     import paramiko
+
+    from aml_jupyter.transports.openssh import ChildChannel
+
+    Channel: TypeAlias = paramiko.Channel | ChildChannel
 
 __all__ = ["Answer", "Asked", "Line", "Listener"]
 
@@ -49,7 +53,7 @@ class Asked:
 class Line:
     """Hold what belongs to one making of the link."""
 
-    channel: paramiko.Channel
+    channel: Channel
     outbox: queue.PriorityQueue[tuple[int, int, bytes]] = field(default_factory=queue.PriorityQueue)
     asked: dict[int, Asked] = field(default_factory=dict)
     bulk: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(BULK))

@@ -23,10 +23,12 @@ from aml_jupyter.targets.far_boot import far_command, greet
 from aml_jupyter.targets.far_line import Answer, Asked, Line, Listener
 from aml_jupyter.targets.far_refusal import FarRefusal
 from aml_jupyter.targets.news import tell_news
+from aml_jupyter.transports.openssh import OpenSsh
 from aml_jupyter.transports.ssh import LONGEST_PAUSE, HostUnreachable, SshConnection
 
 if TYPE_CHECKING:
-    import paramiko
+    from aml_jupyter.targets.far_bulk import Bulk
+    from aml_jupyter.targets.far_line import Channel
 
 __all__ = ["FarLink"]
 
@@ -50,7 +52,7 @@ class FarLink:
 
     Parameters
     ----------
-    ssh : SshConnection
+    ssh : SshConnection or OpenSsh
         The way there.
     python : str
         The Python there that the far side runs on.
@@ -63,7 +65,7 @@ class FarLink:
     """
 
     def __init__(
-        self, ssh: SshConnection, python: str, base: str, workspace: str, name: str, listener: Listener
+        self, ssh: SshConnection | OpenSsh, python: str, base: str, workspace: str, name: str, listener: Listener
     ) -> None:
         self.ssh = ssh
         self.where = str(ssh.address)
@@ -87,6 +89,8 @@ class FarLink:
         self.down_since = time.monotonic()
         self.round_trips = 0
         """How many questions were sent."""
+        self.bulk: Bulk | None = None
+        """The way that much takes, where there is a better one."""
 
     # -- for everybody ------------------------------------------------------------------------------------------
 
@@ -185,6 +189,7 @@ class FarLink:
         HostUnreachable
             When the link is cut.
         """
+        self.need()
         line = self._line
         if line is None:
             raise HostUnreachable(self.obstacle, "address")
@@ -214,6 +219,8 @@ class FarLink:
         """Cut the link, for good."""
         self._closed = True
         self._needed.set()
+        if self.bulk is not None:
+            self.bulk.close()
         line = self._line
         if line is not None:
             line.channel.close()
@@ -260,7 +267,7 @@ class FarLink:
             self._listener.cut()
             tell_news()
 
-    def _serve(self, channel: paramiko.Channel) -> None:
+    def _serve(self, channel: Channel) -> None:
         """Talk until the link is cut, or nobody needs it any more."""
         channel.settimeout(DEAD_AFTER)
         try:
@@ -379,7 +386,7 @@ class FarLink:
             asked.future.set_result((header, body))
 
 
-def _complaint(channel: paramiko.Channel) -> str:
+def _complaint(channel: Channel) -> str:
     """Return the end of what was written to standard error."""
     heard = bytearray()
     while channel.recv_stderr_ready():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import time
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.targets.far_boot import far_command, greet
+from aml_jupyter.transports.openssh import OpenSsh
 from aml_jupyter.transports.ssh import HostUnreachable, SshConnection
 
 __all__ = ["Probe", "clean_machine", "probe_machine"]
@@ -149,8 +151,11 @@ def _told(ssh: SshConnection, python: str, base: str, *arguments: str) -> dict[s
 def _rows(ssh: SshConnection, took: float, facts: dict[str, Any]) -> list[tuple[str, str]]:
     gigabytes = 1e9
     engine = facts["engine"]
+    with contextlib.closing(OpenSsh(ssh)) as client:
+        obstacle = client.obstacle()
     return [
         ("reached", f"{ssh.address} in {took:.2f} s, with {ssh.login}"),
+        ("big data", f"over the same connection: {obstacle}" if obstacle else "with OpenSSH's client"),
         ("host key", str(ssh.fingerprint)),
         ("system", f"{facts['system']} {facts['release']}, {facts['machine']}, {facts['libc']}"),
         ("Python", f"{facts['python']} ({facts['version']})"),

@@ -15,6 +15,7 @@ from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.supervisor.far_frames import BLOCK
 from aml_jupyter.targets.far_arrivals import sha256_of
+from aml_jupyter.targets.far_bulk import way_for
 from aml_jupyter.targets.far_line import BULK
 from aml_jupyter.targets.far_link import FarLink
 from aml_jupyter.targets.protocol import Handle
@@ -149,9 +150,19 @@ class Sender:
         ]
 
     def _send(self, missing: Sequence[Sequence[Any]], entries: Entries, inputs: Path | None, given: Entries) -> None:
-        """Send blobs, many small ones in one frame; the answer comes once, at the end."""
+        """Send blobs, by the way that is best for so many bytes."""
         sizes = {str(what): int(size) for _, kind, what, size in entries if kind in ("f", "x")}
         own = {str(what): inputs / str(name) for name, kind, what, _ in given if kind in "fx" and inputs is not None}
+        with way_for(self._link, sum(sizes[digest] - have for digest, have in missing)) as link:
+            if link is not self._link:  # another process there, which has other parts of blobs
+                wanted = [["", "f", digest, sizes[digest]] for digest, _ in missing]
+                missing = link.ask("missing", entries=wanted)[0]["missing"]
+            self._send_by(link, missing, sizes, own)
+
+    def _send_by(
+        self, link: FarLink, missing: Sequence[Sequence[Any]], sizes: dict[str, int], own: dict[str, Path]
+    ) -> None:
+        """Send blobs, many small ones in one frame; the answer comes once, at the end."""
         parts: list[list[Any]] = []
         data = bytearray()
         is_first = True
@@ -166,10 +177,10 @@ class Sender:
                 offset += len(piece)
                 if len(data) >= BLOCK:
                     body, how = pace.packed(bytes(data))
-                    self._link.send_bulk("blobs", body, parts=parts, first=is_first, **how)
+                    link.send_bulk("blobs", body, parts=parts, first=is_first, **how)
                     parts, data, is_first = [], bytearray(), False
         body, how = pace.packed(bytes(data))
-        self._link.ask_last("blobs", body, parts=parts, first=is_first, last=True, **how)
+        link.ask_last("blobs", body, parts=parts, first=is_first, last=True, **how)
 
     def _pieces(
         self, store: ContentStore, digest: str, offset: int, size: int, own: dict[str, Path]

@@ -19,7 +19,7 @@ from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.transports.ssh_address import SshAddress
 from aml_jupyter.transports.ssh_faults import CONNECT_SECONDS, explained
 from aml_jupyter.transports.ssh_host_keys import Confirm, check_host_key, known_kinds
-from aml_jupyter.transports.ssh_login import Credentials, LoginRefused, log_in
+from aml_jupyter.transports.ssh_login import Credentials, Hop, Login, LoginRefused, log_in
 from aml_jupyter.transports.ssh_proxy import ProxyProcess
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ class SshConnection:
     ) -> None:
         self.address = address
         self.fingerprint = fingerprint
-        self.login = ""
-        """What let us in, in words."""
+        self._login = Login("")
         self._credentials = credentials or Credentials()
         self._confirm = confirm
         self._lock = threading.Lock()
@@ -121,6 +120,17 @@ class SshConnection:
             When a person has to act.
         """
         return self._connected()
+
+    @property
+    def login(self) -> str:
+        """Return what let us in, in words."""
+        return self._login.words
+
+    def route(self) -> list[Hop]:
+        """Return the hosts that the connection goes through, the last one its own; raises as `connect`."""
+        key = self._connected().get_remote_server_key()
+        before = [hop for jump in self._jumps for hop in jump.route()]
+        return [*before, Hop(self.address, f"{key.get_name()} {key.get_base64()}", self._login)]
 
     @property
     def server(self) -> str:
@@ -199,7 +209,7 @@ class SshConnection:
                 self.address, transport.get_remote_server_key(), self.fingerprint, self._confirm
             )
             transport.set_keepalive(KEEPALIVE_SECONDS)
-            self.login = log_in(transport, self.address, self._credentials)
+            self._login = log_in(transport, self.address, self._credentials)
             return transport
         except BaseException as error:
             if transport is not None:

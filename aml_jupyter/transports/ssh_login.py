@@ -14,7 +14,7 @@ from aml_jupyter.transports.ssh_address import SshAddress
 if TYPE_CHECKING:
     import paramiko
 
-__all__ = ["Credentials", "LoginRefused", "log_in"]
+__all__ = ["Credentials", "Hop", "Login", "LoginRefused", "is_locked", "log_in"]
 
 
 _LOCKED: Final = "which has a passphrase, and none was given"
@@ -36,8 +36,26 @@ class Credentials:
         return "Credentials(...)"
 
 
-def log_in(transport: paramiko.Transport, address: SshAddress, credentials: Credentials) -> str:
-    """Log in, and return in words what worked.
+@dataclass(frozen=True)
+class Login:
+    """Say what let us in: in words, and the key's file, or the agent's key as a file of a public key has it."""
+
+    words: str
+    file: str = ""
+    public_key: str = ""
+
+
+@dataclass(frozen=True)
+class Hop:
+    """Say of one host how it was reached: its address, the key that it showed and that is believed, what let us in."""
+
+    address: SshAddress
+    host_key: str
+    login: Login
+
+
+def log_in(transport: paramiko.Transport, address: SshAddress, credentials: Credentials) -> Login:
+    """Log in, and return what worked.
 
     Raises
     ------
@@ -49,7 +67,7 @@ def log_in(transport: paramiko.Transport, address: SshAddress, credentials: Cred
     tried: list[str] = []
     takes: list[str] = []
     with contextlib.closing(_keys(address, credentials, tried)) as keys:
-        for what, key in keys:
+        for what, file, key in keys:
             try:
                 left = transport.auth_publickey(address.user, key)
             except paramiko.BadAuthenticationType as error:
@@ -59,7 +77,7 @@ def log_in(transport: paramiko.Transport, address: SshAddress, credentials: Cred
                 tried.append(what)
                 continue
             if not left:
-                return what
+                return Login(what, file, "" if file else f"{key.get_name()} {key.get_base64()}")
             tried.append(f"{what} (it wants {', '.join(left)}, too)")
             takes = list(left)
             break
@@ -71,13 +89,13 @@ def log_in(transport: paramiko.Transport, address: SshAddress, credentials: Cred
                 else:
                     left = transport.auth_interactive(address.user, _answers(credentials.password))
                 if not left:
-                    return what
+                    return Login(what)
             tried.append(what)
     raise LoginRefused(_refusal(transport, address, credentials, tried, takes), "username")
 
 
-def _keys(address: SshAddress, credentials: Credentials, tried: list[str]) -> Generator[tuple[str, Any]]:
-    """Yield the keys to try with what they are: named files first and alone, else the agent's before those of the files."""
+def _keys(address: SshAddress, credentials: Credentials, tried: list[str]) -> Generator[tuple[str, str, Any]]:
+    """Yield the keys to try with what they are and their files: named files alone, else the agent's before those of files."""
     from_files = list(_from_files(address, credentials, tried))
     if address.only_keys and from_files:
         yield from from_files
@@ -86,19 +104,20 @@ def _keys(address: SshAddress, credentials: Credentials, tried: list[str]) -> Ge
     yield from from_files
 
 
-def _from_files(address: SshAddress, credentials: Credentials, tried: list[str]) -> Iterator[tuple[str, Any]]:
+def _from_files(address: SshAddress, credentials: Credentials, tried: list[str]) -> Iterator[tuple[str, str, Any]]:
     import paramiko
 
     for path in address.keys:
         try:
             yield (
                 f"the key {path}",
+                path,
                 paramiko.PKey.from_path(path, credentials.passphrase and credentials.passphrase.encode()),
             )
         except (paramiko.PasswordRequiredException, TypeError):
             tried.append(f"the key {path}, {_LOCKED}")
         except (paramiko.SSHException, OSError, ValueError) as error:
-            if credentials.passphrase is not None and _is_locked(path):
+            if credentials.passphrase is not None and is_locked(path):
                 tried.append(f"the key {path}, {_WRONG_PASSPHRASE}")
             else:
                 tried.append(f"the key {path}, which cannot be read: {error}")
@@ -107,10 +126,10 @@ def _from_files(address: SshAddress, credentials: Credentials, tried: list[str])
 def _is_of_key(address: SshAddress, credentials: Credentials) -> bool:
     """Say whether the one secret that was given is the passphrase of the key that was named: no server is told that."""
     one_secret = credentials.password == credentials.passphrase
-    return one_secret and address.only_keys and any(_is_locked(path) for path in address.keys)
+    return one_secret and address.only_keys and any(is_locked(path) for path in address.keys)
 
 
-def _is_locked(path: str) -> bool:
+def is_locked(path: str) -> bool:
     """Say whether a key can be read with its passphrase only."""
     import paramiko
 
@@ -123,7 +142,7 @@ def _is_locked(path: str) -> bool:
     return False
 
 
-def _from_agent(address: SshAddress) -> Iterator[tuple[str, Any]]:
+def _from_agent(address: SshAddress) -> Iterator[tuple[str, str, Any]]:
     """Yield the agent's keys; it signs while it is open, so it is closed after the last one."""
     import paramiko
 
@@ -136,7 +155,7 @@ def _from_agent(address: SshAddress) -> Iterator[tuple[str, Any]]:
             return
     try:
         for key in agent.get_keys():
-            yield f"the agent's key {key.comment or key.get_name()}", key
+            yield f"the agent's key {key.comment or key.get_name()}", "", key
     finally:
         agent.close()
 

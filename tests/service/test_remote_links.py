@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import selectors
 import shutil
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from slow_link import DELAY, SlowProxy
 from ssh_server import SshServer, attach_server
 from support import log_of, until
 
@@ -30,62 +29,6 @@ from aml_jupyter.transports.ssh_address import find_address
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, get_run, get_target, take_snapshot
 
 pytestmark = pytest.mark.timeout(300)
-
-DELAY = 0.1
-"""Seconds that each direction of the slow link takes."""
-
-
-class SlowProxy:
-    """Pass bytes on after a while, in order, as a long line does; count those that go there."""
-
-    def __init__(self, port: int, delay: float = DELAY, rate: float = 0.0) -> None:
-        self._target = ("127.0.0.1", port)
-        self._delay, self._rate = delay, rate
-        self.sent = 0
-        self._door = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._door.getsockname()[1])
-        self._ends: list[socket.socket] = []
-        self._accepting = threading.Thread(target=self._accept, daemon=True)
-        self._accepting.start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                near, _ = self._door.accept()
-                self._ends.append(near)
-                far = socket.create_connection(self._target)
-                self._ends.append(far)
-                for end in (near, far):
-                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                for source, sink, goes in ((near, far, True), (far, near, False)):
-                    threading.Thread(target=self._pass_on, args=(source, sink, goes), daemon=True).start()
-
-    def _pass_on(self, source: socket.socket, sink: socket.socket, goes: bool) -> None:
-        waiting: list[tuple[float, bytes]] = []
-        with selectors.DefaultSelector() as selector, contextlib.suppress(OSError, ValueError):
-            selector.register(source, selectors.EVENT_READ)
-            while True:
-                pause = max(0.0, waiting[0][0] - time.monotonic()) if waiting else None
-                if selector.select(pause):
-                    data = source.recv(1 << 16)
-                    waiting.append((time.monotonic() + self._delay, data))
-                    if goes:
-                        self.sent += len(data)
-                        if self._rate:
-                            time.sleep(len(data) / self._rate)  # as a narrow line does
-                while waiting and waiting[0][0] <= time.monotonic():
-                    _, data = waiting.pop(0)
-                    if not data:
-                        sink.shutdown(socket.SHUT_WR)
-                        return
-                    sink.sendall(data)
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._door.shutdown(socket.SHUT_RDWR)
-        self._accepting.join(10)
-        for end in (self._door, *self._ends):
-            end.close()
 
 
 @pytest.fixture

@@ -1,0 +1,147 @@
+"""Much data goes to a far machine and back with OpenSSH's client, and over the one connection where that cannot be."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from far_machine import Far
+from slow_link import SlowProxy
+from ssh_server import SshServer, attach_server
+from support import log_of, until
+
+from aml_jupyter.service import SubmitRequest, stop_service, submit
+from aml_jupyter.targets.far_bulk import LEAST, link_to, way_for
+from aml_jupyter.targets.far_line import Listener
+from aml_jupyter.targets.far_link import FarLink
+from aml_jupyter.transports.ssh import SshConnection
+from aml_jupyter.transports.ssh_address import find_address
+from aml_jupyter.workspace import RunRecord
+
+pytestmark = pytest.mark.timeout(300)
+
+SIZE = LEAST + 1_000_001
+TEXT = """
+import hashlib, os
+data = open("big.bin", "rb").read()
+print(hashlib.sha256(data).hexdigest(), flush=True)
+os.makedirs("outputs", exist_ok=True)
+open("outputs/back.bin", "wb").write(data[::-1])
+"""
+
+
+@pytest.fixture
+def data(far: Far) -> bytes:
+    """The content of a big file of the project."""
+    made = os.urandom(SIZE)
+    (far.project / "big.bin").write_bytes(made)
+    return made
+
+
+def check(far: Far, run: RunRecord, data: bytes) -> None:
+    done = far.end(run)
+    assert (done.status, done.attempt) == ("Completed", 1), done.reason
+    assert log_of(far.folder, run.id).split() == [hashlib.sha256(data).hexdigest()]
+    back = far.folder.layout.run(run.id).attempt(1).work / "outputs/back.bin"
+    assert back.read_bytes() == data[::-1]
+
+
+def bulk(far: Far) -> list[Path]:
+    """Return where the client's far side has put what it took."""
+    return list((far.base / "content/partial").glob("*.bulk"))
+
+
+def said(far: Far) -> int:
+    """Return how often the service's log says that the client is not used."""
+    return sum(path.read_text().count("over the same connection") for path in far.folder.root.rglob("service*.log"))
+
+
+def clients() -> list[psutil.Process]:
+    place = os.environ["AML_RUNTIME"]
+    return [
+        each for each in psutil.process_iter(["cmdline"]) if f"{place}/ssh/" in " ".join(each.info["cmdline"] or ())
+    ]
+
+
+def test_it_goes_with_the_client(far: Far, data: bytes) -> None:
+    check(far, far.submit(TEXT), data)
+    assert bulk(far) and said(far) == 0
+    stop_service(far.folder)
+    until(lambda: not clients(), 5, "the end of the client's processes")
+
+
+def test_the_client_can_be_forbidden(far: Far, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AML_OPENSSH", "never")
+    check(far, far.submit(TEXT), data)
+    assert not bulk(far)
+
+
+def test_a_client_that_does_not_get_there_fails_nothing_and_is_told_once(
+    far: Far, data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "bin/ssh"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\necho no such cipher >&2\nexit 255\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{broken.parent}:{os.environ['PATH']}")
+    check(far, far.submit(TEXT), data)
+    assert not bulk(far)
+    assert said(far) == 1
+
+
+def test_what_was_cut_goes_on_over_the_one_connection(far: Far, tmp_path: Path) -> None:
+    made = os.urandom(2 * SIZE)
+    (far.project / "big.bin").write_bytes(made)
+    with far_away(far.server, 0.0, 2e7) as port:
+        real, far.server.port = far.server.port, port
+        attach_server(far.folder, far.server, "away", tmp_path / "far-away")
+        far.server.port = real
+        config = far.config(TEXT)
+        config.run_config.target = "away"
+        run = submit(far.folder, SubmitRequest(config, "far")).run
+        place = tmp_path / "far-away/content/partial"
+        until(lambda: any(file.stat().st_size > 1 << 20 for file in place.glob("*.bulk/*")), 60, "a part of it")
+        for each in clients():
+            each.kill()
+        check(far, run, made)
+        assert said(far) == 1
+
+
+@contextmanager
+def far_away(server: SshServer, delay: float, rate: float = 0.0) -> Iterator[int]:
+    proxy = SlowProxy(server.port, delay, rate)
+    try:
+        yield proxy.port
+    finally:
+        proxy.close()
+
+
+@contextmanager
+def link_of(far: Far, port: int) -> Iterator[FarLink]:
+    address = find_address(f"root@127.0.0.1:{port}", key=far.server.key)
+    ssh = SshConnection(address, fingerprint=far.server.fingerprint)
+    python = str(shutil.which("python3"))
+    link = link_to(ssh, python, str(far.base), far.folder.id, "test", Listener())
+    try:
+        yield link
+    finally:
+        link.close()
+
+
+def test_the_way_depends_on_how_much_it_is_and_how_far(far: Far) -> None:
+    with link_of(far, far.server.port) as link:
+        for size, back, is_better in ((LEAST - 1, False, False), (LEAST, False, True), (LEAST, True, True)):
+            with way_for(link, size, back) as way:
+                assert (way is not link) == is_better
+                way.ask("ping")
+    with far_away(far.server, 0.05) as port, link_of(far, port) as link:
+        link.ask("ping")
+        for back in (False, True):  # what comes back from afar has more room on the link
+            with way_for(link, LEAST, back) as way:
+                assert (way is link) == back
