@@ -18,7 +18,7 @@ help:
 	@echo 'make format  let ruff format the tree'
 	@echo 'make bench   every figure beside its peer'
 	@echo 'make bench-sweep  samplers beside theirs (half an hour; SWEEP_ARGS="--seeds 5 --only Branin" is quick)'
-	@echo 'make bench-policies  what early termination saves, on two sets of learning curves'
+	@echo 'make bench-policies  what early termination saves and costs, on two sets of learning curves, beside the reference'
 	@echo 'make clean   remove what the others made'
 
 $(VENV)/.made:
