@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from aml_jupyter.views import View
     from aml_jupyter.workspace import RunRecord, WorkspaceFolder
 
-__all__ = ["config_says", "current_folder", "emit", "emit_json", "open_workspace", "pairs", "select_run", "wants_json"]
+__all__ = [
+    "config_says",
+    "current_folder",
+    "emit",
+    "emit_json",
+    "open_workspace",
+    "pairs",
+    "select_run",
+    "wants_json",
+    "watched_workspace",
+]
 
 
 @contextmanager
@@ -69,6 +79,15 @@ def open_workspace(arguments: Arguments) -> WorkspaceFolder:
     folder = find_workspace(wanted or None)
     if is_new:
         arguments.made_workspace = folder.root
+    return folder
+
+
+def watched_workspace(arguments: Arguments) -> WorkspaceFolder:
+    """Return the workspace for who looks at its runs: its service is started again where it is gone and runs are open."""
+    from aml_jupyter.service import look_after
+
+    folder = open_workspace(arguments)
+    look_after(folder)
     return folder
 
 

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from aml_jupyter.cli import download, logs, sdk_lines
-from aml_jupyter.cli.common import emit, emit_json, open_workspace, pairs, select_run, wants_json
+from aml_jupyter.cli.common import emit, emit_json, open_workspace, pairs, select_run, wants_json, watched_workspace
 from aml_jupyter.cli.follow import wait_for_runs
 from aml_jupyter.cli.parser import Arguments, Nouns, Parser, accept_experiment, add_noun, add_verb
 from aml_jupyter.cli.submit import tell
@@ -130,7 +130,7 @@ def _list(arguments: Arguments, door: Door) -> int:
             )
     if arguments.last < 0:
         raise UserErrorException(f"--last {arguments.last}: a number of at least 0 was expected", "last")
-    folder = open_workspace(arguments)
+    folder = watched_workspace(arguments)
     tags = pairs(arguments.tag, "--tag", value_optional=True)
     view = run_rows(
         folder,
@@ -150,7 +150,7 @@ def _list(arguments: Arguments, door: Door) -> int:
 def _show(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.views import run_view
 
-    folder = open_workspace(arguments)
+    folder = watched_workspace(arguments)
     return emit(arguments, door, run_view(folder, select_run(folder, named_run(arguments), arguments).id))
 
 
@@ -167,7 +167,7 @@ def _metrics(arguments: Arguments, door: Door) -> int:
 def _children(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.views import run_rows
 
-    folder = open_workspace(arguments)
+    folder = watched_workspace(arguments)
     run = select_run(folder, named_run(arguments), arguments)
     return emit(arguments, door, run_rows(folder, wants_json(arguments), parent=run.id, include_hidden=True))
 

@@ -105,9 +105,11 @@ def _list(arguments: Arguments, door: Door) -> int:
 
 
 def _show(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.service import look_after
     from aml_jupyter.views import run_view
 
     folder, run = _selected(arguments)
+    look_after(folder)
     return emit(arguments, door, run_view(folder, run.id))
 
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aml_jupyter.cli.common import emit, open_workspace
+from aml_jupyter.cli.common import emit, open_workspace, watched_workspace
 from aml_jupyter.cli.parser import Arguments, Nouns, add_noun, add_verb
 from aml_jupyter.errors import UserErrorException
 
@@ -80,7 +80,7 @@ def add_verbs(nouns: Nouns) -> None:
 def _show(arguments: Arguments, door: Door) -> int:
     from aml_jupyter.views import workspace_view
 
-    return emit(arguments, door, workspace_view(open_workspace(arguments)))
+    return emit(arguments, door, workspace_view(watched_workspace(arguments)))
 
 
 def _list(arguments: Arguments, door: Door) -> int:

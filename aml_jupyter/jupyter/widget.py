@@ -24,6 +24,7 @@ import anywidget
 import traitlets
 
 from aml_jupyter.errors import AmlError
+from aml_jupyter.service import look_after
 from aml_jupyter.workspace import WorkspaceFolder, events_since, get_run, latest_event
 from aml_jupyter.workspace.states import FINAL
 
@@ -121,6 +122,8 @@ class RunWidget(anywidget.AnyWidget):  # type: ignore[misc]  # untyped to mypy
                 self._tell_again()
                 if get_run(self._folder.store.read(), self.run_id).status in FINAL:
                     looks -= 1
+                else:
+                    look_after(self._folder)
             except (AmlError, sqlite3.Error, OSError):
                 continue  # unreadable for a moment
             except Exception as error:  # a closed comm: nobody looks any more

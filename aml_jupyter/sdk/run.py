@@ -15,7 +15,7 @@ from aml_jupyter.sdk.mapping import texts_by_name
 from aml_jupyter.sdk.outputs import load_outputs
 from aml_jupyter.sdk.run_assets import RunAssets, default_workspace
 from aml_jupyter.sdk.unbuilt import NotHere, refuse_attribute
-from aml_jupyter.sdk.waiting import wait_for_completion
+from aml_jupyter.sdk.waiting import wait_for_completion, watched_run
 from aml_jupyter.service import cancel_run, describe_run, rename_run, resubmit_run, tag_run
 from aml_jupyter.workspace import RunRecord, find_runs, get_metrics
 from aml_jupyter.workspace import get_run as read_run
@@ -127,7 +127,7 @@ class Run(RunAssets):
     # ---- what it is
 
     def _record(self) -> RunRecord:
-        return read_run(self._folder.store.read(), self.id)
+        return watched_run(self._folder, self.id)
 
     @property
     def _run_id(self) -> str:

@@ -9,20 +9,28 @@ from pathlib import Path
 
 from aml_jupyter.errors import ActivityFailedException, ExperimentExecutionException
 from aml_jupyter.sdk.run_files import USER_LOG
-from aml_jupyter.service import ensure_service, wait_for_run
+from aml_jupyter.service import ensure_service, look_after, wait_for_run
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.supervisor.plain import open_plain
 from aml_jupyter.views import log_path
-from aml_jupyter.workspace import RunRecord, WorkspaceFolder
+from aml_jupyter.workspace import RunRecord, WorkspaceFolder, get_run
 from aml_jupyter.workspace.states import FINAL
 
-__all__ = ["failure_text", "wait_for_completion"]
+__all__ = ["failure_text", "wait_for_completion", "watched_run"]
 
 LOOK_SECONDS = 0.1
 """How often the log is looked at; SDK v1 takes 2 to 60 seconds."""
 
 SERVICE_SECONDS = 3.0
 """How often the waiter makes sure that a service is there."""
+
+
+def watched_run(folder: WorkspaceFolder, run_id: str) -> RunRecord:
+    """Return a run as it is now; while it has not ended, its service is looked after, so that nobody polls in vain."""
+    record = get_run(folder.store.read(), run_id)
+    if record.status not in FINAL:
+        look_after(folder)
+    return record
 
 
 def wait_for_completion(folder: WorkspaceFolder, run_id: str, show_output: bool, raise_on_error: bool) -> RunRecord:

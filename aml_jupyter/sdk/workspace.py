@@ -84,9 +84,10 @@ class Workspace:
             )
         known = _known_names()
         if workspace_name not in known:
+            hint = nearest(workspace_name, list(known))
             raise UserErrorException(
-                f"Workspace not found: no workspace named {workspace_name!r} is known on this machine; "
-                f"{nearest(workspace_name, list(known))}. Workspace.create({workspace_name!r}) makes it.",
+                f"Workspace not found: no workspace named {workspace_name!r} is known on this machine"
+                f"{'; ' if hint else ''}{hint}. Workspace.create({workspace_name!r}) makes it.",
                 "workspace_name",
             )
         self.folder = workspace_by_name(workspace_name)

@@ -11,7 +11,14 @@ from aml_jupyter.service.actions import (
     tag_run,
     wait_for_run,
 )
-from aml_jupyter.service.client import ServiceStatus, ensure_service, service_status, stop_service, wake_service
+from aml_jupyter.service.client import (
+    ServiceStatus,
+    ensure_service,
+    look_after,
+    service_status,
+    stop_service,
+    wake_service,
+)
 from aml_jupyter.service.collecting import collect_garbage
 from aml_jupyter.service.compute import (
     create_target,
@@ -46,6 +53,7 @@ __all__ = [
     "describe_run",
     "detach_target",
     "ensure_service",
+    "look_after",
     "environment_names",
     "find_registered",
     "recipe_of",

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import socket
+import sqlite3
 import sys
 import threading
 import time
@@ -15,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import aml_jupyter
-from aml_jupyter.errors import ServiceException
+from aml_jupyter.errors import AmlError, ServiceException
 from aml_jupyter.supervisor import identity
 from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.supervisor.peers import receive, send
-from aml_jupyter.workspace import WorkspaceFolder, current_lease, runtime_folder
+from aml_jupyter.workspace import WorkspaceFolder, current_lease, queue, runtime_folder
 
 __all__ = [
     "STARTING_GATE",
@@ -27,6 +28,7 @@ __all__ = [
     "ask",
     "ensure_service",
     "is_older",
+    "look_after",
     "service_status",
     "socket_path",
     "stop_service",
@@ -44,6 +46,11 @@ _PROGRAM = (
     "from aml_jupyter.service.process import main; sys.exit(main(sys.argv[1:]))"
 )
 """What a service process runs: never a module of the folder that it happens to be started in."""
+
+
+LOOK_SECONDS = 5.0
+_looked: dict[str, float] = {}
+"""Workspace folder -> when this process last looked after its service (`time.monotonic`)."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,24 @@ def ensure_service(folder: WorkspaceFolder) -> None:
     elif answer is None and _is_busy(folder):
         return
     _start(folder)
+
+
+def look_after(folder: WorkspaceFolder) -> None:
+    """Start the service again where none works on runs that have not ended; for whoever reads, and would wait in vain else.
+
+    It is looked at most once in `LOOK_SECONDS`. Where no service can be started, reading goes on all the same: nothing is raised.
+    """
+    now, key = time.monotonic(), str(folder.root)
+    if now - _looked.get(key, -LOOK_SECONDS) < LOOK_SECONDS:
+        return
+    _looked[key] = now
+    with contextlib.suppress(AmlError, OSError, sqlite3.Error):
+        db = folder.store.read()
+        holder = current_lease(db)
+        if holder is not None and (_is_alive(holder) or identity.is_elsewhere(holder)):
+            return  # one works on it, or another machine's does
+        if queue.count_open_runs(db):
+            ensure_service(folder)
 
 
 def stop_service(folder: WorkspaceFolder, timeout: float = 10.0) -> bool:

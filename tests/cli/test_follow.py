@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support import until
 
 from aml_jupyter.cli.follow import follow_run
@@ -92,6 +93,29 @@ def test_a_followed_run_gets_to_its_end_though_its_service_was_killed(
     assert get_run(folder.store.read(), run.id).status == "Completed"
     after = service_status(folder)
     assert after is not None and after.epoch > killed.epoch
+
+
+@pytest.mark.parametrize("by", ["run list", "run show last", "workspace show", "get_status"])
+def test_who_only_looks_has_a_killed_service_started_again(
+    folder: WorkspaceFolder, project: Path, tmp_path: Path, by: str
+) -> None:
+    gate = tmp_path / "gate"
+    run = queue(folder, project, WAITING.format(gate=str(gate)))
+    until(lambda: get_run(folder.store.read(), run.id).status == "Running")
+    killed = service_status(folder)
+    assert killed is not None
+    os.kill(killed.pid, signal.SIGKILL)
+    until(lambda: not getattr(service_status(folder), "alive", True))
+    gate.touch()
+    code = (
+        "from aml_jupyter.sdk import Workspace; from aml_jupyter.workspace import WorkspaceFolder; "
+        f"Workspace(WorkspaceFolder.open({str(folder.root)!r})).get_run({run.id!r}).get_status()"
+    )
+    words = [sys.executable, "-c", code] if by == "get_status" else [*AML, *by.split()]
+    for _ in range(2):  # the second one finds a service that starts, or works
+        looked = subprocess.run(words, capture_output=True, text=True, timeout=60)
+        assert looked.returncode == 0, looked.stderr
+    until(lambda: get_run(folder.store.read(), run.id).status == "Completed", 60)
 
 
 def test_ctrl_c_leaves_the_run_alone(folder: WorkspaceFolder, project: Path, tmp_path: Path) -> None:

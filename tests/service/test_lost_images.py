@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from base_images import PYTHON_IMAGE
 from engine_process import Engine
-from support import log_of
+from support import log_of, until
 from wheels import make_wheel
 
 from aml_jupyter.config import CondaDependencies, ScriptRunConfig
@@ -41,7 +41,8 @@ def test_an_image_that_is_gone_is_built_again_from_its_lock(
     (before,) = EnvironmentCache().all_built()
     make_wheel(tmp_path / "wheels", "tiny", "2.0")  # what is asked for would be resolved to this one now
     removal = ["/usr/bin/docker", "-H", engine.host, "rmi", "-f", before.facts["image"]]
-    subprocess.run(removal, check=True, capture_output=True)
+    # The engine refuses while the container of the run that has just ended is still being removed.
+    until(lambda: subprocess.run(removal, capture_output=True).returncode == 0, 30, "the image is removed")
     assert run() == said
     (after,) = EnvironmentCache().all_built()
     assert after.key == before.key
