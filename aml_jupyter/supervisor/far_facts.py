@@ -12,6 +12,7 @@ import time
 from typing import Any, Dict, List
 
 from .far_engine import find_engine
+from .far_place import runtime_folder
 from .far_room import cores_here, memory_here
 from .faults import fault_point
 
@@ -58,6 +59,10 @@ def facts(base: str, engine: str = "") -> Dict[str, Any]:
         found["disk_free"] = shutil.disk_usage(base).free
     except OSError as error:
         problems.append("the base folder %s cannot be written: %s" % (base, error.strerror))
+    try:
+        runtime_folder()
+    except OSError as error:
+        problems.append("the folder for sockets cannot be used: %s (%s)" % (error.strerror, error.filename))
     if found["disk_free"] and found["disk_free"] < 100 * 2**20:
         problems.append("only %d MB are free below %s" % (found["disk_free"] // 2**20, base))
     found["problems"] = problems

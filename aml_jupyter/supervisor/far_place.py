@@ -1,5 +1,6 @@
 """Own where things lie on a far machine, and which names are allowed: nothing that comes over the link leads elsewhere."""
 
+import errno
 import os
 import re
 import stat
@@ -62,6 +63,11 @@ class Places:
         return os.path.join(root, *parts)
 
 
+_LONGEST = 60
+_LONGEST_CHOSEN = 72
+"""Bytes that a folder for sockets may have, the usual one and one of AML_RUNTIME; as in `workspace.registry`."""
+
+
 def checked(name: str) -> str:
     """Return `name` when it is one part of a path, of harmless characters.
 
@@ -81,14 +87,20 @@ def runtime_folder() -> str:
     Raises
     ------
     OSError
-        When it belongs to somebody else or cannot be made.
+        When it belongs to somebody else, cannot be made, or is too long for the path of a socket.
     """
     chosen = os.environ.get("AML_RUNTIME")
     if chosen:
         path = os.path.abspath(os.path.expanduser(chosen))
+        length = len(os.fsencode(path))
+        if length > _LONGEST_CHOSEN:
+            said = "AML_RUNTIME has %d characters; sockets need a folder of at most %d" % (length, _LONGEST_CHOSEN)
+            raise OSError(errno.ENAMETOOLONG, said, path)
     else:
         usual = os.environ.get("XDG_RUNTIME_DIR") or "/run/user/%d" % os.getuid()
-        path = os.path.join(usual, "aml-jupyter") if os.access(usual, os.W_OK) else "/tmp/aml-%d" % os.getuid()
+        path = os.path.join(usual, "aml-jupyter")
+        if len(os.fsencode(path)) > _LONGEST or not os.access(usual, os.W_OK):
+            path = "/tmp/aml-%d" % os.getuid()
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:

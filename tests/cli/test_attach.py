@@ -142,3 +142,18 @@ def test_a_password_is_taken_out_of_the_process_list() -> None:
     ).stdout
     assert said.count("open-sesame") == 1 and "--password ***********" in said
     _forget("")  # nothing to hide is nothing to do
+
+
+def test_a_folder_for_sockets_that_is_too_long_is_said_by_the_look_and_by_the_run_that_waits(
+    aml: Aml, project: Path, folder: WorkspaceFolder, ssh_server: Callable[..., SshServer], tmp_path: Path
+) -> None:
+    server = ssh_server()
+    server.stop()
+    server.variables["AML_RUNTIME"] = f"/tmp/{'r' * 80}"
+    server.start()
+    looked = aml(*line(server, tmp_path / "far", "--fingerprint", server.fingerprint))
+    assert "problem      the folder for sockets cannot be used: AML_RUNTIME has 85 characters" in looked.out, looked.err
+    assert aml("submit", "-t", "box", "train.py").code == 0
+    until(lambda: "AML_RUNTIME has 85 characters; sockets need" in aml("run", "show", "last").out, 60)
+    assert "Queued" in aml("run", "show", "last").out
+    assert aml("run", "cancel", "last").code == 0
