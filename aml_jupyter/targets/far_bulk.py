@@ -16,16 +16,13 @@ from typing import Final
 from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.targets.far_line import Listener
 from aml_jupyter.targets.far_link import FarLink
-from aml_jupyter.transports.openssh import OpenSsh
+from aml_jupyter.transports.openssh import NEAR, OpenSsh, find_openssh
 from aml_jupyter.transports.ssh import HostUnreachable, SshConnection
 
 __all__ = ["Bulk", "link_to", "way_for"]
 
 LEAST: Final = 64 << 20
 """Bytes from which on it is worth a connection and two processes."""
-
-NEAR: Final = 0.01
-"""Seconds of a round trip over which what comes back does so over the link: the client has a window of 2 MB, the link more."""
 
 PAUSE: Final = 60.0
 """Seconds before the client is tried again, once it did not get there or was cut."""
@@ -70,7 +67,7 @@ class Bulk:
         HostUnreachable
             When the link for everything is cut.
         """
-        if size < LEAST or time.monotonic() < self._not_before or (back and not self._is_near()):
+        if size < LEAST or time.monotonic() < self._not_before or not find_openssh() or (back and not self._is_near()):
             return self._main
         with self._lock:
             if time.monotonic() < self._not_before:
@@ -87,9 +84,13 @@ class Bulk:
             return self._link
 
     def _is_near(self) -> bool:
-        began = time.monotonic()
-        self._main.ask("ping")
-        return time.monotonic() - began < NEAR
+        for _ in range(3):  # one may have been held up
+            began = time.monotonic()
+            self._main.ask("ping")
+            took = time.monotonic() - began
+            if took < NEAR or took > 10 * NEAR:
+                break
+        return took < NEAR
 
     def leave(self, error: ComputeTargetException) -> None:
         """Use it no more for a while."""

@@ -20,11 +20,14 @@ from pathlib import Path
 from typing import Final
 
 from aml_jupyter.supervisor.far_place import runtime_folder
-from aml_jupyter.transports.openssh_config import CONTROL, LAST, NotForOpenSsh, write_config
+from aml_jupyter.transports.openssh_config import CONTROL, FORWARD, LAST, NotForOpenSsh, write_config
 from aml_jupyter.transports.ssh import HostUnreachable, SshConnection
 from aml_jupyter.transports.ssh_faults import CONNECT_SECONDS
 
-__all__ = ["ChildChannel", "OpenSsh", "find_openssh"]
+__all__ = ["NEAR", "ChildChannel", "OpenSsh", "find_openssh"]
+
+NEAR: Final = 0.01
+"""Seconds of a round trip over which what comes here does so over our own connection: it has a larger window."""
 
 _PATIENCE: Final = 2.0
 _BUFFER: Final = 1 << 18
@@ -137,10 +140,35 @@ class OpenSsh:
         finally:
             channel.end()
 
+    def forward(self, there: str) -> Path:
+        """Return a socket of this machine that leads to the socket `there` of the host while it is connected.
+
+        Raises
+        ------
+        HostUnreachable
+            As `connect`, and when the client makes no such socket.
+        """
+        self.connect()
+        with self._lock:
+            here = None if self._folder is None else self._folder / FORWARD
+            if here is not None and (here.exists() or self._control("forward", "-L", f"{here}:{there}")):
+                return here
+        raise HostUnreachable(
+            f"OpenSSH's client is not used for {self.address}: it leads to no socket there", "address"
+        )
+
     def close(self) -> None:
         """Close it; a later call connects again."""
         with self._lock:
             self._drop()
+
+    def close_soon(self) -> None:
+        """Close it; one that is just being made ends by itself."""
+        if self._lock.acquire(timeout=_PATIENCE):
+            try:
+                self._drop()
+            finally:
+                self._lock.release()
 
     def _drop(self) -> None:
         folder, self._folder = self._folder, None
@@ -255,7 +283,7 @@ def _lives(pid: int) -> bool:
 
 def _end_all() -> None:
     for each in list(_standing):
-        each.close()
+        each.close_soon()
 
 
 _one: Final = threading.Lock()

@@ -11,12 +11,15 @@ from typing import Final
 from aml_jupyter.transports.ssh_faults import CONNECT_SECONDS
 from aml_jupyter.transports.ssh_login import Hop, is_locked
 
-__all__ = ["CONTROL", "LAST", "NotForOpenSsh", "write_config"]
+__all__ = ["CONTROL", "FORWARD", "LAST", "NotForOpenSsh", "write_config"]
 
 LAST: Final = "aml-last"
 """The name of the host that is meant: nothing that somebody wrote stands on a command line."""
 
 CONTROL: Final = "c"
+FORWARD: Final = "f"
+"""Names of sockets in the folder."""
+
 LONGEST_CONTROL: Final = 103 - 17
 """Bytes that the path of a Unix socket may have everywhere, less what the client adds while it makes one."""
 

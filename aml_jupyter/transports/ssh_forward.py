@@ -14,11 +14,13 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aml_jupyter.errors import AmlError
 from aml_jupyter.transports.engine_ways import FAILED
+from aml_jupyter.transports.openssh_forward import ClientForward, LedSocket
 from aml_jupyter.transports.ssh import SshConnection
 from aml_jupyter.transports.ssh_sockets import connect_socket
 
@@ -65,6 +67,7 @@ class SocketForward:
         self._failed: tuple[AmlError | None, float] = (None, 0.0)
         self._count = 0
         self._used = time.monotonic()
+        self._client = ClientForward(ssh, there)
 
     def start(self) -> None:
         """Listen, now or when whoever listens has ended; a second call changes nothing."""
@@ -89,6 +92,7 @@ class SocketForward:
         thread = self._thread
         if thread is not None:
             thread.join(5.0)
+        self._client.close()
         self._ssh.close()
 
     # -- in the thread ------------------------------------------------------------------------------------------
@@ -129,19 +133,27 @@ class SocketForward:
                 connection.settimeout(None)
                 if not _says_something(connection):
                     return  # it was only looked whether somebody is here
+                led = self._client.connect()
                 try:
-                    channel = self._connect()
+                    channel = led or self._connect()
                 except AmlError as error:
                     _refuse(connection, error.message)
                     return
                 with contextlib.closing(channel):
-                    _join(connection, channel)
+                    _join(connection, channel, self._explain)
         except Exception:
             log.exception("what goes to %s of %s broke", self._there, self._ssh.address)
         finally:
             with self._lock:
                 self._count -= 1
                 self._used = time.monotonic()
+
+    def _explain(self, connection: socket.socket) -> None:
+        """Answer with what is in the way: nothing came over the client's, which does not say why."""
+        try:
+            self._connect().close()
+        except AmlError as error:
+            _refuse(connection, error.message)
 
     def _connect(self) -> paramiko.Channel:
         """Connect to the other machine's socket; one that was not to be had a moment ago is not tried again."""
@@ -150,7 +162,11 @@ class SocketForward:
             if failed is not None and time.monotonic() - at < PAUSE:
                 raise failed
             try:
-                return connect_socket(self._ssh, self._there)
+                self._ssh.connect()
+                began = time.monotonic()
+                channel = connect_socket(self._ssh, self._there)
+                self._client.offer(time.monotonic() - began)
+                return channel
             except AmlError as error:
                 self._failed = (error, time.monotonic())
                 raise
@@ -184,9 +200,13 @@ def _refuse(connection: socket.socket, reason: str) -> None:
             pass
 
 
-def _join(connection: socket.socket, channel: paramiko.Channel) -> None:
+def _join(
+    connection: socket.socket,
+    channel: paramiko.Channel | LedSocket,
+    explain: Callable[[socket.socket], None],
+) -> None:
     """Pass on what either side says until both have ended."""
-    back = threading.Thread(target=_back, args=(channel, connection), name="aml-forwarded-back", daemon=True)
+    back = threading.Thread(target=_back, args=(channel, connection, explain), name="aml-forwarded-back", daemon=True)
     back.start()
     with contextlib.suppress(OSError):
         while data := connection.recv(_BLOCK):
@@ -195,11 +215,24 @@ def _join(connection: socket.socket, channel: paramiko.Channel) -> None:
     back.join()
 
 
-def _back(channel: paramiko.Channel, connection: socket.socket) -> None:
+def _back(
+    channel: paramiko.Channel | LedSocket, connection: socket.socket, explain: Callable[[socket.socket], None]
+) -> None:
+    heard = is_over = False
     try:
         with contextlib.suppress(OSError):
             while data := channel.recv(_BLOCK):
+                heard = True
                 connection.sendall(data)
+            is_over = True
+        if isinstance(channel, LedSocket) and not heard:
+            explain(connection)
     finally:
         with contextlib.suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR if channel.closed else socket.SHUT_WR)
+            if isinstance(channel, LedSocket):
+                connection.shutdown(socket.SHUT_WR)
+                if is_over:
+                    channel.wait_closed()
+                connection.shutdown(socket.SHUT_RDWR)
+            else:
+                connection.shutdown(socket.SHUT_RDWR if channel.closed else socket.SHUT_WR)
