@@ -25,7 +25,7 @@ LEAST: Final = 64 << 20
 """Bytes from which on it is worth a connection and two processes."""
 
 PAUSE: Final = 60.0
-"""Seconds before the client is tried again, once it did not get there or was cut."""
+"""Seconds before the client is tried again, once it did not get there or was cut twice."""
 
 log = logging.getLogger("aml_jupyter.service")
 
@@ -50,6 +50,7 @@ class Bulk:
         self._lock = threading.Lock()
         self._link: FarLink | None = None
         self._not_before = 0.0
+        self._cut_at = float("-inf")
         self._why = ""
 
     def way(self, size: int, back: bool) -> FarLink:
@@ -92,10 +93,17 @@ class Bulk:
                 break
         return took < NEAR
 
-    def leave(self, error: ComputeTargetException) -> None:
-        """Use it no more for a while."""
+    def was_cut(self, error: ComputeTargetException) -> None:
+        """Make it anew when it is needed, where it goes on with what has arrived; cut again soon, it is not used for a while."""
         with self._lock:
-            self._leave(error)
+            is_second = time.monotonic() - self._cut_at < PAUSE
+            self._cut_at = time.monotonic()
+            if is_second:
+                self._leave(error)
+                return
+            link, self._link = self._link, None
+        if link is not None:
+            link.close()
 
     def _leave(self, error: ComputeTargetException) -> None:
         self._not_before = time.monotonic() + PAUSE
@@ -127,7 +135,8 @@ def link_to(ssh: SshConnection, python: str, base: str, workspace: str, name: st
 def way_for(link: FarLink, size: int, back: bool = False) -> Iterator[FarLink]:
     """Give the link by which `size` bytes go best; the caller looks afterwards what is still missing.
 
-    That the better way was cut is no error while `link` itself stands: what was not done yet is done over that.
+    That the better way was cut is no error while `link` itself stands: what was not done yet is done by the next one, which is
+    `link` after two cuts.
 
     Raises
     ------
@@ -141,6 +150,6 @@ def way_for(link: FarLink, size: int, back: bool = False) -> Iterator[FarLink]:
     except HostUnreachable as error:
         if bulk is None or way is link:
             raise
-        bulk.leave(error)
+        bulk.was_cut(error)
         if not link.is_up:
             raise

@@ -205,8 +205,9 @@ def _remove_others(root: Path, arrivals: Arrivals, there: set[str], folders: Ite
 
 def fetch_named(link: FarLink, handle: Handle, root: Path, name: str, size: int, changed: int) -> None:
     """Bring one file here that is kept over there; raises as `fetch`. Damaged on its way, or gone there, it does not come."""
-    if _send(link, handle, root, {name: (size, changed)}, kept=True):
-        _send(link, handle, root, {name: (size, changed)}, kept=True)
+    for _ in range(3):
+        if not _send(link, handle, root, {name: (size, changed)}, kept=True):
+            break
     with fault_point("remote.room"), contextlib.suppress(OSError):
         os.rmdir(root / ".fetching")
 

@@ -147,7 +147,7 @@ class FarLink:
         """
         self.need()
         if not self._up.wait(UP_WITHIN):
-            raise self._refused or HostUnreachable(self.obstacle, "address")
+            raise self._refused or self._unreachable()
         future = self.post(operation, body, part=part, **fields)
         until = time.monotonic() + seconds
         while True:
@@ -172,13 +172,13 @@ class FarLink:
         number = next(self._numbers)
         line = self._line
         if line is None or line.is_cut:
-            future.set_exception(HostUnreachable(self.obstacle, "address"))
+            future.set_exception(self._unreachable())
             return future
         self.round_trips += 1
         line.asked[number] = Asked(future, part)
         line.outbox.put((0, number, pack({"id": number, "op": operation, **fields}, body)))
         if line.is_cut and line.asked.pop(number, None) is not None:  # it was cut between the two looks
-            future.set_exception(HostUnreachable(self.obstacle, "address"))
+            future.set_exception(self._unreachable())
         return future
 
     def send_bulk(self, operation: str, body: bytes, **fields: Any) -> None:
@@ -192,19 +192,19 @@ class FarLink:
         self.need()
         line = self._line
         if line is None:
-            raise HostUnreachable(self.obstacle, "address")
+            raise self._unreachable()
         while not line.bulk.acquire(timeout=0.5):
             if line.is_cut:
-                raise HostUnreachable(self.obstacle, "address")
+                raise self._unreachable()
         if line.is_cut:
-            raise HostUnreachable(self.obstacle, "address")
+            raise self._unreachable()
         line.outbox.put((1, next(self._numbers), pack({"op": operation, **fields}, body)))
 
     def ask_last(self, operation: str, body: bytes, **fields: Any) -> Answer:
         """Ask behind all that `send_bulk` has sent; raises as `ask` does."""
         line, future, number = self._line, Future[Answer](), next(self._numbers)
         if line is None or line.is_cut:
-            raise HostUnreachable(self.obstacle, "address")
+            raise self._unreachable()
         self.round_trips += 1
         line.asked[number] = Asked(future)
         line.outbox.put((1, number, pack({"id": number, "op": operation, **fields}, body)))
@@ -213,7 +213,7 @@ class FarLink:
                 return future.result(timeout=1.0)
             except TimeoutError:
                 if line.is_cut:
-                    raise HostUnreachable(self.obstacle, "address") from None
+                    raise self._unreachable() from None
 
     def close(self) -> None:
         """Cut the link, for good."""
@@ -256,6 +256,10 @@ class FarLink:
     def _pause(self) -> float:
         """Return how long to wait before the link is made again: longer each time that the far side was not to be had."""
         return float(min(LONGEST_PAUSE, 0.2 * 2**self._failures))
+
+    def _unreachable(self) -> HostUnreachable:
+        """Return why nothing can be asked; a moment after a cut there is no reason yet."""
+        return HostUnreachable(self.obstacle or f"The connection to {self.where} was cut.", "address")
 
     def _lost(self, why: str) -> None:
         if self._up.is_set() or why != self.obstacle:
