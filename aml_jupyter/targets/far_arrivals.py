@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -83,8 +84,7 @@ def read_arrivals(root: Path) -> Arrivals:
 
 def partial(root: Path, name: str, size: int, changed: int) -> Path:
     """Return where a version of a file lies until all of it is here."""
-    short = hashlib.sha256(f"{size} {changed} {name}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return root / ".fetching" / f"{short}-{os.path.basename(name)[-100:]}"
+    return root / ".fetching" / hashlib.sha256(f"{size} {changed} {name}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def is_here(path: Path, size: int, changed: int) -> bool:
@@ -97,13 +97,31 @@ def is_here(path: Path, size: int, changed: int) -> bool:
 
 
 def put_in_place(root: Path, name: str, source: Path, size: int, changed: int, ctime: int) -> None:
-    """Put a file that is whole in its place."""
+    """Put a file that is whole in its place; what was a folder there before, or a file where it has a folder now, goes."""
     path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        _clear(root, path.parent)
+        path.parent.mkdir(parents=True, exist_ok=True)
     os.utime(source, ns=(changed, changed))
     note_arrival(root, name, size, changed, ctime)
+    if path.is_dir():
+        _clear(root, path)
     with fault_point("remote.fetched"):
         os.replace(source, path)
+
+
+def _clear(root: Path, path: Path) -> None:
+    """Remove a folder, and the file that stands where `path` needs one."""
+    with fault_point("remote.gone"):
+        if path.is_dir():
+            shutil.rmtree(path)
+            return
+        while path != root and not os.path.lexists(path):
+            path = path.parent
+        if path != root and not path.is_dir():
+            path.unlink()
 
 
 def discard(root: Path, name: str) -> None:

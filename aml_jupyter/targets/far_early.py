@@ -203,6 +203,8 @@ class Early:
         """Remove here what is not over there any more: what is said to be gone, and what came once and is not there now."""
         with attempt.lock:
             with self._work:
+                if attempt not in self._attempts.values():
+                    return  # it was forgotten meanwhile
                 said, attempt.removals = attempt.removals, []
                 told = set(attempt.told)
             arrivals = read_arrivals(attempt.root)
@@ -289,7 +291,8 @@ class Early:
         if attempt is None or not attempt.lock.acquire(blocking=False):
             return
         try:
-            self._write(attempt, part.arriving, header, body)
+            if self._attempts.get(part.key) is attempt:  # it was not forgotten meanwhile
+                self._write(attempt, part.arriving, header, body)
         finally:
             attempt.lock.release()
 
