@@ -15,11 +15,14 @@ DELAY = 0.1
 
 
 class SlowProxy:
-    """Pass bytes on after a while, in order, as a long line does; count those that go there."""
+    """Pass bytes on after a while, in order, as a long line does; count those that go there.
 
-    def __init__(self, port: int, delay: float = DELAY, rate: float = 0.0) -> None:
+    `rate` and `back` are the bytes a second that it takes there and back; 0 for as many as there are.
+    """
+
+    def __init__(self, port: int, delay: float = DELAY, rate: float = 0.0, back: float = 0.0) -> None:
         self._target = ("127.0.0.1", port)
-        self._delay, self._rate = delay, rate
+        self._delay, self._rate, self._back = delay, rate, back
         self.sent = 0
         self._door = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._door.getsockname()[1])
@@ -50,8 +53,9 @@ class SlowProxy:
                     waiting.append((time.monotonic() + self._delay, data))
                     if goes:
                         self.sent += len(data)
-                        if self._rate:
-                            time.sleep(len(data) / self._rate)  # as a narrow line does
+                    rate = self._rate if goes else self._back
+                    if rate:
+                        time.sleep(len(data) / rate)  # as a narrow line does
                 while waiting and waiting[0][0] <= time.monotonic():
                     _, data = waiting.pop(0)
                     if not data:

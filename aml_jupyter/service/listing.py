@@ -1,7 +1,7 @@
 """Keep the lists of files of running runs up to date, so that a checkpoint is seen and downloaded while the run goes on.
 
-One look costs a ``stat`` for each file. All runs together get a hundredth of the time, one run after the other, in a thread of
-its own; a run whose files do not change is looked at less and less often. The end of a run lists its files in any case.
+One look costs a ``stat`` for each file. All runs together get a two-hundredth of the time, one run after the other, in a
+thread of its own; a run whose files do not change is looked at less and less often. The end of a run lists its files in any case.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SOONEST: Final = 3.0
 LATEST: Final = 15.0
 """Seconds between two looks at a run whose files do not change."""
 
-SHARE: Final = 100
+SHARE: Final = 200
 """The looks take one part in so many of the time."""
 
 AGAIN_AFTER: Final = 30.0

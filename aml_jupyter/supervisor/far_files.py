@@ -8,7 +8,7 @@ from typing import Any, Iterator, List, Sequence, Tuple
 from .far_frames import BLOCK, Frame
 from .plain import open_plain
 
-__all__ = ["fetched", "is_below", "listed"]
+__all__ = ["fetched", "is_below", "is_log", "listed"]
 
 
 def listed(root: str, folders: Sequence[str]) -> List[List[Any]]:
@@ -60,6 +60,11 @@ def fetched(root: str, wanted: Sequence[Tuple[str, str, int]]) -> Iterator[Frame
             facts = os.fstat(stream.fileno())
         said = {"name": name, "size": size, "sha256": whole.hexdigest()}
         yield dict(said, time=facts.st_mtime_ns, ctime=facts.st_ctime_ns), b""
+
+
+def is_log(name: str) -> bool:
+    """Tell whether a file, by its name below the attempt's folder, is a log of the script's own."""
+    return name.startswith("work/logs/")
 
 
 def is_below(path: str, top: str) -> bool:

@@ -1,8 +1,9 @@
 """Tell which files of running attempts are finished, so that they are fetched while the run goes on.
 
 A file is finished when two passes over its folder, `STANDS_STILL` seconds apart, found it the same, and nobody has it open for
-writing, as far as the system tells. A pass costs a `stat` for each file, so it is cut into slices: all attempts together get
-`SLICE` seconds at a time and a hundredth of the time, however many files there are.
+writing, as far as the system tells. A log is open as long as somebody writes it, and means something at every length: one that
+grows is told every `GROWS` seconds, as it is then. A pass costs a `stat` for each file, so it is cut into slices: all attempts
+together get `SLICE` seconds at a time and a hundredth of the time, however many files there are.
 """
 
 import fcntl
@@ -12,7 +13,7 @@ import time
 from collections import OrderedDict
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from .far_files import is_below
+from .far_files import is_below, is_log
 from .far_place import Key
 from .plain import open_plain
 
@@ -21,11 +22,14 @@ __all__ = ["Finished", "Finishing"]
 STANDS_STILL = 2.0
 """Seconds between two passes over the files of an attempt, at the least."""
 
+GROWS = 10.0
+"""Seconds after which a log that never stands still is told, and told again."""
+
 LONGEST_PAUSE = 10.0
 """Seconds between two passes where nothing has changed for long."""
 
 SLICE = 0.01
-"""Seconds that one look spends on passes."""
+"""Seconds of the processor that one look spends on passes."""
 
 SHARE = 100
 """The passes take one part in so many of the time."""
@@ -57,6 +61,8 @@ class Finished:
         self._told: Dict[str, Facts] = {}
         self._before: Dict[str, Facts] = {}
         self._now: Dict[str, Facts] = {}
+        self._logs: Dict[str, float] = {}
+        """When each log was told, or seen first (`time.monotonic`)."""
         self._pass: Optional[Iterator[Tuple[str, Facts]]] = None
         self._passes = 0
         self._is_whole = True
@@ -65,7 +71,7 @@ class Finished:
         """When the next slice is to come (`time.monotonic`)."""
 
     def look(self, until: float) -> Optional[Dict[str, Any]]:
-        """Go on with the pass until it ends or `until` is over, and return what is new; None when nothing is.
+        """Go on with the pass until it ends or `until` (`time.thread_time`) is over, and return what is new, or None.
 
         ``made`` are the files that are finished ([name, size, time of change in ns]), ``gone`` the names of those that were
         told and are not there any more. Once, after the second pass, ``others`` are the names of all that are there and
@@ -79,12 +85,13 @@ class Finished:
             if self._told.get(name) != facts and self._is_finished(name, facts):
                 self._told[name] = facts
                 made.append([name, facts[0], facts[1]])
-            if len(made) >= AT_A_TIME or time.monotonic() > until:
+            if len(made) >= AT_A_TIME or time.thread_time() > until:
                 return self._news(made, [])
         self._pass = None
         gone = [name for name in self._told if name not in self._now] if self._is_whole else []
         for name in gone:
             del self._told[name]
+            self._logs.pop(name, None)
         if made or gone or self._before != self._now:
             self._changed = time.monotonic()
         self._before = self._now
@@ -94,27 +101,28 @@ class Finished:
         self._passes += self._is_whole and os.path.isdir(self._root)
         if self._passes == 2:
             self._passes += 1
-            news = dict(news or {}, others=[name for name in self._now if name not in self._told])
+            news = dict(news or {"made": [], "gone": []}, others=[name for name in self._now if name not in self._told])
         return news
 
     def _news(self, made: List[List[Any]], gone: List[str]) -> Optional[Dict[str, Any]]:
         return {"made": made, "gone": gone} if made or gone else None
 
     def _is_finished(self, name: str, facts: Facts) -> bool:
+        if is_log(name):
+            now = time.monotonic()
+            if self._before.get(name) != facts and now - self._logs.setdefault(name, now) < GROWS:
+                return False
+            self._logs[name] = now
+            return True
         if self._before.get(name) != facts:
             return False
-        if (
-            self._largest
-            and facts[0] > self._largest
-            and name.startswith("work/")
-            and not name.startswith("work/logs/")
-        ):
+        if self._largest and facts[0] > self._largest and name.startswith("work/"):
             return False
         return not _is_being_written(os.path.join(self._root, name))
 
     def _walk(self) -> Iterator[Tuple[str, Facts]]:
         """Yield name and facts of each plain file; a link counts as `far_files.listed` has it."""
-        top = os.path.realpath(self._root)
+        top, start = os.path.realpath(self._root), len(self._root) + 1
         for folder in self._folders:
             waiting = [os.path.join(self._root, folder)]
             if not is_below(waiting[0], top):
@@ -143,7 +151,7 @@ class Finished:
                             continue
                         if stat.S_ISREG(found.st_mode):
                             facts = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-                            yield os.path.relpath(entry.path, self._root), facts
+                            yield entry.path[start:], facts
 
 
 class Finishing:
@@ -154,8 +162,8 @@ class Finishing:
         self._due = 0.0
 
     def watch(self, key: Key, root: str, folders: List[str], largest: int) -> None:
-        """Begin with an attempt; one that is watched already goes on."""
-        if folders and key not in self._attempts:
+        """Begin with an attempt, or begin anew: all that is finished is told again."""
+        if folders:
             self._attempts[key] = Finished(root, folders, largest)
 
     def forget(self, key: Key) -> None:
@@ -164,22 +172,21 @@ class Finishing:
 
     def look(self) -> List[Dict[str, Any]]:
         """Spend a slice, and return what is new (see `Finished.look`), with the ``key`` of each attempt."""
-        began = time.monotonic()
-        if began < self._due:
+        now, began = time.monotonic(), time.thread_time()
+        if now < self._due:
             return []
         until, found = began + SLICE, []
         for key in list(self._attempts):
             attempt = self._attempts[key]
-            if attempt.due > began:
+            if attempt.due > now:
                 continue
             news = attempt.look(until)
             self._attempts.move_to_end(key)
             if news is not None:
                 found.append(dict(news, key=list(key)))
-            if time.monotonic() > until:
+            if time.thread_time() > until:
                 break
-        now = time.monotonic()
-        self._due = now + SHARE * (now - began)
+        self._due = now + SHARE * (time.thread_time() - began)
         return found
 
 

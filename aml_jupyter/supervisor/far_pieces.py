@@ -1,7 +1,8 @@
 """Read pieces of files by byte offset, a portion at a time, with the hash of each file that is whole then.
 
-Whoever asks for them gets all pieces of one file from one version of it: a file of another size or time of change is said to have
-``changed``. The hash goes along with the pieces; after a cut it is made anew from the file's beginning.
+Whoever asks for them gets all pieces of one file from one version of it: a file of another size or time of change is said to
+have ``changed``. Of a log that has grown since it was told, they get as much as it had then. The hash goes along with the pieces;
+after a cut it is made anew from the file's beginning.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ import os
 from collections import OrderedDict
 from typing import Any, Iterator, Sequence, Tuple
 
-from .far_files import is_below
+from .far_files import is_below, is_log
 from .far_frames import BLOCK, Frame
 from .far_place import Places
 from .plain import open_plain
@@ -47,11 +48,14 @@ class Pieces:
         for at, (run, number, name, offset, length, size, changed) in enumerate(parts):
             root = self._places.attempt((str(run), int(number)))
             path = self._places.inside((str(run), int(number)), str(name))
-            for header, body in self._piece(root, path, int(offset), int(length), (int(size), int(changed))):
+            version = (int(size), int(changed))
+            for header, body in self._piece(root, path, int(offset), int(length), version, is_log(str(name))):
                 header["at"] = at
                 yield header, body
 
-    def _piece(self, root: str, path: str, offset: int, length: int, version: Tuple[int, int]) -> Iterator[Frame]:
+    def _piece(
+        self, root: str, path: str, offset: int, length: int, version: Tuple[int, int], may_grow: bool
+    ) -> Iterator[Frame]:
         try:
             if not is_below(path, os.path.realpath(root)):
                 raise FileNotFoundError(2, "It is not there", path)
@@ -61,10 +65,17 @@ class Pieces:
             return
         with stream:
             before = _facts(stream.fileno())
-            if before[:2] != version:
+            has_grown = may_grow and before[0] >= version[0] and before[:2] != version
+
+            def is_same() -> bool:
+                now = _facts(stream.fileno())
+                return now == before or (may_grow and now[0] >= version[0])
+
+            if before[:2] != version and not has_grown:
                 yield {"changed": True}, b""
                 return
-            whole, done = self._hashes.pop((path, before), (hashlib.sha256(), 0))
+            kept = (path, version, before[3]) if may_grow else (path, version, *before)
+            whole, done = self._hashes.pop(kept, (hashlib.sha256(), 0))
             if done > offset:
                 whole, done = hashlib.sha256(), 0
             stream.seek(done)
@@ -77,17 +88,17 @@ class Pieces:
                 yield {}, b""
             while done < offset + length:
                 data = stream.read(min(BLOCK, offset + length - done))
-                if not data or _facts(stream.fileno()) != before:
+                if not data or not is_same():
                     break
                 whole.update(data)
                 yield {"offset": done}, data
                 done += len(data)
-            if done < offset + length or _facts(stream.fileno()) != before:
+            if done < offset + length or not is_same():
                 yield {"changed": True}, b""
             elif done == version[0]:
-                yield {"sha256": whole.hexdigest(), "ctime": before[2]}, b""
+                yield {"sha256": whole.hexdigest(), "ctime": 0 if has_grown else before[2]}, b""
             else:
-                self._hashes[path, before] = whole, done
+                self._hashes[kept] = whole, done
                 while len(self._hashes) > KEPT:
                     self._hashes.popitem(last=False)
 

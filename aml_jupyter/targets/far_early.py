@@ -8,7 +8,6 @@ file stays under a temporary name that says which version it is of: after a cut,
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import heapq
 import logging
 import os
@@ -16,13 +15,23 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aml_jupyter.errors import AmlError
 from aml_jupyter.supervisor.faults import fault_point
 from aml_jupyter.targets.far_arrivals import discard, is_here, partial, put_in_place, read_arrivals
+from aml_jupyter.targets.far_incoming import (
+    Arriving,
+    Incoming,
+    Key,
+    Part,
+    begun,
+    hash_of,
+    is_below,
+    prepare,
+    write_at,
+)
 from aml_jupyter.transports.ssh import HostUnreachable
 
 if TYPE_CHECKING:
@@ -49,53 +58,7 @@ FULL_PAUSE: Final = 30.0
 IDLE: Final = 5.0
 """Seconds without work after which the thread ends."""
 
-Key = tuple[str, int]
-Version = tuple[int, int]
-"""Size and time of change (ns)."""
-
 log = logging.getLogger("aml_jupyter.service")
-
-
-@dataclass
-class Arriving:
-    """Hold what has come of one version of a file."""
-
-    name: str
-    version: Version
-    path: Path
-    have: int
-    hash: Any = None
-    """Of the bytes that are here; None until they were read again."""
-    began: float = field(default_factory=time.monotonic)
-
-
-@dataclass
-class Incoming:
-    """Remember what is to come of one attempt."""
-
-    root: Path
-    folders: tuple[str, ...]
-    wanted: dict[str, Version] = field(default_factory=dict)
-    line: list[tuple[float, int, str]] = field(default_factory=list)
-    """Those of `wanted`: the smallest first, (0, size, name); those that wait, (when, size, name)."""
-    told: set[str] = field(default_factory=set)
-    removals: list[tuple[list[str], list[str] | None]] = field(default_factory=list)
-    """What was said to be gone; and, once, which others are there than those that were told."""
-    current: Arriving | None = None
-    """The file of which a part is here."""
-    again: dict[str, float] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    """Held by whoever writes files of the attempt here."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """Name what is asked for of one file."""
-
-    key: Key
-    arriving: Arriving
-    offset: int
-    length: int
 
 
 class Early:
@@ -148,7 +111,7 @@ class Early:
             if attempt is None:
                 return
             for name, size, changed in news.get("made", ()):
-                if _is_below(str(name), attempt.folders):
+                if is_below(str(name), attempt.folders):
                     attempt.told.add(str(name))
                     attempt.wanted[str(name)] = (int(size), int(changed))
                     heapq.heappush(attempt.line, (attempt.again.get(str(name), 0.0), int(size), str(name)))
@@ -207,12 +170,15 @@ class Early:
                     return  # it was forgotten meanwhile
                 said, attempt.removals = attempt.removals, []
                 told = set(attempt.told)
+                parts = {partial(attempt.root, name, *version) for name, version in attempt.wanted.items()}
             arrivals = read_arrivals(attempt.root)
             for gone, others in said:
                 if others is not None:
                     gone = [*gone, *(arrivals.versions.keys() - told - set(others))]
+                    for path in set(attempt.root.glob(".fetching/*")) - parts:
+                        _unlink(path)  # of a version that is not there any more
                 for name in gone:
-                    if name not in told and _is_below(name, attempt.folders) and arrivals.came(attempt.root, name):
+                    if name not in told and is_below(name, attempt.folders) and arrivals.came(attempt.root, name):
                         discard(attempt.root, name)
 
     def _next(self) -> tuple[list[Part], float]:
@@ -241,6 +207,7 @@ class Early:
         """Yield what to ask for of an attempt: small files first, and with them a piece of the one that has begun."""
         current = attempt.current
         if current is not None and attempt.wanted.get(current.name) != current.version:
+            _unlink(current.path)
             current = attempt.current = None
         if current is not None:
             length = min(current.version[0] - current.have, room if not attempt.line else (room + 1) // 2)
@@ -262,18 +229,20 @@ class Early:
                 if current is not None:
                     heapq.heappush(attempt.line, (when, size, name))
                     return  # one large file after the other
-                current = attempt.current = _begun(attempt.root, name, version)
+                current = attempt.current = begun(attempt, name, version)
                 yield Part(key, current, current.have, min(size - current.have, room))
                 return
-            begun = _begun(attempt.root, name, version)
-            room -= size - begun.have
+            small = begun(attempt, name, version)
+            room -= size - small.have
             count += 1
-            yield Part(key, begun, begun.have, size - begun.have)
+            yield Part(key, small, small.have, size - small.have)
 
     def _fetch(self, parts: list[Part]) -> None:
         """Ask for a portion, and write it down."""
         came: list[tuple[dict[str, Any], bytes]] = []
         asked = [[*part.key, part.arriving.name, part.offset, part.length, *part.arriving.version] for part in parts]
+        for part in parts:
+            prepare(part.arriving)
         began = time.monotonic()
         self._link().ask("pieces", parts=asked, part=lambda header, body: came.append((header, body)))
         took = time.monotonic() - began
@@ -299,22 +268,27 @@ class Early:
     def _write(self, attempt: Incoming, arriving: Arriving, header: dict[str, Any], body: bytes) -> None:
         name, version = arriving.name, arriving.version
         if "offset" in header:
-            if int(header["offset"]) != arriving.have or not _write_at(arriving.path, arriving.have, body):
+            if int(header["offset"]) != arriving.have or not write_at(arriving.path, arriving.have, body):
                 self._again(attempt, arriving)  # another one has it, or it is not as it was
                 return
             if arriving.hash is None:
-                arriving.hash = _hash_of(arriving.path, arriving.have)
+                arriving.hash = hash_of(arriving.path, arriving.have)
             arriving.hash.update(body)
             arriving.have += len(body)
             return
         if arriving.hash is None:
-            arriving.hash = _hash_of(arriving.path, arriving.have)
+            arriving.hash = hash_of(arriving.path, arriving.have)
         is_whole = header.get("sha256") == arriving.hash.hexdigest() and arriving.have == version[0]
         if is_whole:
             if version[0] == 0:
-                _write_at(arriving.path, 0, b"")
+                write_at(arriving.path, 0, b"")
             put_in_place(attempt.root, name, arriving.path, *version, int(header["ctime"]))
             attempt.again[name] = time.monotonic() + AGAIN_AFTER * (time.monotonic() - arriving.began)
+        elif arriving.source is not None and "sha256" in header:
+            _unlink(arriving.path)
+            attempt.rewritten.add(name)
+            self._again(attempt, arriving)
+            return
         else:  # it is another one over there by now: it is told when it is finished; or it was damaged on its way
             _unlink(arriving.path)
         with self._work:
@@ -351,48 +325,6 @@ class Early:
                     shutil.rmtree(attempt.root / ".fetching", ignore_errors=True)
 
 
-def _begun(root: Path, name: str, version: Version) -> Arriving:
-    """Return a version of a file, with how much has come of it before."""
-    path = partial(root, name, *version)
-    try:
-        have = min(os.stat(path).st_size, version[0])
-    except OSError:
-        have = 0
-    return Arriving(name, version, path, have)
-
-
-def _hash_of(path: Path, size: int) -> Any:
-    """Return the hash of the first bytes of a file, to go on with."""
-    found = hashlib.sha256()
-    with contextlib.suppress(FileNotFoundError), open(path, "rb") as stream:
-        while size > 0 and (data := stream.read(min(1 << 20, size))):
-            found.update(data)
-            size -= len(data)
-    return found
-
-
-def _write_at(path: Path, offset: int, data: bytes) -> bool:
-    """Write what follows to a part of a file, and drop what stands behind it; False when so much is not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "r+b" if path.exists() else "w+b", buffering=0) as stream:
-        if os.fstat(stream.fileno()).st_size < offset:
-            return False
-        stream.seek(offset)
-        left = memoryview(data)
-        while left:
-            left = left[stream.write(left) :]
-        stream.truncate(offset + len(data))
-    return True
-
-
 def _unlink(path: Path) -> None:
     with fault_point("remote.room"), contextlib.suppress(OSError):
         os.unlink(path)
-
-
-def _is_below(name: str, folders: Sequence[str]) -> bool:
-    """Tell whether a name is one of a file in one of the folders, and leads nowhere else."""
-    parts = name.split("/")
-    if os.path.isabs(name) or ".." in parts or not all(parts) or "\0" in name:
-        return False
-    return any(name.startswith(f"{folder}/") for folder in folders)

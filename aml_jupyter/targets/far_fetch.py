@@ -24,6 +24,7 @@ from aml_jupyter.targets.far_arrivals import (
 from aml_jupyter.targets.far_bulk import way_for
 from aml_jupyter.targets.far_link import FarLink
 from aml_jupyter.targets.protocol import Handle
+from aml_jupyter.transports.ssh import HostUnreachable
 
 __all__ = ["fetch", "fetch_named"]
 
@@ -115,7 +116,7 @@ def fetch(
     Raises
     ------
     HostUnreachable
-        When the link is cut; it goes on where it was then.
+        When the link is cut; it goes on where it was then. Or when a file came damaged three times.
     OSError
         When the disk here is full.
     """
@@ -132,8 +133,11 @@ def fetch(
             elif arrivals.versions.get(name, {}).get((size, changed)) != ctime:
                 doubtful[str(name)] = (size, changed)
         wanted |= _others(link, key, root, doubtful)
-        if not wanted or not _send(link, handle, root, wanted):
+        if not wanted or not (again := _send(link, handle, root, wanted)):
             break
+    else:
+        what = f"{again[0]} of run {handle.run_id} ({len(again)} in all)"
+        raise HostUnreachable(f"{what} does not come whole from {link.where}, again and again.", "target")
     if is_last and answer.get("is_there"):
         _remove_others(root, arrivals, {str(name) for name, *_ in answer["files"]}, folders)
     with fault_point("remote.room"), contextlib.suppress(OSError):

@@ -132,6 +132,28 @@ def test_a_link_that_is_cut_while_a_container_runs_loses_and_repeats_nothing(
     check_speaker(far, run, tmp_path)
 
 
+def test_what_a_container_has_finished_is_here_while_it_runs(
+    make_far: Callable[..., FarDocker], tmp_path: Path
+) -> None:
+    far = make_far()
+    text, stop = speaker(far, tmp_path)
+    begin = "import os\nos.makedirs('outputs', exist_ok=True)\nopen('outputs/done.pt', 'w').write('done')\n"
+    run = far.submit(
+        f"{begin}half = open('outputs/half.pt', 'w'); half.write('half'); half.flush()\n{text}half.close()\n"
+    )
+    work = far.folder.layout.run(run.id).attempt(1).work
+
+    def names() -> set[str]:
+        return {record.name for record in list_artifacts(far.folder.store.read(), run.id)}
+
+    until(lambda: "outputs/done.pt" in names(), 60, "the file in the list")
+    assert (work / "outputs/done.pt").read_text() == "done" and far.status(run) == "Running"
+    assert "outputs/half.pt" not in names()
+    stop.touch()
+    check_speaker(far, run, tmp_path)
+    assert (work / "outputs/half.pt").read_text() == "half"
+
+
 def test_a_container_that_somebody_ends_is_lost_and_one_is_canceled(
     make_far: Callable[..., FarDocker], tmp_path: Path
 ) -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 from far_machine import Far
-from support import log_of, until
+from slow_link import SlowProxy
+from ssh_server import attach_server
+from support import log_of, sized_disk, until
 
 from aml_jupyter.cli.main import main
 from aml_jupyter.sdk import Workspace
-from aml_jupyter.service import cancel_run, service_status
+from aml_jupyter.service import cancel_run, service_status, stop_service
 from aml_jupyter.service.remote import change_target, detach_unreachable
 from aml_jupyter.views import run_view
-from aml_jupyter.workspace import RunRecord, artifact_path, list_artifacts
+from aml_jupyter.workspace import RunRecord, WorkspaceFolder, artifact_path, list_artifacts
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -250,6 +254,66 @@ open("outputs/grows.bin", "wb").write(b"grown" * 100_000)
     assert not story.here("outputs/grows.bin").exists() and not story.here("outputs/out.txt").exists()
 
 
+def test_a_log_of_the_scripts_own_comes_while_it_grows_and_what_is_new_is_sent(far: Far, tmp_path: Path) -> None:
+    body = """
+log = open("logs/own.log", "w", buffering=1)
+log.write("x" * 2_000_000 + "\\n")
+wait("large")
+number = 0
+while not os.path.exists(os.path.join(place, "go-grown")):
+    log.write("line %d\\n" % number)
+    number += 1
+    time.sleep(0.02)
+print("step grown", flush=True)
+log.close()
+open("logs/own.log", "w").write("another one, and longer\\n" * 200_000)
+"""
+    story = Story(far, tmp_path / "story", body)
+    story.until_listed("logs/own.log")
+    assert story.here("logs/own.log").stat().st_size == 2_000_001
+    story.go("large")
+    until(lambda: story.here("logs/own.log").stat().st_size > 2_000_100, 60, "more of the log")
+    lines = story.here("logs/own.log").read_text().splitlines()
+    assert lines[1:-1] == [f"line {number}" for number in range(len(lines) - 2)]
+    (story.place / "go-grown").touch()
+    assert far.end(story.run).status == "Completed"
+    assert story.here("logs/own.log").read_text() == "another one, and longer\n" * 200_000
+
+
+def test_a_log_is_not_held_up_by_a_large_file_on_a_slow_link(far: Far, tmp_path: Path) -> None:
+    proxy = SlowProxy(far.server.port, 0.02, back=1e6)
+    try:
+        change_target(
+            far.folder, "box", {"address": f"root@127.0.0.1:{proxy.port}", "fingerprint": far.server.fingerprint}
+        )
+        body = """
+import random
+open("outputs/large.bin", "wb").write(random.randbytes(20_000_000))
+number = 0
+while not os.path.exists(os.path.join(place, "go-end")):
+    print(time.time(), flush=True)
+    time.sleep(0.1)
+"""
+        story = Story(far, tmp_path / "story", body)
+        root = story.here("").parent
+
+        def coming() -> int:
+            return sum(path.stat().st_size for path in root.glob(".fetching/*"))
+
+        until(lambda: coming() > 1_000_000, 60, "a part of the large file")
+        late = []
+        for _ in range(10):
+            size = coming()
+            until(lambda before=size: coming() > before + 200_000, 60, "more of the large file")
+            late.append(time.time() - float(log_of(far.folder, story.run.id).splitlines()[-1]))
+        assert not story.here("outputs/large.bin").exists() and max(late) < 4, late
+        (story.place / "go-end").touch()
+        assert far.end(story.run).status == "Completed"
+        assert story.here("outputs/large.bin").stat().st_size == 20_000_000
+    finally:
+        proxy.close()
+
+
 def test_a_canceled_run_keeps_what_it_made_and_the_log_is_not_held_up(far: Far, tmp_path: Path) -> None:
     body = """
 open("outputs/kept.txt", "w").write("kept")
@@ -262,3 +326,34 @@ time.sleep(600)
     cancel_run(far.folder, story.run.id)
     assert far.end(story.run).status == "Canceled"
     assert story.listed() == {"outputs/kept.txt": 4}
+
+
+def test_a_full_disk_here_holds_up_files_and_no_logs(far: Far, tmp_path: Path) -> None:
+    with sized_disk(tmp_path / "disk", "30m") as disk:
+        small = WorkspaceFolder.open(disk / "workspace", create=True)
+        attach_server(small, far.server, "box", far.base, max_parallel=2)
+        body = """
+open("outputs/first.txt", "w").write("first")
+open("outputs/large.bin", "wb").write(os.urandom(40_000_000))
+number = 0
+while not os.path.exists(os.path.join(place, "go-end")):
+    print("line", number, flush=True)
+    number += 1
+    time.sleep(0.05)
+"""
+        story = Story(Far(small, far.server, far.project, far.base), tmp_path / "story", body)
+        service_log = small.root / "logs" / "service.log"
+        until(lambda: "cannot be kept here now" in service_log.read_text(), 60, "that the disk is full")
+        assert not list(story.here("").parent.glob(".fetching/*"))  # there is room for logs again
+        size = len(log_of(small, story.run.id))
+        until(lambda: len(log_of(small, story.run.id)) > size, 30, "more lines of the log")
+        assert story.here("outputs/first.txt").exists()
+        subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
+        until(lambda: story.here("outputs/large.bin").exists(), 60, "the large file")
+        story.until_listed("outputs/large.bin")
+        (story.place / "go-end").touch()
+        assert story.far.end(story.run).status == "Completed"
+        lines = log_of(small, story.run.id).splitlines()
+        assert lines[:-1] == [f"line {number}" for number in range(len(lines) - 1)]
+        stop_service(small)
+        small.close()
