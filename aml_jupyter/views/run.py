@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from aml_jupyter.views.sweep import SweepView
     from aml_jupyter.workspace import ArtifactRecord, AttemptRecord, RunRecord, TransitionRecord, WorkspaceFolder
 
-__all__ = ["RUN_TYPE", "RunView", "brief_run_view", "log_path", "run_view"]
+__all__ = ["RUN_TYPE", "RunView", "brief_run_view", "log_path", "outputs_of", "run_view"]
 
 
 RUN_TYPE: Final = "application/vnd.aml.run.v1+json"
@@ -209,13 +209,14 @@ def run_view(folder: WorkspaceFolder, run_id: str, log_lines: int = 20) -> RunVi
         metric_values=brief_metrics(db, run_id),
         images=tuple(_images(folder, metrics)),
         charts=typed_charts(folder, metrics),
-        outputs=tuple(_outputs(folder, run_id)),
+        outputs=tuple(outputs_of(folder, run_id)),
         children=tuple(RunRow(child, {}) for child in children),
         sweep=_sweep(folder, run),
     )
 
 
-def _outputs(folder: WorkspaceFolder, run_id: str) -> Iterator[ArtifactRecord]:
+def outputs_of(folder: WorkspaceFolder, run_id: str) -> Iterator[ArtifactRecord]:
+    """Yield the files of a run's current attempt, with where those are that stayed on another machine."""
     away = files_there(folder, run_id)
     for record in list_artifacts(folder.store.read(), run_id):
         file = away.get(record.name)

@@ -11,6 +11,7 @@ from ssh_server import attach_server
 
 from aml_jupyter.cli.main import main
 from aml_jupyter.errors import AmlError
+from aml_jupyter.jupyter.server.run_data import files_of
 from aml_jupyter.sdk import Workspace
 from aml_jupyter.service import collect_garbage
 from aml_jupyter.service.remote import change_target, clean_target
@@ -55,6 +56,11 @@ def test_they_are_listed_with_size_and_hash_and_come_when_asked_for(
     assert there(far) == ["big.bin", "other.bin"]
     said = as_text(run_view(far.folder, run.id), 200)
     assert f"on box, sha256 {hashlib.sha256(BIG).hexdigest()[:12]}" in said
+    told = {file["name"]: file for file in files_of(far.folder, run.id)}
+    assert told["outputs/deep/big.bin"]["target"] == "box"
+    assert told["outputs/deep/big.bin"]["sha256"] == hashlib.sha256(BIG).hexdigest()
+    assert told["outputs/deep/big.bin"]["command"] == f"aml run download {run.id} outputs/deep/big.bin"
+    assert told["outputs/small.txt"]["target"] is told["outputs/small.txt"]["command"] is None
     with pytest.raises(AmlError, match=r"stayed on box, where it was made. Fetch it: aml run download"):
         artifact_path(far.folder, run.id, "outputs/deep/big.bin")
 

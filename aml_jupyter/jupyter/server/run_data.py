@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import shlex
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -11,7 +12,8 @@ from tornado.iostream import StreamClosedError
 
 from aml_jupyter.errors import UserErrorException, nearest
 from aml_jupyter.views.formats import iso_time, json_value
-from aml_jupyter.workspace import WorkspaceFolder, artifact_path, list_artifacts, list_metrics, metric_chart
+from aml_jupyter.views.run import outputs_of
+from aml_jupyter.workspace import WorkspaceFolder, artifact_path, list_metrics, metric_chart
 
 from .answers import ChartAnswer, FilesAnswer, MetricsAnswer
 from .base import API_VERSION, Handler, to_json
@@ -145,11 +147,19 @@ def chart_of(folder: WorkspaceFolder, run_id: str, name: str, query: MetricQuery
 
 
 def files_of(folder: WorkspaceFolder, run_id: str) -> list[dict[str, Any]]:
-    """Return the files of a run."""
+    """Return the files of a run; those that stayed on the machine where it ran say where, and how they are fetched."""
     existing_run(folder, run_id)
     return [
-        {"name": file.name, "size": file.size, "attempt": file.attempt, "modified": iso_time(file.modified)}
-        for file in list_artifacts(folder.store.read(), run_id)
+        {
+            "name": file.name,
+            "size": file.size,
+            "attempt": file.attempt,
+            "modified": iso_time(file.modified),
+            "target": file.target or None,
+            "sha256": file.sha256 or None,
+            "command": f"aml run download {run_id} {shlex.quote(file.name)}" if file.target else None,
+        }
+        for file in outputs_of(folder, run_id)
     ]
 
 

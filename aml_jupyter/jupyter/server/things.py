@@ -188,6 +188,12 @@ class RunFile(TypedDict):
     size: int
     attempt: int
     modified: str | None
+    target: str | None
+    """The compute target on whose machine it stayed; null when it is here."""
+    sha256: str | None
+    """Of a file that stayed there."""
+    command: str | None
+    """What brings a file here that stayed there."""
 
 
 class Target(TypedDict):

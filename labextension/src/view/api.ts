@@ -412,6 +412,12 @@ export interface RunFile {
   size: number;
   attempt: number;
   modified: string | null;
+  /** The compute target on whose machine it stayed; null when it is here. */
+  target: string | null;
+  /** Of a file that stayed there. */
+  sha256: string | null;
+  /** What brings a file here that stayed there. */
+  command: string | null;
 }
 
 /** A page of runs, the newest first. */

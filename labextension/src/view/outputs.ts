@@ -30,7 +30,7 @@ export class OutputsView {
 
   private draw(): void {
     const files = this.store.files;
-    const key = files.map((file) => `${file.name} ${file.size}`).join('\n');
+    const key = files.map((file) => `${file.name} ${file.size} ${file.target}`).join('\n');
     if (key === this.known && this.list.hasChildNodes()) {
       return;
     }
@@ -70,6 +70,20 @@ export class OutputsView {
 
   private fileOf(file: RunFile): HTMLElement {
     const base = file.name.slice(file.name.lastIndexOf('/') + 1);
+    if (file.target) {
+      const where = t('stays on {0}; fetch it with', file.target);
+      return h(
+        'div',
+        { class: 'aml-file', title: `sha256 ${file.sha256}` },
+        h('span', { class: 'aml-name' }, base),
+        h(
+          'span',
+          { class: 'aml-faint' },
+          `${sizeText(file.size)}, ${where} `,
+          h('code', {}, file.command ?? ''),
+        ),
+      );
+    }
     const url = this.store.source.fileUrl(this.store.id, file.name);
     const load = this.store.source.fileUrl(this.store.id, file.name, true);
     return h(
