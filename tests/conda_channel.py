@@ -80,11 +80,17 @@ def _pure(name: str, version: str) -> dict[str, str]:
 
 
 def write_package(
-    channel: Path, name: str, version: str, files: Mapping[str, str], depends: Sequence[str] = (), python: bool = False
+    channel: Path,
+    name: str,
+    version: str,
+    files: Mapping[str, str],
+    depends: Sequence[str] = (),
+    python: bool = False,
+    subdir: str = SUBDIR,
 ) -> None:
     """Write a package of text files; one of `python` goes to ``site-packages`` of whichever Python it meets."""
     content = {path: (text.encode(), path.startswith("bin/")) for path, text in files.items()}
-    _write(channel, name, version, content, depends, "python" if python else None)
+    _write(channel, name, version, content, depends, "python" if python else None, None, subdir)
 
 
 def _python(channel: Path) -> None:
@@ -139,8 +145,9 @@ def _write(
     depends: Sequence[str],
     noarch: str | None,
     links: Mapping[str, str] | None = None,
+    subdir: str = SUBDIR,
 ) -> None:
-    subdir = "noarch" if noarch else SUBDIR
+    subdir = "noarch" if noarch else subdir
     index = {
         "name": name,
         "version": version,

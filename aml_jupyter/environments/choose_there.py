@@ -29,7 +29,7 @@ from aml_jupyter.errors import ConfigurationError
 __all__ = ["choose_there", "conda_machine"]
 
 
-_ARCHITECTURES: Final = {"linux-64": "x86_64", "linux-aarch64": "aarch64", "linux-ppc64le": "ppc64le"}
+ARCHITECTURES: Final = {"linux-64": "x86_64", "linux-aarch64": "aarch64", "linux-ppc64le": "ppc64le"}
 """The systems for which conda packages are linked, each with what every processor of it can do."""
 
 
@@ -115,9 +115,9 @@ def conda_machine(there: Mapping[str, Any], target: str) -> dict[str, Any]:
         When packages cannot be linked for it.
     """
     platform = conda_platform(str(there.get("system") or ""), str(there.get("machine") or ""))
-    if platform not in _ARCHITECTURES:
+    if platform not in ARCHITECTURES:
         raise ConfigurationError(
-            f"{FIELD}: conda packages are linked here for {', '.join(_ARCHITECTURES)}, and {target} is {platform}. Make the "
+            f"{FIELD}: conda packages are linked here for {', '.join(ARCHITECTURES)}, and {target} is {platform}. Make the "
             "environment there yourself and name its Python: environment.python.user_managed_dependencies = True and "
             "environment.python.interpreter_path.",
             FIELD,
@@ -127,4 +127,4 @@ def conda_machine(there: Mapping[str, Any], target: str) -> dict[str, Any]:
     virtual = {"unix": "0", "linux": kernel[0] if kernel else "0"}
     virtual |= {"glibc": libc[1]} if libc else {}
     virtual |= {"cuda": str(there["cuda"])} if there.get("cuda") else {}
-    return {"platform": platform, "architecture": _ARCHITECTURES[platform], "virtual": virtual}
+    return {"platform": platform, "architecture": ARCHITECTURES[platform], "virtual": virtual}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import signal
 import socket
@@ -13,7 +15,7 @@ from typing import Any
 
 import pytest
 from base_images import PYTHON_IMAGE, PYTHON_VERSION, SHELL_IMAGE
-from conda_channel import conda_channel
+from conda_channel import SUBDIR, conda_channel, write_package
 from engine_process import Engine
 from support import until
 from wheels import make_wheel
@@ -144,6 +146,48 @@ def test_condas_packages_are_linked_for_their_place_in_the_image(ask: Ask, tmp_p
     assert said_in(built, "python", "-c", "import os; print(os.environ['CONDA_PREFIX'])") == PREFIX
     shown = said_in(built, "ldd", built.facts["python"]) if "ldd" in said_in(built, "ls", "/bin") else PREFIX
     assert PREFIX in shown or "libpython" not in shown
+
+
+def make_foreign(docker: str, folder: Path, architecture: str) -> None:
+    """Make the image ``aml-foreign`` for another kind of machine: the small one, with another word in its description."""
+    folder.mkdir()
+    subprocess.run(f"{docker} save {SHELL_IMAGE} | tar -x -C {folder}", shell=True, check=True)
+    (manifest,) = json.loads((folder / "manifest.json").read_text())
+    description = json.loads((folder / manifest["Config"]).read_text())
+    (folder / "foreign.json").write_text(json.dumps({**description, "architecture": architecture}))
+    manifest |= {"Config": "foreign.json", "RepoTags": ["aml-foreign:latest"]}
+    (folder / "manifest.json").write_text(json.dumps([manifest]))
+    subprocess.run(f"tar -c -C {folder} . | {docker} load", shell=True, check=True)
+
+
+def test_condas_packages_are_those_of_the_images_machine(ask: Ask, engine: Engine, tmp_path: Path) -> None:
+    from rattler.index import index_fs
+
+    own, other, name = "linux-64", "linux-aarch64", "arm64"
+    if other == SUBDIR:
+        own, other, name = other, own, "amd64"
+    channel = tmp_path / "channel"
+    for subdir in (own, other):
+        (channel / subdir).mkdir(parents=True)
+        write_package(
+            channel, "which", "1.0", {"share/which": subdir}, ["__glibc >=2"] * (subdir == own), subdir=subdir
+        )
+    asyncio.run(index_fs(channel))
+    docker = f"/usr/bin/docker -H {engine.host}"
+    make_foreign(docker, tmp_path / "foreign", name)
+    try:
+        environment = on("aml-foreign")
+        environment.python.conda_dependencies = CondaDependencies.from_dict(
+            {"channels": [f"file://{channel}"], "dependencies": ["which"]}
+        )
+        built = build(ask(environment))
+        made = subprocess.check_output(f"{docker} create {built.facts['image']} x", shell=True, text=True).strip()
+        subprocess.run(f"{docker} cp {made}:{PREFIX}/share/which {tmp_path}/which", shell=True, check=True)
+        subprocess.run(f"{docker} rm {made}", shell=True, check=True)
+        assert (tmp_path / "which").read_text() == other
+        assert other in built.lock.read_text()
+    finally:
+        subprocess.run(f"{docker} rmi -f aml-foreign", shell=True, check=True)
 
 
 def test_what_an_image_is_asked_for_beside_its_packages_is_each_environments_own(ask: Ask, engine: Engine) -> None:

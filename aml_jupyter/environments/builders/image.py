@@ -241,13 +241,38 @@ def _conda_instead(layer: Mapping[str, Any], asked: Mapping[str, Any], python: P
     }
 
 
+def _for_image(base: ImageFacts, layer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the layer for the machine that the image is made for, which need not be this one's.
+
+    Raises
+    ------
+    BuildError
+        When conda packages cannot be linked for it.
+    """
+    from aml_jupyter.environments.choose_conda import conda_platform
+    from aml_jupyter.environments.choose_there import ARCHITECTURES
+
+    platform = conda_platform("Linux", base.architecture) if base.architecture else str(layer["platform"])
+    if platform == layer["platform"]:
+        return dict(layer)
+    if platform not in ARCHITECTURES:
+        raise BuildError(
+            f"conda packages are linked for {', '.join(ARCHITECTURES)}, and the image is for {platform}; build an image with "
+            "them from a Dockerfile, or choose another base image"
+        )
+    print(f"The image is for {platform}; so are the packages.", flush=True)
+    virtual = {"unix": "0", "linux": "0", **(layer.get("virtual") or {})}
+    return {**layer, "platform": platform, "architecture": ARCHITECTURES[platform], "virtual": virtual}
+
+
 def _on_image(engine: DockerEngine, base: ImageFacts, layer: Mapping[str, Any]) -> dict[str, Any]:
     """Return the layer as the solver should see it: the machine that will run it is the image."""
-    virtual = dict(layer.get("virtual") or {})
+    found = _for_image(base, layer)
+    virtual = dict(found.get("virtual") or {})
     libc = _glibc(engine, base)
     if libc is not None:
         virtual.setdefault("glibc", libc)
-    return {**layer, "virtual": virtual}
+    return {**found, "virtual": virtual}
 
 
 def _glibc(engine: DockerEngine, base: ImageFacts) -> str | None:
@@ -310,7 +335,7 @@ def _conda_layer(
     engine: DockerEngine, base: ImageFacts, layer: Mapping[str, Any], lock: str, cache: Path, progress: Progress
 ) -> dict[str, Any]:
     """Link conda packages here, for their place in the image, put them there, and install pip's beside them."""
-    python = f"{PREFIX}/bin/python"
+    python, layer = f"{PREFIX}/bin/python", _for_image(base, layer)
     with tempfile.TemporaryDirectory(prefix="aml-build-") as folder:
         env = Path(folder, "env")
         facts = conda.link(dict(layer), lock, env, cache, progress, final=PREFIX)
