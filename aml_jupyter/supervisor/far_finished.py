@@ -1,9 +1,10 @@
 """Tell which files of running attempts are finished, so that they are fetched while the run goes on.
 
 A file is finished when two passes over its folder, `STANDS_STILL` seconds apart, found it the same, and nobody has it open for
-writing, as far as the system tells. A log is open as long as somebody writes it, and means something at every length: one that
-grows is told every `GROWS` seconds, as it is then. A pass costs a `stat` for each file, so it is cut into slices: all attempts
-together get `SLICE` seconds at a time and a hundredth of the time, however many files there are.
+writing. Where the system does not tell that, it has to stand still for `STANDS_LONG`. A log is open as long as somebody writes
+it, and means something at every length: one that grows is told every `GROWS` seconds, as it is then. A pass costs a `stat` for
+each file, so it is cut into slices: all attempts together get `SLICE` seconds at a time and a hundredth of the time, however many
+files there are.
 """
 
 import fcntl
@@ -22,6 +23,9 @@ __all__ = ["Finished", "Finishing"]
 STANDS_STILL = 2.0
 """Seconds between two passes over the files of an attempt, at the least."""
 
+STANDS_LONG = 10.0
+"""Seconds for which a file stands still of which nobody can tell whether it is being written."""
+
 GROWS = 10.0
 """Seconds after which a log that never stands still is told, and told again."""
 
@@ -33,6 +37,9 @@ SLICE = 0.01
 
 SHARE = 100
 """The passes take one part in so many of the time."""
+
+SHARED = ("nfs", "cifs", "smb", "fuse", "9p", "ceph", "lustre", "gpfs", "beegfs", "afs", "glusterfs", "virtiofs")
+"""What the names of file systems begin with that several machines write to."""
 
 AT_A_TIME = 1000
 """Files that are told at a time."""
@@ -61,6 +68,8 @@ class Finished:
         self._told: Dict[str, Facts] = {}
         self._before: Dict[str, Facts] = {}
         self._now: Dict[str, Facts] = {}
+        self._still: Dict[str, Tuple[Facts, float]] = {}
+        """Since when those stand still of which that cannot be told (`time.monotonic`)."""
         self._logs: Dict[str, float] = {}
         """When each log was told, or seen first (`time.monotonic`)."""
         self._pass: Optional[Iterator[Tuple[str, Facts]]] = None
@@ -92,6 +101,7 @@ class Finished:
         for name in gone:
             del self._told[name]
             self._logs.pop(name, None)
+            self._still.pop(name, None)
         if made or gone or self._before != self._now:
             self._changed = time.monotonic()
         self._before = self._now
@@ -118,7 +128,14 @@ class Finished:
             return False
         if self._largest and facts[0] > self._largest and name.startswith("work/"):
             return False
-        return not _is_being_written(os.path.join(self._root, name))
+        is_open = is_being_written(os.path.join(self._root, name))
+        if is_open is not None:
+            return not is_open
+        before, since = self._still.get(name, (None, 0.0))
+        if before != facts:
+            self._still[name] = (facts, time.monotonic())
+            return False
+        return time.monotonic() - since >= STANDS_LONG
 
     def _walk(self) -> Iterator[Tuple[str, Facts]]:
         """Yield name and facts of each plain file; a link counts as `far_files.listed` has it."""
@@ -190,8 +207,8 @@ class Finishing:
         return found
 
 
-def _is_being_written(path: str) -> bool:
-    """Tell whether somebody has a file open for writing; False, too, where the system does not tell.
+def is_being_written(path: str) -> Optional[bool]:
+    """Tell whether somebody has a file open for writing; None where the system does not tell.
 
     A lease for reading is refused for such a file. It is given back at once: who opens the file meanwhile waits for that.
     """
@@ -204,7 +221,21 @@ def _is_being_written(path: str) -> bool:
             fcntl.fcntl(stream.fileno(), fcntl.F_SETLEASE, fcntl.F_RDLCK)
             fcntl.fcntl(stream.fileno(), fcntl.F_SETLEASE, fcntl.F_UNLCK)
         except BlockingIOError:
-            return True
-        except (OSError, AttributeError):  # another's file, a network file system, another system
-            return False
+            return None if _is_shared(os.fstat(stream.fileno()).st_dev) else True
+        except (OSError, AttributeError):  # another's file, a file system or a system without leases
+            return None
+    return False
+
+
+def _is_shared(device: int, mounts: str = "/proc/self/mountinfo") -> bool:
+    """Tell whether other machines can write to the file system of a device: a lease is refused there for many reasons."""
+    wanted = "%d:%d" % (os.major(device), os.minor(device))
+    try:
+        with open(mounts, encoding="utf-8", errors="replace") as stream:
+            for line in stream:
+                words = line.split()
+                if words[2] == wanted and "-" in words:
+                    return words[words.index("-") + 1].startswith(SHARED)
+    except (OSError, IndexError):
+        pass
     return False

@@ -8,6 +8,7 @@ file stays under a temporary name that says which version it is of: after a cut,
 from __future__ import annotations
 
 import contextlib
+import errno
 import heapq
 import logging
 import os
@@ -252,7 +253,14 @@ class Early:
             self._portion = max(SMALLEST, self._portion // 2)
         for header, body in came:
             if header.keys() & {"offset", "changed", "sha256"}:
-                self._take(parts[int(header["at"])], header, body)
+                part = parts[int(header["at"])]
+                try:
+                    self._take(part, header, body)
+                except OSError as error:
+                    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                        raise
+                    log.warning("%s of run %s comes when it has ended: %s", part.arriving.name, part.key[0], error)
+                    self._give_up([part])
 
     def _take(self, part: Part, header: dict[str, Any], body: bytes) -> None:
         with self._work:
@@ -311,7 +319,8 @@ class Early:
                 attempt = self._attempts.get(part.key)
                 if attempt is not None:
                     attempt.wanted.pop(part.arriving.name, None)
-                    attempt.current = None
+                    if attempt.current is part.arriving:
+                        attempt.current = None
 
     def _make_room(self, parts: list[Part]) -> None:
         """Give back the room that parts of files take, so that logs can be kept, and try again later."""

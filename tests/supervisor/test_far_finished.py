@@ -63,6 +63,43 @@ def test_what_somebody_has_open_for_writing_is_not_finished(outputs: Path) -> No
     assert made(look(ENDLESS)) == ["work/outputs/half"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user is needed")
+def test_a_file_of_which_nobody_can_tell_has_to_stand_still_for_longer(
+    outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (outputs / "a").write_text("another's")
+    (outputs / "a").chmod(0o644)
+    for folder in outputs.parents:
+        if folder.stat().st_mode & 0o055 != 0o055:
+            folder.chmod(0o755)
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            os.setresuid(65534, 65534, 65534)
+            attempt = finished(outputs)
+            short = [made(attempt.look(ENDLESS)) for _ in range(3)]
+            monkeypatch.setattr(far_finished, "STANDS_LONG", 0.0)
+            told = made(attempt.look(ENDLESS))
+            is_untold = far_finished.is_being_written(str(outputs / "a")) is None
+            code = 0 if is_untold and short == [[], [], []] and told == ["work/outputs/a"] else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_refused_lease_says_nothing_on_a_file_system_of_many_machines(tmp_path: Path) -> None:
+    mounts = tmp_path / "mountinfo"
+    lines = [
+        "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw",
+        "40 22 0:45 / /home rw - nfs4 server:/home rw,vers=4.2",
+    ]
+    mounts.write_text("\n".join([*lines, "odd"]))
+    shared = [far_finished._is_shared(os.makedev(*device), str(mounts)) for device in ((8, 1), (0, 45), (0, 46))]
+    assert shared == [False, True, False]
+    assert not far_finished._is_shared(os.stat(tmp_path).st_dev, str(tmp_path / "none"))
+
+
 def test_the_same_files_count_as_at_the_end(outputs: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("outside")
     (outputs / "deep").mkdir()
