@@ -134,12 +134,18 @@ def look_after(folder: WorkspaceFolder) -> None:
     """Start the service again where none works on runs that have not ended; for whoever reads, and would wait in vain else.
 
     It is looked at most once in `LOOK_SECONDS`. Where no service can be started, reading goes on all the same: nothing is raised.
+    Nobody who only reads becomes the one who runs another user's scripts; and a script that reads does not start a service that
+    would have the environment of its run.
     """
+    if "AML_RUN_ID" in os.environ:
+        return
     now, key = time.monotonic(), str(folder.root)
     if now - _looked.get(key, -LOOK_SECONDS) < LOOK_SECONDS:
         return
     _looked[key] = now
     with contextlib.suppress(AmlError, OSError, sqlite3.Error):
+        if os.stat(folder.root).st_uid != os.geteuid():
+            return
         db = folder.store.read()
         holder = current_lease(db)
         if holder is not None and (_is_alive(holder) or identity.is_elsewhere(holder)):

@@ -8,8 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
-from support import until
+from support import log_of, until
 
 from aml_jupyter.cli.follow import follow_run
 from aml_jupyter.service import SubmitRequest, cancel_run, service_status, submit, wait_for_run
@@ -115,6 +116,48 @@ def test_who_only_looks_has_a_killed_service_started_again(
     for _ in range(2):  # the second one finds a service that starts, or works
         looked = subprocess.run(words, capture_output=True, text=True, timeout=60)
         assert looked.returncode == 0, looked.stderr
+    until(lambda: get_run(folder.store.read(), run.id).status == "Completed", 60)
+
+
+LISTING = """
+import os, subprocess, time
+while not os.path.exists({gate!r}):
+    time.sleep(0.01)
+print(subprocess.run({words!r}, env=dict(os.environ, PYTHONPATH={path!r})).returncode, "listed", flush=True)
+"""
+
+
+def services(folder: WorkspaceFolder) -> list[int]:
+    """Return the processes that are, or are about to be, the service of a workspace."""
+    lines = ((each.pid, each.info["cmdline"] or []) for each in psutil.process_iter(["cmdline"]))
+    return [pid for pid, line in lines if "--until-idle" in line and str(folder.root) in line]
+
+
+@pytest.mark.parametrize("who", ["a script of a run", "another user"])
+def test_who_only_looks_starts_no_service_with_the_environment_of_a_run_or_for_another_user(
+    folder: WorkspaceFolder, project: Path, tmp_path: Path, who: str
+) -> None:
+    gate = tmp_path / "gate"
+    words = [*AML, "run", "list", "--workspace", str(folder.root)]
+    text = LISTING.format(gate=str(gate), words=words, path=os.environ.get("PYTHONPATH", ""))
+    run = queue(folder, project, text)
+    until(lambda: get_run(folder.store.read(), run.id).status == "Running")
+    (pid,) = services(folder)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not services(folder))
+    if who == "another user":
+        if os.geteuid() != 0:
+            pytest.skip("giving a folder to another user needs root")
+        os.chown(folder.root, 65534, 65534)
+        looked = subprocess.run(words, capture_output=True, text=True, timeout=60)
+        assert looked.returncode == 0 and run.id in looked.stdout, looked.stderr
+    else:
+        gate.touch()
+        until(lambda: "0 listed" in log_of(folder, run.id), 60)
+    assert services(folder) == []
+    gate.touch()
+    os.chown(folder.root, os.geteuid(), os.getegid())
+    assert subprocess.run(words, capture_output=True, timeout=60).returncode == 0
     until(lambda: get_run(folder.store.read(), run.id).status == "Completed", 60)
 
 
