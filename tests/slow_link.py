@@ -15,7 +15,7 @@ DELAY = 0.1
 
 
 class SlowProxy:
-    """Pass bytes on after a while, in order, as a long line does; count those that go there.
+    """Pass bytes on after a while, in order, as a long line does; count those that go there, and those that come.
 
     `rate` and `back` are the bytes a second that it takes there and back; 0 for as many as there are.
     """
@@ -23,7 +23,7 @@ class SlowProxy:
     def __init__(self, port: int, delay: float = DELAY, rate: float = 0.0, back: float = 0.0) -> None:
         self._target = ("127.0.0.1", port)
         self._delay, self._rate, self._back = delay, rate, back
-        self.sent = 0
+        self.sent = self.came = 0
         self._door = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._door.getsockname()[1])
         self._ends: list[socket.socket] = []
@@ -53,6 +53,8 @@ class SlowProxy:
                     waiting.append((time.monotonic() + self._delay, data))
                     if goes:
                         self.sent += len(data)
+                    else:
+                        self.came += len(data)
                     rate = self._rate if goes else self._back
                     if rate:
                         time.sleep(len(data) / rate)  # as a narrow line does

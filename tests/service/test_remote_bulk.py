@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from ssh_server import SshServer, attach_server
 from support import log_of, until
 
 from aml_jupyter.service import SubmitRequest, stop_service, submit
+from aml_jupyter.targets import Handle
 from aml_jupyter.targets.far_bulk import LEAST, link_to, way_for
+from aml_jupyter.targets.far_fetch import fetch
 from aml_jupyter.targets.far_line import Listener
 from aml_jupyter.targets.far_link import FarLink
 from aml_jupyter.transports.ssh import SshConnection
@@ -125,8 +128,8 @@ def test_what_was_cut_goes_on_where_it_was_and_over_the_one_connection_in_the_en
 
 
 @contextmanager
-def far_away(server: SshServer, delay: float, rate: float = 0.0) -> Iterator[SlowProxy]:
-    proxy = SlowProxy(server.port, delay, rate)
+def far_away(server: SshServer, delay: float = 0.0, rate: float = 0.0, back: float = 0.0) -> Iterator[SlowProxy]:
+    proxy = SlowProxy(server.port, delay, rate, back)
     try:
         yield proxy
     finally:
@@ -143,6 +146,27 @@ def link_of(far: Far, port: int) -> Iterator[FarLink]:
         yield link
     finally:
         link.close()
+
+
+def test_what_comes_back_goes_on_where_it_was_cut(far: Far, tmp_path: Path) -> None:
+    made = os.urandom(2 * SIZE)
+    there = far.base / "runs" / far.folder.id / "far_1/attempts/1/work/outputs"
+    there.mkdir(parents=True)
+    (there / "big.bin").write_bytes(made)
+    root = tmp_path / "here"
+
+    def here() -> int:
+        return sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+
+    with far_away(far.server, back=2e7) as proxy, link_of(far, proxy.port) as link, ThreadPoolExecutor() as pool:
+        fetching = pool.submit(fetch, link, Handle("box", "far_1", 1), root, ["work/outputs"])
+        until(lambda: here() > 0.6 * len(made), 60, "a part of it")
+        for each in clients():
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        fetching.result(60)
+        assert (root / "work/outputs/big.bin").read_bytes() == made
+        assert proxy.came < 1.4 * len(made)  # it goes on from the same part, whoever brings it
 
 
 def test_the_way_depends_on_how_much_it_is_and_how_far(far: Far) -> None:
