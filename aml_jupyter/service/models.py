@@ -64,7 +64,7 @@ def index_running(folder: WorkspaceFolder, run_id: str) -> None:
     """Bring the list of files of a run that has not ended up to now: what MLflow and the script itself have written."""
     run = get_run(folder.store.read(), run_id)
     if run.status not in FINAL and run.attempt and not run.in_process:
-        index_files(folder, run_id, run.attempt, watch=watched_folders(run.definition))
+        index_files(folder, run_id, run.attempt, watch=watched_folders(run.definition), open_only=True)
 
 
 def _files_of_run(folder: WorkspaceFolder, run_id: str, path: str) -> tuple[dict[str, Path], str]:

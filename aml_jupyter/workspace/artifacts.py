@@ -18,6 +18,7 @@ from .folder import WorkspaceFolder
 from .outcome import watched_folders
 from .records import ArtifactRecord, RunRecord
 from .runs import find_run, get_run
+from .states import FINAL
 
 __all__ = ["artifact_path", "index_files", "list_artifacts", "stored_path"]
 
@@ -33,6 +34,7 @@ def index_files(
     epoch: int | None = None,
     tx: sqlite3.Connection | None = None,
     empty: Collection[str] = (),
+    open_only: bool = False,
 ) -> int:
     """Bring the list of a run's files up to what lies in its folder.
 
@@ -55,6 +57,8 @@ def index_files(
         An open transaction to write in; without it, one of its own.
     empty : collection of str
         Folders, below the attempt's, that need no look: they hold no file.
+    open_only : bool
+        Write nothing when the run has ended while we looked: its last list stands.
 
     Returns
     -------
@@ -85,6 +89,8 @@ def index_files(
     if tx is None and not _differences(folder.store.read(), run_id, attempt, found):
         return 0
     with nullcontext(tx) if tx is not None else folder.store.transaction(durable=False, epoch=epoch) as writer:
+        if open_only and get_run(writer, run_id).status in FINAL:
+            return 0
         changed = _update(writer, run_id, attempt, found)
         if changed:
             record_event(writer, "run.artifact", run_id, {"names": changed[:100]})

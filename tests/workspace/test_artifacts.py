@@ -14,10 +14,12 @@ from aml_jupyter.workspace import (
     WorkspaceFolder,
     artifact_path,
     events_since,
+    get_run,
     index_files,
     ingest_events,
     list_artifacts,
     new_attempt,
+    transition,
 )
 
 
@@ -60,6 +62,19 @@ def test_looking_again_finds_what_changed(folder: WorkspaceFolder, new_run: NewR
     assert index_files(folder, run.id, 1) == 2
     assert [(file.name, file.size) for file in list_artifacts(folder.store.read(), run.id)] == [("outputs/one", 18)]
     assert [event.kind for event in events_since(folder.store.read(), 0)[before:]] == ["run.artifact"]
+
+
+def test_a_look_that_comes_after_the_end_changes_no_last_list(folder: WorkspaceFolder, new_run: NewRun) -> None:
+    run = new_run()
+    put(folder, run, "work/outputs/one")
+    assert index_files(folder, run.id, 1, open_only=True) == 1
+    late = put(folder, run, "work/outputs/late")
+    with folder.store.transaction() as tx:
+        for state in ("Starting", "Running", "Finalizing", "Completed"):
+            if get_run(tx, run.id).status != state:
+                transition(tx, run.id, state, "")
+    assert late.exists() and index_files(folder, run.id, 1, open_only=True) == 0
+    assert [file.name for file in list_artifacts(folder.store.read(), run.id)] == ["outputs/one"]
 
 
 def test_uploaded_files_keep_the_name_they_were_given(folder: WorkspaceFolder, new_run: NewRun) -> None:
