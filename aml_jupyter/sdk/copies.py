@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -49,10 +50,24 @@ def copy_file(source: Path, place: Path, moved: Callable[[int], None] | None = N
     return size
 
 
-def copy_all(files: Sequence[tuple[Path, Path]], label: str) -> None:
-    """Copy files to their places, with a progress bar where somebody looks and it takes a while."""
-    total = sum(source.stat().st_size for source, _ in files)
-    done = 0
+def copy_all(files: Sequence[tuple[Path, Path]], label: str) -> list[Path]:
+    """Copy files to their places, with a progress bar where somebody looks and it takes a while.
+
+    Returns
+    -------
+    list of Path
+        The sources that are not there any more: a script that goes on may remove what it made.
+
+    Raises
+    ------
+    OSError
+        As `copy_file`.
+    """
+    total = done = 0
+    gone: list[Path] = []
+    for source, _ in files:
+        with contextlib.suppress(FileNotFoundError):
+            total += source.stat().st_size
     with shown_progress(label, "bytes") as progress:
 
         def moved(size: int) -> None:
@@ -62,7 +77,13 @@ def copy_all(files: Sequence[tuple[Path, Path]], label: str) -> None:
                 progress(done, total)
 
         for source, place in files:
-            copy_file(source, place, moved)
+            try:
+                copy_file(source, place, moved)
+            except FileNotFoundError:
+                if source.is_file():
+                    raise
+                gone.append(source)
+    return gone
 
 
 def _umask() -> int:

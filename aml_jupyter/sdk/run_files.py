@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -15,6 +17,7 @@ from aml_jupyter.sdk.copies import copy_all
 from aml_jupyter.service.fetching import fetch_there
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.workspace import RunRecord, WorkspaceFolder, artifact_path, get_run, list_artifacts, materialise
+from aml_jupyter.workspace.states import FINAL
 
 __all__ = [
     "download_file",
@@ -26,6 +29,8 @@ __all__ = [
     "populated",
     "restore_snapshot",
 ]
+
+log = logging.getLogger("aml_jupyter")
 
 USER_LOG = protocol.LOG.replace(os.sep, "/")
 SUPERVISOR_LOG = "system_logs/" + protocol.SUPERVISOR_LOG
@@ -40,7 +45,8 @@ def log_files(folder: WorkspaceFolder, run_id: str) -> dict[str, Path]:
         found = {USER_LOG: control / protocol.LOG, SUPERVISOR_LOG: control / protocol.SUPERVISOR_LOG}
     for artifact in list_artifacts(folder.store.read(), run_id):
         if artifact.name.startswith("logs/"):
-            found[artifact.name] = artifact_path(folder, run_id, artifact.name)
+            with contextlib.suppress(UserErrorException):  # its script removed it since it was listed
+                found[artifact.name] = artifact_path(folder, run_id, artifact.name)
     return {name: path for name, path in found.items() if path.is_file()}
 
 
@@ -63,7 +69,8 @@ def download_file(
     target = Path(output) if output is not None else Path.cwd()
     if target.is_dir() or str(output or "").endswith(("/", os.sep)):
         target = target / Path(name).name
-    copy_all([(_path_of(folder, run_id, name), target)], f"download of {name}")
+    if copy_all([(_path_of(folder, run_id, name), target)], f"download of {name}"):
+        raise UserErrorException(f"The file {name!r} of run {run_id} is not there any more.", "name")
 
 
 def download_files(
@@ -76,10 +83,12 @@ def download_files(
 ) -> None:
     """Copy every file whose name begins with the folder `prefix` below `output_directory`.
 
+    What the script of a run that goes on has removed since it was listed is left out, and a warning names it.
+
     Raises
     ------
     UserErrorException
-        When there is none, or `output_paths` has not one path for each.
+        When there is none, or `output_paths` has not one path for each; for a run that is over, when one is not there any more.
     """
     known = file_names(folder, run_id)
     start = (prefix or "").strip("/")
@@ -96,20 +105,32 @@ def download_files(
         )
     root = Path(output_directory or ".")
     fetch_there(folder, run_id, names)
-    files = []
+    logs, is_over = log_files(folder, run_id), get_run(folder.store.read(), run_id).status in FINAL
+    files, gone = {}, []
     for index, name in enumerate(names):
         inside = name if append_prefix or not start else name[len(start) :].lstrip("/") or Path(name).name
         place = root / (output_paths[index] if output_paths is not None else inside)
-        files.append((_path_of(folder, run_id, name), place))
-    copy_all(files, f"download of {run_id}")
+        try:
+            files[logs.get(name) or artifact_path(folder, run_id, name)] = (name, place)
+        except UserErrorException:
+            if is_over:
+                raise
+            gone.append(name)
+    missing = copy_all([(path, place) for path, (_, place) in files.items()], f"download of {run_id}")
+    gone += [files[path][0] for path in missing]
+    if gone:
+        told = f"These files of run {run_id} are not there any more: {', '.join(gone[:10])}"
+        if is_over:
+            raise UserErrorException(told, "prefix")
+        log.warning("%s", told)
 
 
 def download_logs(folder: WorkspaceFolder, run_id: str, destination: str | os.PathLike[str] | None) -> list[str]:
     """Copy the run's logs below `destination` and return where they went."""
     root = Path(destination) if destination is not None else Path("assets") / run_id
     files = [(path, root / name) for name, path in log_files(folder, run_id).items()]
-    copy_all(files, f"download of the logs of {run_id}")
-    return [str(place) for _, place in files]
+    gone = copy_all(files, f"download of the logs of {run_id}")
+    return [str(place) for path, place in files if path not in gone]
 
 
 def populated(folder: WorkspaceFolder, run_id: str, metrics: dict[str, Any], recursive: bool) -> dict[str, Any]:

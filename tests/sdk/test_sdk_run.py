@@ -22,6 +22,7 @@ from aml_jupyter import (
     Workspace,
 )
 from aml_jupyter.errors import RunEnvironmentException
+from aml_jupyter.service import service_status
 
 WORK = """
 import os, sys
@@ -104,6 +105,45 @@ def test_a_run_from_submit_to_its_files(
     assert run.get_snapshot_id()
     assert Path(run.download_snapshot(tmp_path / "snapshot"), "train.py").read_text() == WORK
     assert zipfile.ZipFile(run.restore_snapshot(path=tmp_path / "zips")).namelist() == ["train.py"]
+
+
+KEEPS_SOME = """
+import os, sys, time
+for name in ("outputs/kept.pt", "outputs/old.pt", "logs/kept.txt", "logs/old.txt"):
+    os.makedirs(os.path.dirname(name), exist_ok=True)
+    open(name, "w").write(name)
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.01)
+"""
+
+
+def test_what_a_script_that_goes_on_removed_again_keeps_nobody_from_the_rest(
+    submit_text: Callable[..., Run], ws: Workspace, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = submit_text(KEEPS_SOME, arguments=[str(tmp_path / "go")])
+    until(lambda: {"outputs/old.pt", "logs/old.txt"} <= set(run.get_file_names()), "the files in the list")
+    service = service_status(ws.folder)
+    assert service is not None
+    os.kill(service.pid, signal.SIGSTOP)  # the list stays as it is
+    try:
+        work = ws.folder.layout.run(run.id).attempt(1).work
+        for name in ("outputs/old.pt", "logs/old.txt"):
+            (work / name).unlink()
+        assert "outputs/kept.pt" in run.get_file_names()
+        assert "logs/kept.txt" in run.get_details()["logFiles"]
+        run.download_files("outputs", str(tmp_path / "got"))
+        assert [path.name for path in (tmp_path / "got/outputs").iterdir()] == ["kept.pt"]
+        assert "not there any more" in caplog.text and "outputs/old.pt" in caplog.text
+        with pytest.raises(UserErrorException, match=r"has no file 'outputs/old.pt'"):
+            run.download_file("outputs/old.pt", str(tmp_path / "old.pt"))
+    finally:
+        os.kill(service.pid, signal.SIGCONT)
+    (tmp_path / "go").touch()
+    run.wait_for_completion()
+    assert {"outputs/old.pt", "logs/old.txt"}.isdisjoint(run.get_file_names())
+    (work / "outputs/kept.pt").unlink()
+    with pytest.raises(UserErrorException, match=r"has no file 'outputs/kept.pt'"):
+        run.download_files("outputs", str(tmp_path / "after"))
 
 
 def test_a_failure_shows_the_end_of_the_log_and_where_it_lies(submit_text: Callable[..., Run]) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from tornado.iostream import StreamClosedError
 
 from aml_jupyter.errors import UserErrorException, nearest
+from aml_jupyter.supervisor.plain import open_plain
 from aml_jupyter.views.formats import iso_time, json_value
 from aml_jupyter.views.run import outputs_of
 from aml_jupyter.workspace import WorkspaceFolder, artifact_path, list_metrics, metric_chart
@@ -92,7 +93,7 @@ class RunFile(Handler):
         query = self.query(DownloadQuery)
         folder = await self.folder(workspace_id)
         found = await self.call(file_of, folder, run_id, path)
-        stream = await self.call(open, found, "rb")
+        stream = await self.call(_opened, found, run_id, path)
         try:
             await self._send(stream, found, query.download)
         finally:
@@ -177,8 +178,20 @@ def file_of(folder: WorkspaceFolder, run_id: str, name: str) -> Path:
     except (UserErrorException, ValueError) as error:
         raise NotFound(str(error), "path") from error
     if not path.is_file():
-        raise NotFound(f"The file '{name}' of run {run_id} is not there any more.", "path")
+        raise _gone(run_id, name)
     return path
+
+
+def _gone(run_id: str, name: str) -> NotFound:
+    return NotFound(f"The file '{name}' of run {run_id} is not there any more.", "path")
+
+
+def _opened(path: Path, run_id: str, name: str) -> BinaryIO:
+    """Open a file of a run, whose script may have removed it since, or put a pipe in its place."""
+    try:
+        return open_plain(path)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise _gone(run_id, name) from error
 
 
 def image_of(folder: WorkspaceFolder, run_id: str, name: str) -> dict[str, Any]:
@@ -191,11 +204,13 @@ def image_of(folder: WorkspaceFolder, run_id: str, name: str) -> dict[str, Any]:
     """
     path = file_of(folder, run_id, name)
     kind = _shown_type(path)[0]
-    if not kind.startswith("image/") or path.stat().st_size > LARGEST_IMAGE:
+    with _opened(path, run_id, name) as stream:
+        data = stream.read(LARGEST_IMAGE + 1) if kind.startswith("image/") else b""
+    if not kind.startswith("image/") or len(data) > LARGEST_IMAGE:
         raise NotFound(
             f"The file '{name}' of run {run_id} is not a picture of at most {LARGEST_IMAGE:,} bytes.", "path"
         )
-    return {"name": name, "type": kind, "binary": path.read_bytes()}
+    return {"name": name, "type": kind, "binary": data}
 
 
 def _shown_type(path: Path) -> tuple[str, bool]:
