@@ -35,6 +35,9 @@ LONGEST_PAUSE = 10.0
 SLICE = 0.01
 """Seconds of the processor that one look spends on passes."""
 
+SLOWEST = 0.1
+"""Seconds of the clock that it spends at the most: a slow file system holds up no news."""
+
 SHARE = 100
 """The passes take one part in so many of the time."""
 
@@ -72,15 +75,17 @@ class Finished:
         """Since when those stand still of which that cannot be told (`time.monotonic`)."""
         self._logs: Dict[str, float] = {}
         """When each log was told, or seen first (`time.monotonic`)."""
-        self._pass: Optional[Iterator[Tuple[str, Facts]]] = None
+        self._pass: Optional[Iterator[Optional[Tuple[str, Facts]]]] = None
         self._passes = 0
         self._is_whole = True
         self._changed = time.monotonic()
         self.due = 0.0
         """When the next slice is to come (`time.monotonic`)."""
 
-    def look(self, until: float) -> Optional[Dict[str, Any]]:
-        """Go on with the pass until it ends or `until` (`time.thread_time`) is over, and return what is new, or None.
+    def look(self, until: float, latest: float = float("inf")) -> Optional[Dict[str, Any]]:
+        """Go on with the pass until it ends, or `until` (`time.thread_time`) or `latest` (`time.monotonic`) is over.
+
+        Returns what is new, or None.
 
         ``made`` are the files that are finished ([name, size, time of change in ns]), ``gone`` the names of those that were
         told and are not there any more. Once, after the second pass, ``others`` are the names of all that are there and
@@ -89,12 +94,14 @@ class Finished:
         if self._pass is None:
             self._pass, self._now, self._is_whole = self._walk(), {}, True
         made: List[List[Any]] = []
-        for name, facts in self._pass:
-            self._now[name] = facts
-            if self._told.get(name) != facts and self._is_finished(name, facts):
-                self._told[name] = facts
-                made.append([name, facts[0], facts[1]])
-            if len(made) >= AT_A_TIME or time.thread_time() > until:
+        for each in self._pass:
+            if each is not None:
+                name, facts = each
+                self._now[name] = facts
+                if self._told.get(name) != facts and self._is_finished(name, facts):
+                    self._told[name] = facts
+                    made.append([name, facts[0], facts[1]])
+            if len(made) >= AT_A_TIME or time.thread_time() > until or time.monotonic() > latest:
                 return self._news(made, [])
         self._pass = None
         gone = [name for name in self._told if name not in self._now] if self._is_whole else []
@@ -137,14 +144,15 @@ class Finished:
             return False
         return time.monotonic() - since >= STANDS_LONG
 
-    def _walk(self) -> Iterator[Tuple[str, Facts]]:
-        """Yield name and facts of each plain file; a link counts as `far_files.listed` has it."""
+    def _walk(self) -> Iterator[Optional[Tuple[str, Facts]]]:
+        """Yield name and facts of each plain file, a link counting as `far_files.listed` has it; None before each folder."""
         top, start = os.path.realpath(self._root), len(self._root) + 1
         for folder in self._folders:
             waiting = [os.path.join(self._root, folder)]
             if not is_below(waiting[0], top):
                 continue
             while waiting:
+                yield None
                 try:
                     entries = os.scandir(waiting.pop())
                 except (FileNotFoundError, NotADirectoryError):
@@ -192,16 +200,16 @@ class Finishing:
         now, began = time.monotonic(), time.thread_time()
         if now < self._due:
             return []
-        until, found = began + SLICE, []
+        until, latest, found = began + SLICE, now + SLOWEST, []
         for key in list(self._attempts):
             attempt = self._attempts[key]
             if attempt.due > now:
                 continue
-            news = attempt.look(until)
+            news = attempt.look(until, latest)
             self._attempts.move_to_end(key)
             if news is not None:
                 found.append(dict(news, key=list(key)))
-            if time.thread_time() > until:
+            if time.thread_time() > until or time.monotonic() > latest:
                 break
         self._due = now + SHARE * (time.thread_time() - began)
         return found

@@ -189,6 +189,16 @@ def read(places: Places, *parts: list[Any]) -> list[tuple[dict[str, Any], bytes]
     return [(header, body) for header, body in Pieces(places).read(parts) if len(header) > 1]
 
 
+def test_a_slow_file_system_and_folders_without_files_hold_up_nothing_for_long(outputs: Path) -> None:
+    for number in range(50):
+        (outputs / str(number) / "deep").mkdir(parents=True)
+    look = finished(outputs).look
+    looks = 1
+    while look(ENDLESS, latest=0.0) is None:  # as long as one step takes
+        looks += 1
+    assert looks > 2 * 101  # a second pass says what else is there
+
+
 def test_pieces_are_of_one_version_and_end_with_its_hash(outputs: Path, tmp_path: Path) -> None:
     places, content = Places(str(tmp_path / "base"), "ws"), os.urandom(700_000)
     (outputs / "a").write_bytes(content)
