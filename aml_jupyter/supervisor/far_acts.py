@@ -87,7 +87,7 @@ class FarActs:
         self._runtime = runtime
         self._wake = wake
         self._content = FarContent(places.base, places.who)
-        self._failed: Optional[Dict[str, Any]] = None
+        self._failed: Dict[int, Dict[str, Any]] = {}
         self.room = FarRoom(runtime)
         self.watched: Dict[Key, Watched] = {}
         self.finishing = Finishing()
@@ -204,22 +204,20 @@ class FarActs:
         return {"missing": self._content.missing(header["entries"])}
 
     def _blobs(self, header: Dict[str, Any], body: bytes) -> Optional[Dict[str, Any]]:
-        """Take in blobs; what goes wrong is said with the last ones, since nobody waits for the others."""
-        start = 0
-        if header.get("first"):
-            self._failed = None
+        """Take in blobs; what goes wrong is said with the last ones of a stream, since nobody waits for the others."""
+        start, stream = 0, header["stream"]
         try:
             body = unpacked(header, body)
-            for digest, size, offset, length in header["parts"] if self._failed is None else ():
+            for digest, size, offset, length in header["parts"] if stream not in self._failed else ():
                 self._content.take(digest, size, offset, body[start : start + length])
                 start += length
         except OSError as error:
-            self._failed = {"error": _text(error), "kind": "system", "errno": error.errno or 0}
+            self._failed[stream] = {"error": _text(error), "kind": "system", "errno": error.errno or 0}
         except ValueError as error:
-            self._failed = {"error": str(error), "kind": "request"}
+            self._failed[stream] = {"error": str(error), "kind": "request"}
         if not header.get("last"):
             return None
-        return self._failed or {"taken": True}
+        return self._failed.pop(stream, {"taken": True})
 
     def _start(self, header: Dict[str, Any], body: bytes) -> Dict[str, Any]:
         key = _key(header)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.supervisor.far_frames import Frames, GarbledFrame, pack
 from aml_jupyter.targets.far_boot import far_command, greet
+from aml_jupyter.targets.far_claims import Claims
 from aml_jupyter.targets.far_line import Answer, Asked, Line, Listener
 from aml_jupyter.targets.far_refusal import FarRefusal
 from aml_jupyter.targets.news import tell_news
@@ -89,6 +90,7 @@ class FarLink:
         self.down_since = time.monotonic()
         self.round_trips = 0
         """How many questions were sent."""
+        self.claims = Claims()
         self.bulk: Bulk | None = None
         """The way that much takes, where there is a better one."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import time
@@ -32,6 +33,9 @@ SLOW: Final = 4e6
 
 FOLDER_WITHIN: Final = 3600.0
 """Seconds that a folder of an environment may take to be put in place over there."""
+
+_streams: Final = itertools.count(1)
+"""Tells what one sender sends from what others do meanwhile."""
 
 _KINDS: Final = {"folder": "d", "link": "l"}
 Entries = list[list[Any]]
@@ -150,7 +154,14 @@ class Sender:
         ]
 
     def _send(self, missing: Sequence[Sequence[Any]], entries: Entries, inputs: Path | None, given: Entries) -> None:
-        """Send blobs, by the way that is best for so many bytes."""
+        """Send blobs that are not on their way already, by the way that is best for so many bytes."""
+        with self._link.claims.take(str(digest) for digest, _ in missing) as mine:
+            if mine:
+                self._send_mine([each for each in missing if each[0] in mine], entries, inputs, given)
+
+    def _send_mine(
+        self, missing: Sequence[Sequence[Any]], entries: Entries, inputs: Path | None, given: Entries
+    ) -> None:
         sizes = {str(what): int(size) for _, kind, what, size in entries if kind in ("f", "x")}
         own = {str(what): inputs / str(name) for name, kind, what, _ in given if kind in "fx" and inputs is not None}
         with way_for(self._link, sum(sizes[digest] - have for digest, have in missing)) as link:
@@ -165,7 +176,7 @@ class Sender:
         """Send blobs, many small ones in one frame; the answer comes once, at the end."""
         parts: list[list[Any]] = []
         data = bytearray()
-        is_first = True
+        stream = next(_streams)
         pace = _Pace()
         store = open_store(self._folder)
         for digest, have in missing:
@@ -177,10 +188,10 @@ class Sender:
                 offset += len(piece)
                 if len(data) >= BLOCK:
                     body, how = pace.packed(bytes(data))
-                    link.send_bulk("blobs", body, parts=parts, first=is_first, **how)
-                    parts, data, is_first = [], bytearray(), False
+                    link.send_bulk("blobs", body, parts=parts, stream=stream, **how)
+                    parts, data = [], bytearray()
         body, how = pace.packed(bytes(data))
-        link.ask_last("blobs", body, parts=parts, first=is_first, last=True, **how)
+        link.ask_last("blobs", body, parts=parts, stream=stream, last=True, **how)
 
     def _pieces(
         self, store: ContentStore, digest: str, offset: int, size: int, own: dict[str, Path]

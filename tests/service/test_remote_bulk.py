@@ -79,6 +79,22 @@ def test_it_goes_with_the_client(far: Far, data: bytes) -> None:
     until(lambda: not clients(), 5, "the end of the client's processes")
 
 
+@pytest.mark.parametrize("way", ["auto", "never"])
+def test_runs_that_start_at_once_with_the_same_big_file_send_it_once(
+    far: Far, data: bytes, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AML_OPENSSH", way)
+    (far.project / "own.bin").write_bytes(os.urandom(3_000_000))
+    first = far.submit(TEXT)
+    (far.project / "own.bin").write_bytes(
+        os.urandom(3_000_000)
+    )  # the second one needs the big file, and one of its own
+    for run in (first, far.submit(TEXT)):
+        check(far, run, data)
+    logs = "".join(path.read_text() for path in far.folder.root.rglob("service*.log"))
+    assert "did not arrive" not in logs and "Traceback" not in logs, logs
+
+
 def test_the_client_can_be_forbidden(far: Far, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AML_OPENSSH", "never")
     check(far, far.submit(TEXT), data)
