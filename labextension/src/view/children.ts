@@ -37,7 +37,7 @@ export class ChildrenView {
       empty: t('no child runs yet'),
       id: (row) => this.store.children!.id[row],
       onmark: () => this.drawStop(),
-      isLast: (row) => this.isUnfinished(row),
+      isLast: (row, key) => key.startsWith('m ') && this.isUnfinished(row),
     });
     const filter = h('input', {
       type: 'search',

@@ -13,8 +13,8 @@ export interface TableOptions {
   /** Shown where there is no row. */
   empty?: string;
   height?: number;
-  /** Tells of a row that it comes behind the others, however they are sorted. */
-  isLast?: (row: number) => boolean;
+  /** Tells of a row that it comes behind the others, whichever way they are sorted by that column. */
+  isLast?: (row: number, key: string) => boolean;
   /** Rows can be marked; called when they are. */
   onmark?: () => void;
 }
@@ -115,7 +115,7 @@ export class VirtualTable {
     if (by) {
       const values = new Map(order.map((row) => [row, by.value(row)]));
       const sign = this.descending ? -1 : 1;
-      const place = (row: number): number => Number(this.options.isLast?.(row) ?? false);
+      const place = (row: number): number => Number(this.options.isLast?.(row, by.key) ?? false);
       order.sort((a, b) => place(a) - place(b) || compare(values.get(a), values.get(b), sign) || a - b);
     }
     const at = this.lines[this.cursor]?.id;
