@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aml_jupyter.config import CondaDependencies, Environment
 from aml_jupyter.config.conda_dependencies import DEFAULT_PYTHON, TEMPLATE_PYTHON, package_name
-from aml_jupyter.environments.pip_settings import installer_settings
 from aml_jupyter.environments.pythons import find_python, nearest_python
 from aml_jupyter.environments.recipe import Recipe
 from aml_jupyter.environments.requirement_lines import Requirements, read_requirements
 from aml_jupyter.errors import ConfigurationError
+from aml_jupyter.supervisor.pip_settings import installer_settings
 
 if TYPE_CHECKING:
     from aml_jupyter.config import RunConfiguration

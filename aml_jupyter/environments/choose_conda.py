@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aml_jupyter.config.conda_dependencies import package_name
-from aml_jupyter.environments.pip_settings import installer_settings
 from aml_jupyter.environments.recipe import Recipe
 from aml_jupyter.errors import ConfigurationError
+from aml_jupyter.supervisor.pip_settings import installer_settings
 
 if TYPE_CHECKING:
     from aml_jupyter.config import CondaDependencies

@@ -20,10 +20,10 @@ from aml_jupyter.environments.choose import (
     named_packages,
     needs_conda,
 )
-from aml_jupyter.environments.pip_settings import installer_settings
 from aml_jupyter.environments.recipe import Recipe
 from aml_jupyter.environments.requirement_lines import Requirements, read_requirements
 from aml_jupyter.errors import ConfigurationError, UserErrorException
+from aml_jupyter.supervisor.pip_settings import installer_settings
 
 if TYPE_CHECKING:
     from aml_jupyter.config import Environment

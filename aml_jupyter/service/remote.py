@@ -24,6 +24,7 @@ from aml_jupyter.targets.far_engine import address_of_engine
 from aml_jupyter.targets.far_host import connection_to, credentials_of
 from aml_jupyter.targets.far_line import Listener
 from aml_jupyter.targets.far_probe import Probe, clean_machine, probe_machine
+from aml_jupyter.targets.far_uv import send_uv, uv_for
 from aml_jupyter.transports.ssh import HostUnreachable
 from aml_jupyter.transports.ssh_address import find_address, without_scheme
 from aml_jupyter.transports.ssh_host_keys import Confirm, HostKeyRefused
@@ -273,19 +274,16 @@ def prepare_there(
         store = EnvironmentCache()
         keep_sources(store, recipe)
         send_files(link, folder, recipe.as_dict(), store.root)
+        uv = uv_for(recipe.as_dict(), settings.get("found") or {})
         for _ in range(MOST_TURNS):
             outcome.clear()
-            link.ask("environment", part=take, recipe=recipe.as_dict(), have=0, seconds=3600)
+            link.ask("environment", part=take, recipe=recipe.as_dict(), uv=uv, have=0, seconds=3600)
             if "need" not in outcome:
                 break
-            send_linked(
-                link,
-                folder,
-                recipe.as_dict(),
-                str(settings["base_folder"]),
-                variables,
-                write,
-            )
+            if outcome["need"] == "uv":
+                send_uv(link, folder, uv)
+            else:
+                send_linked(link, folder, recipe.as_dict(), str(settings["base_folder"]), variables, write)
     finally:
         link.close()
     if "ready" not in outcome:

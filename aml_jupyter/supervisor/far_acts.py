@@ -46,7 +46,7 @@ from . import far_container, identity, last_word, nurse
 from .bundle import Bundle
 from .control_files import read_attempt, read_result
 from .durable import write_json
-from .far_build import activated, files_of, follow, linked_of
+from .far_build import activated, files_of, follow, linked_of, tool_of
 from .far_content import FarContent, unpacked, write_file
 from .far_facts import facts
 from .far_files import fetched, listed
@@ -181,10 +181,11 @@ class FarActs:
         return {"need": None}
 
     def _environment(self, header: Dict[str, Any], body: bytes) -> Iterator[Optional[Frame]]:
-        return follow(self._places.base, str(header["recipe"]["key"]), header["recipe"], int(header["have"]))
+        recipe, uv = header["recipe"], str(header.get("uv") or "")
+        return follow(self._places.base, str(recipe["key"]), recipe, int(header["have"]), uv)
 
     def _files(self, header: Dict[str, Any], body: bytes) -> Iterator[Optional[Frame]]:
-        find = linked_of if header.get("linked") else files_of
+        find = {"linked": linked_of, "tool": tool_of}.get(str(header.get("what")), files_of)
         return self._placed(header["entries"], find(self._places.base, str(header["environment"])))
 
     def _placed(self, entries: List[List[Any]], place: Optional[str]) -> Iterator[Optional[Frame]]:

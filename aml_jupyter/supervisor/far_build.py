@@ -19,10 +19,11 @@ from .activation import ActivationError, activation_variables
 from .durable import write_json
 from .far_frames import BLOCK
 from .far_place import checked, own_variables
+from .far_uv import install_options, uv_variables, venv_command
 from .faults import fault_point, fault_variables
 from .protocol import read_json
 
-__all__ = ["READY", "activated", "build", "built", "files_of", "follow", "is_building", "linked_of"]
+__all__ = ["READY", "TOOLS", "activated", "build", "built", "files_of", "follow", "is_building", "linked_of", "tool_of"]
 
 MOST_STARTS = 3
 """How often a build is begun that was killed."""
@@ -36,6 +37,9 @@ LINKED = "linked"
 
 ENV = "env"
 
+TOOLS, UV = "tools", "uv"
+"""The program that makes virtual environments; it comes along where it runs."""
+
 
 def built(base: str, key: str) -> Optional[Dict[str, Any]]:
     """Return what is known of an environment that is whole, or None."""
@@ -44,12 +48,16 @@ def built(base: str, key: str) -> Optional[Dict[str, Any]]:
     return found if found is not None and os.path.exists(found["python"]) else None
 
 
-def follow(base: str, key: str, recipe: Dict[str, Any], have: int) -> Iterator[Optional[Tuple[Dict[str, Any], bytes]]]:
+def follow(
+    base: str, key: str, recipe: Dict[str, Any], have: int, uv: str = ""
+) -> Iterator[Optional[Tuple[Dict[str, Any], bytes]]]:
     """Have an environment built, unless it is; yield what its log grew by after `have` bytes, then what became of it.
 
-    What became of it is ``ready`` or ``failed``, or ``need``: its linked packages, which have to be sent. Nothing new is None.
+    What became of it is ``ready`` or ``failed``, or ``need``: its linked packages, or the `uv` of that name, which have to be
+    sent. Nothing new is None.
     """
     folder = _folder(base, key)
+    program = os.path.join(tool_of(base, uv), UV) if uv else ""
     os.makedirs(folder, mode=0o700, exist_ok=True)
     starts = 0
     while True:
@@ -75,9 +83,15 @@ def follow(base: str, key: str, recipe: Dict[str, Any], have: int) -> Iterator[O
         elif recipe.get("kind") == "conda" and not os.path.isdir(os.path.join(folder, LINKED)):
             yield {"need": LINKED}, b""
             return
+        elif program and not os.path.isdir(os.path.dirname(program)):
+            yield {"need": UV}, b""
+            return
         else:
             starts += 1
-            write_json(os.path.join(folder, RECIPE), recipe, point="far.launch", sync=False, mode=0o600)
+            if program:
+                os.utime(tool_of(base, uv))  # see `far_clean`
+            asked = dict(recipe, uv=program)
+            write_json(os.path.join(folder, RECIPE), asked, point="far.launch", sync=False, mode=0o600)
             _start(folder)
             have = 0
             yield {"again": True}, b""
@@ -86,6 +100,11 @@ def follow(base: str, key: str, recipe: Dict[str, Any], have: int) -> Iterator[O
 def files_of(base: str, key: str) -> str:
     """Return the folder of the local files that were sent along for an environment."""
     return os.path.join(_folder(base, key), FILES)
+
+
+def tool_of(base: str, name: str) -> str:
+    """Return the folder of a program that was sent along, for whatever is built here."""
+    return os.path.join(base, TOOLS, checked(name))
 
 
 def linked_of(base: str, key: str) -> Optional[str]:
@@ -156,7 +175,8 @@ def build(folder: str) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return 0
-    asked = (read_json(os.path.join(folder, RECIPE)) or {})["asked"]
+    recipe = read_json(os.path.join(folder, RECIPE)) or {}
+    asked = recipe["asked"]
     with fault_point("far.discard"):
         for name in (READY, FAILED):
             if os.path.exists(os.path.join(folder, name)):
@@ -164,7 +184,7 @@ def build(folder: str) -> int:
         shutil.rmtree(os.path.join(folder, ENV), ignore_errors=True)
     ready: Dict[str, Any] = {"python": os.path.join(folder, ENV, "bin", "python"), "variables": {}, "path": []}
     with open(os.path.join(folder, LOG), "wb", buffering=0) as log:
-        message = _make(folder, asked, log, lock, ready)
+        message = _make(folder, asked, log, lock, ready, str(recipe.get("uv") or ""))
     if message:
         write_json(os.path.join(folder, FAILED), {"message": message, "time": time.time()}, point="far.built")
         return 1
@@ -173,10 +193,12 @@ def build(folder: str) -> int:
     return 0
 
 
-def _make(folder: str, asked: Dict[str, Any], log: Any, lock: int, ready: Dict[str, Any]) -> str:
+def _make(folder: str, asked: Dict[str, Any], log: Any, lock: int, ready: Dict[str, Any], uv: str) -> str:
     """Make the environment and install into it; return why that failed, or '' with `ready` filled in."""
     place = os.path.join(folder, ENV)
     if "specs" not in asked:
+        if uv and _make_with_uv(folder, asked, log, lock, uv):
+            return ""
         if _run([asked["python"]["path"], "-m", "venv", place], log, lock):
             return (
                 "%s -m venv failed: the machine's Python has no venv or ensurepip (Debian: apt-get install python3-venv)"
@@ -197,13 +219,39 @@ def _make(folder: str, asked: Dict[str, Any], log: Any, lock: int, ready: Dict[s
     return why
 
 
-def _install(folder: str, asked: Dict[str, Any], log: Any, lock: int) -> str:
-    """Install what pip's list says; return why that failed, or ''."""
+def _make_with_uv(folder: str, asked: Dict[str, Any], log: Any, lock: int, uv: str) -> bool:
+    """Make a virtual environment with uv; False when it could not, and pip is to try: it knows more, and says why."""
+    place = os.path.join(folder, ENV)
+    variables = dict(os.environ)
+    variables.update(uv_variables(asked, os.environ))
+    if not _run(venv_command(uv, asked["python"]["path"], place), log, lock, variables):
+        lines, more = _lists(folder, asked, with_options=False)
+        command = [uv, "pip", "install", "--python", os.path.join(place, "bin", "python")]
+        if not lines or not _run(command + install_options(asked) + more, log, lock, variables):
+            return True
+    log.write(b"uv could not make it; venv and pip try\n")
+    with fault_point("far.discard"):
+        shutil.rmtree(place, ignore_errors=True)
+    return False
+
+
+def _lists(folder: str, asked: Dict[str, Any], with_options: bool) -> Tuple[List[str], List[str]]:
+    """Write what is to be installed to files; return its lines, and the options that name the files."""
     own = "file://%s/" % os.path.join(folder, FILES)
-    lines = [" ".join(option) for option in asked["options"]]
+    lines = [" ".join(option) for option in asked["options"]] if with_options else []
     lines += [re.sub(r"file:(?=[0-9a-f]{64}/)", lambda _: own, line) for line in asked["requirements"]]
     wanted = os.path.join(folder, "requirements.txt")
     _write(wanted, lines)
+    options = ["-r", wanted]
+    if asked["constraints"]:
+        _write(os.path.join(folder, "constraints.txt"), asked["constraints"])
+        options += ["-c", os.path.join(folder, "constraints.txt")]
+    return lines, options
+
+
+def _install(folder: str, asked: Dict[str, Any], log: Any, lock: int) -> str:
+    """Install what pip's list says; return why that failed, or ''."""
+    lines, options = _lists(folder, asked, with_options=True)
     command = [
         os.path.join(folder, ENV, "bin", "python"),
         "-m",
@@ -212,10 +260,7 @@ def _install(folder: str, asked: Dict[str, Any], log: Any, lock: int) -> str:
         "--no-input",
         "--disable-pip-version-check",
     ]
-    if asked["constraints"]:
-        _write(os.path.join(folder, "constraints.txt"), asked["constraints"])
-        command += ["-c", os.path.join(folder, "constraints.txt")]
-    if lines and _run(command + ["-r", wanted], log, lock):
+    if lines and _run(command + options, log, lock):
         return "pip could not install the packages; its words are in the build's log"
     return ""
 
@@ -225,13 +270,20 @@ def _write(path: str, lines: List[str]) -> None:
         stream.write("".join(line + "\n" for line in lines))
 
 
-def _run(command: List[str], log: Any, lock: int) -> int:
+def _run(command: List[str], log: Any, lock: int, variables: Optional[Dict[str, str]] = None) -> int:
     """Run a program that holds the lock, too: nobody begins again while it may still write."""
     log.write((" ".join(command[:4]) + " ...\n").encode("utf-8"))
     with fault_point("far.install"):
         try:
             return subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", pass_fds=(lock,), check=False
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                pass_fds=(lock,),
+                env=variables,
+                check=False,
             ).returncode
         except OSError as error:
             log.write(("%s\n" % error).encode("utf-8", "replace"))

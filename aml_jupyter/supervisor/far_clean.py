@@ -5,7 +5,7 @@ import shutil
 import time
 from typing import Any, Dict, Iterator, Tuple
 
-from .far_build import READY, is_building
+from .far_build import READY, TOOLS, is_building
 from .far_kept import kept_size
 from .faults import fault_point
 from .protocol import CONTROL, LAUNCH
@@ -80,6 +80,11 @@ def _environments(base: str, before: float) -> Iterator[str]:
         except OSError:
             used = os.stat(folder).st_mtime
         if used < before and not is_building(folder) and "/environments/%s/" % name not in starts:
+            yield folder
+    tools = os.path.join(base, TOOLS)
+    for name in sorted(os.listdir(tools)) if os.path.isdir(tools) else ():
+        folder = os.path.join(tools, name)
+        if os.stat(folder).st_mtime < before:  # whoever builds and misses it does without
             yield folder
 
 

@@ -12,6 +12,7 @@ from aml_jupyter.supervisor import protocol
 from aml_jupyter.targets.far_conda import send_linked
 from aml_jupyter.targets.far_link import FarLink
 from aml_jupyter.targets.far_upload import Sender
+from aml_jupyter.targets.far_uv import send_uv, uv_for
 from aml_jupyter.targets.protocol import Handle
 from aml_jupyter.transports.ssh import HostUnreachable
 from aml_jupyter.workspace import TargetRecord, WorkspaceFolder, get_run, read_definition, update_run
@@ -19,7 +20,7 @@ from aml_jupyter.workspace import TargetRecord, WorkspaceFolder, get_run, read_d
 __all__ = ["MOST_TURNS", "FarBuild", "send_files"]
 
 MOST_TURNS: Final = 4
-"""How often the other machine may ask for conda's packages: a build that was killed there needs them again."""
+"""How often the other machine may ask for what it needs: conda's packages of a build that was killed there, again."""
 
 
 def send_files(link: FarLink, folder: WorkspaceFolder, recipe: dict[str, Any], cache: Path) -> None:
@@ -80,6 +81,7 @@ class FarBuild:
         self._handle = handle
         self._recipe = recipe
         self._base = str(record.settings["base_folder"])
+        self._uv = uv_for(recipe, record.settings.get("found") or {})
         self._said_here = 0
         """How many bytes of the log were said by this machine; those of the other one come after them."""
         self._log = folder.layout.run(handle.run_id).attempt(handle.attempt).control / protocol.BUILD_LOG
@@ -104,7 +106,11 @@ class FarBuild:
             self._ask(have if turn == 0 else 0)
             if "need" not in self._outcome:
                 break
-            self._send_packages()
+            if self._outcome["need"] == "uv":
+                self._say("sends uv, which builds its environment")
+                send_uv(self._link, self._folder, self._uv)
+            else:
+                self._send_packages()
         if "failed" in self._outcome:
             raise UserErrorException(
                 f"The environment ({self._recipe.get('title')}) could not be built on {self._target}: "
@@ -116,7 +122,13 @@ class FarBuild:
 
     def _ask(self, have: int) -> None:
         self._link.ask(
-            "environment", part=self._take, given_up=self._is_canceled, recipe=self._recipe, have=have, seconds=3600
+            "environment",
+            part=self._take,
+            given_up=self._is_canceled,
+            recipe=self._recipe,
+            uv=self._uv,
+            have=have,
+            seconds=3600,
         )
 
     def _send_packages(self) -> None:

@@ -54,7 +54,7 @@ def send_linked(
         look()
         prefix = hold.built.prefix
         write(f"sending to {link.where} what it lacks of the packages\n")
-        Sender(folder, link).send_files(str(recipe["key"]), linked_entries(prefix), prefix, linked=True)
+        Sender(folder, link).send_files(str(recipe["key"]), linked_entries(prefix), prefix, "linked")
     finally:
         hold.close()
 

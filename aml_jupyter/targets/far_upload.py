@@ -118,15 +118,18 @@ class Sender:
                 self._send(answer["missing"], [*(entries or []), *given], inputs, given)
         raise self._lost(f"The files of run {handle.run_id}")
 
-    def send_files(self, key: str, entries: Entries, root: Path, linked: bool = False) -> None:
-        """Have files of the folder `root` beside the environment `key` over there, or as its packages; raises as `stage`."""
+    def send_files(self, key: str, entries: Entries, root: Path, what: str = "files") -> None:
+        """Have files of the folder `root` beside the environment `key` over there; raises as `stage`.
+
+        With `what` ``linked`` they are its packages, with ``tool`` the program `key`.
+        """
         for _ in range(MOST_TURNS):
             answer: dict[str, Any] = {}
             self._link.ask(
                 "files",
                 environment=key,
                 entries=entries,
-                linked=linked,
+                what=what,
                 seconds=FOLDER_WITHIN,
                 part=_into(answer),
             )

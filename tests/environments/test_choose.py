@@ -9,9 +9,9 @@ import pytest
 
 from aml_jupyter import environments
 from aml_jupyter.config import CondaDependencies, Environment
-from aml_jupyter.environments.pip_settings import installer_settings
 from aml_jupyter.environments.pythons import python_specifier
 from aml_jupyter.errors import ConfigurationError
+from aml_jupyter.supervisor.pip_settings import installer_settings
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aml_jupyter.environments.builders import BuildError, Progress
 from aml_jupyter.environments.builders.container import certificates
-from aml_jupyter.environments.pip_settings import installer_settings
+from aml_jupyter.supervisor.pip_settings import installer_settings
 
 if TYPE_CHECKING:
     from aml_jupyter.transports.docker_engine import DockerEngine
