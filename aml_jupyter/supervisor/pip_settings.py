@@ -3,22 +3,19 @@
 uv reads neither ``pip.conf`` nor ``PIP_*`` variables; people behind a company's index have set these and nothing else.
 """
 
-from __future__ import annotations
-
 import configparser
 import os
 import sys
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Dict, Iterator, List, Mapping, Optional
 
 __all__ = ["installer_settings"]
 
-_LISTS: Final = ("extra-index-url", "find-links", "trusted-host", "constraint")
-_SINGLE: Final = ("index-url", "cert", "no-index", "pre")
+_LISTS = ("extra-index-url", "find-links", "trusted-host", "constraint")
+_SINGLE = ("index-url", "cert", "no-index", "pre")
 
 
-def installer_settings(variables: Mapping[str, str], prefix: str | None = None) -> dict[str, list[str]]:
+def installer_settings(variables: Mapping[str, str], prefix: Optional[str] = None) -> Dict[str, List[str]]:
     """Return pip's settings in the words of a command line.
 
     Parameters
@@ -34,7 +31,7 @@ def installer_settings(variables: Mapping[str, str], prefix: str | None = None) 
         Setting (``index-url``, ``extra-index-url``, ``find-links``, ``trusted-host``, ``constraint``, ``cert``,
         ``no-index``, ``pre``) to its values. A variable wins over a file, the user's file over the system's.
     """
-    found: dict[str, list[str]] = {}
+    found: Dict[str, List[str]] = {}
     for path in _files(variables, prefix):
         parser = configparser.RawConfigParser(strict=False)
         try:
@@ -53,7 +50,7 @@ def installer_settings(variables: Mapping[str, str], prefix: str | None = None) 
     return {name: values for name, values in found.items() if values}
 
 
-def _files(variables: Mapping[str, str], prefix: str | None) -> Iterator[Path]:
+def _files(variables: Mapping[str, str], prefix: Optional[str]) -> Iterator[Path]:
     """Yield pip's configuration files, the weakest first."""
     chosen = variables.get("PIP_CONFIG_FILE")
     if chosen == os.devnull:
