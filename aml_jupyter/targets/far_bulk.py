@@ -16,13 +16,16 @@ from typing import Final
 from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.targets.far_line import Listener
 from aml_jupyter.targets.far_link import FarLink
-from aml_jupyter.transports.openssh import NEAR, OpenSsh, find_openssh
+from aml_jupyter.transports.openssh import NEAR, OpenSsh, find_openssh, openssh_from
 from aml_jupyter.transports.ssh import HostUnreachable, SshConnection
 
-__all__ = ["Bulk", "link_to", "way_for"]
+__all__ = ["LEAST", "LEAST_TO_CONNECT", "Bulk", "link_to", "way_for"]
 
 LEAST: Final = 64 << 20
-"""Bytes from which on it is worth a connection and two processes."""
+"""Bytes from which on it is worth it, once the client is connected."""
+
+LEAST_TO_CONNECT: Final = 256 << 20
+"""Bytes from which on it is worth a connection and two processes, which take 0.4 s: our own link sends 100 MB in that time."""
 
 PAUSE: Final = 60.0
 """Seconds before the client is tried again, once it did not get there or was cut twice."""
@@ -68,7 +71,12 @@ class Bulk:
         HostUnreachable
             When the link for everything is cut.
         """
-        if size < LEAST or time.monotonic() < self._not_before or not find_openssh() or (back and not self._is_near()):
+        if (
+            size < self._least()
+            or time.monotonic() < self._not_before
+            or not find_openssh()
+            or (back and not self._is_near())
+        ):
             return self._main
         with self._lock:
             if time.monotonic() < self._not_before:
@@ -83,6 +91,10 @@ class Bulk:
                 self._leave(error)
                 return self._main
             return self._link
+
+    def _least(self) -> int:
+        to_connect = openssh_from(LEAST_TO_CONNECT)
+        return to_connect if self._link is None else min(LEAST, to_connect)
 
     def _is_near(self) -> bool:
         for _ in range(3):  # one may have been held up

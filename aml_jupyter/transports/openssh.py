@@ -24,7 +24,7 @@ from aml_jupyter.transports.openssh_config import CONTROL, FORWARD, LAST, NotFor
 from aml_jupyter.transports.ssh import HostUnreachable, SshConnection
 from aml_jupyter.transports.ssh_faults import CONNECT_SECONDS
 
-__all__ = ["NEAR", "ChildChannel", "OpenSsh", "find_openssh"]
+__all__ = ["NEAR", "ChildChannel", "OpenSsh", "find_openssh", "openssh_from"]
 
 NEAR: Final = 0.01
 """Seconds of a round trip over which what comes here does so over our own connection: it has a larger window."""
@@ -40,6 +40,12 @@ def find_openssh() -> str:
     if os.environ.get("AML_OPENSSH") == "never" or os.name != "posix":
         return ""
     return shutil.which("ssh") or ""
+
+
+def openssh_from(size: int) -> int:
+    """Return the bytes from which on the client is connected: what ``AML_OPENSSH`` says in MB (10^6 bytes), or else `size`."""
+    said = os.environ.get("AML_OPENSSH", "")
+    return int(said) * 10**6 if said.isascii() and said.isdecimal() else size
 
 
 class OpenSsh:

@@ -19,7 +19,7 @@ from support import log_of, until
 
 from aml_jupyter.service import SubmitRequest, stop_service, submit
 from aml_jupyter.targets import Handle
-from aml_jupyter.targets.far_bulk import LEAST, link_to, way_for
+from aml_jupyter.targets.far_bulk import LEAST, LEAST_TO_CONNECT, link_to, way_for
 from aml_jupyter.targets.far_fetch import fetch
 from aml_jupyter.targets.far_line import Listener
 from aml_jupyter.targets.far_link import FarLink
@@ -37,6 +37,12 @@ print(hashlib.sha256(data).hexdigest(), flush=True)
 os.makedirs("outputs", exist_ok=True)
 open("outputs/back.bin", "wb").write(data[::-1])
 """
+
+
+@pytest.fixture(autouse=True)
+def _early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the client connected for less than it does by itself, so that the files here need not be large."""
+    monkeypatch.setenv("AML_OPENSSH", str(LEAST // 10**6))
 
 
 @pytest.fixture
@@ -79,7 +85,7 @@ def test_it_goes_with_the_client(far: Far, data: bytes) -> None:
     until(lambda: not clients(), 5, "the end of the client's processes")
 
 
-@pytest.mark.parametrize("way", ["auto", "never"])
+@pytest.mark.parametrize("way", ["67", "never"])
 def test_runs_that_start_at_once_with_the_same_big_file_send_it_once(
     far: Far, data: bytes, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,14 +191,28 @@ def test_what_comes_back_goes_on_where_it_was_cut(far: Far, tmp_path: Path) -> N
         assert proxy.came < 1.4 * len(made)  # it goes on from the same part, whoever brings it
 
 
-def test_the_way_depends_on_how_much_it_is_and_how_far(far: Far) -> None:
+def test_the_way_depends_on_how_much_it_is_and_how_far(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AML_OPENSSH")
     with link_of(far, far.server.port) as link:
-        for size, back, is_better in ((LEAST - 1, False, False), (LEAST, False, True), (LEAST, True, True)):
+        for size, back, is_better in (
+            (LEAST_TO_CONNECT - 1, False, False),
+            (LEAST_TO_CONNECT - 1, True, False),
+            (LEAST_TO_CONNECT, False, True),  # connected now
+            (LEAST, True, True),
+            (LEAST - 1, False, False),
+        ):
             with way_for(link, size, back) as way:
-                assert (way is not link) == is_better
+                assert (way is not link) == is_better, (size, back)
                 way.ask("ping")
     with far_away(far.server, 0.05) as proxy, link_of(far, proxy.port) as link:
         link.ask("ping")
         for back in (False, True):  # what comes back from afar has more room on the link
-            with way_for(link, LEAST, back) as way:
+            with way_for(link, LEAST_TO_CONNECT, back) as way:
                 assert (way is link) == back
+
+
+def test_from_when_on_it_is_connected_can_be_set(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
+    for said, is_better in (("2", False), ("auto", False), ("never", False), ("1", True)):
+        monkeypatch.setenv("AML_OPENSSH", said)
+        with link_of(far, far.server.port) as link, way_for(link, 1_000_000) as way:
+            assert (way is not link) == is_better, said
