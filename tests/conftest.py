@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from engine_fixtures import engine, own_engine, shared_engine  # noqa: F401 (fixtures of every folder)
+from missing_parts import pytest_runtest_makereport  # noqa: F401 (hook)
 from ssh_server import ssh_server  # noqa: F401 (fixture of every folder)
 
 from aml_jupyter.workspace import WorkspaceFolder

@@ -24,7 +24,7 @@ BOUND = 30.0
 
 
 def need_sshd() -> None:
-    """Return when an SSH server can be run here; skip with the reason where it cannot, or fail with ``CI=true``."""
+    """Return when an SSH server can be run here; skip with the reason where it cannot."""
     if os.geteuid() != 0:
         pytest.skip("an SSH server of its own is started by root only")
     need_packages(**{"openssh-server": SSHD, "openssh-client": "ssh-keygen"})

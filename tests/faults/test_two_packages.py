@@ -83,11 +83,14 @@ def test_the_newer_package_takes_over_and_runs_go_on(
         status = service_status(folder)
         return status is not None and status.alive and status.answers and status.version == version
 
+    def how_it_stands() -> str:
+        return f"another service than {service_status(folder)}; processes {services(world.root)}\n{world.story()}"
+
     first = submit(older, "gated.py", str(go))
-    until(lambda: served_by(older), message="the older service")
+    until(lambda: served_by(older), message=how_it_stands)
     until(lambda: get_run(folder.store.read(), first).status == "Running", message="running")
     second = submit(newer, "short.py")
-    until(lambda: served_by(newer), message="the newer service")
+    until(lambda: served_by(newer), message=how_it_stands)
     assert wait_for_run(folder, second, timeout=30).status == "Completed"
     (pid,) = services(world.root)
     third = submit(older, "short.py")

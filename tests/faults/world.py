@@ -73,6 +73,8 @@ class World:
         environment = {**os.environ, "AML_SERVICE_LINGER": self.linger, "AML_REPLY_SECONDS": "10", **(faults or {})}
         if self.programs:
             environment["PATH"] = f"{self.programs}{os.pathsep}{environment['PATH']}"
+        if self.python != sys.executable:
+            environment.pop("PYTHONPATH", None)  # it would come before the package that this Python has
         if self.python_path:
             environment["PYTHONPATH"] = self.python_path
         with open(said, "wb") as stream:

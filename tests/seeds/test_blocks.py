@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from base_images import PYTHON_IMAGE
 from engine_process import Engine
+from missing_parts import NOTHING_TO_TEST
 from ssh_server import SshServer
 
 try:
@@ -78,7 +79,9 @@ def test_every_block_is_listed_once() -> None:
     assert len(listed) == len(set(listed))
 
 
-@pytest.mark.skipif(not PAGES, reason=f"the pages are not in {_seeds()}; AML_SHARED names the folder that holds seeds/")
+@pytest.mark.skipif(
+    not PAGES, reason=f"{NOTHING_TO_TEST}the pages are not in {_seeds()}; AML_SHARED names the folder that holds seeds/"
+)
 def test_pages_were_read_whole() -> None:
     assert [block for page in PAGES for block in blocks_of(page)] == KEPT
     fences = sum(page.read_text("utf-8").count("\n" + quote + "```") for page in PAGES for quote in ("", "> "))

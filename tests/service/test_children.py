@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from missing_parts import NOTHING_TO_TEST
 from support import Submit, log_of
 
 from aml_jupyter.service import create_target, set_default, wait_for_run
@@ -54,7 +55,7 @@ def test_a_child_runs_on_the_python_of_its_parent(
 ) -> None:
     other = next((found for name in ("3.8", "3.9", "3.12", "3.10") if (found := _python(name))), None)
     if other is None:
-        pytest.skip("this machine has one Python only")
+        pytest.skip(NOTHING_TO_TEST + "this machine has one Python only")
     text = "from azureml.core import Run; print(Run.get_context().submit_child({'script': 'which.py'}).id)"
     (project / "which.py").write_text("import sys; print('version', *sys.version_info[:2])")
     from aml_jupyter.config import ScriptRunConfig

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from real_packages import python_with_azureml_core
 from supervisor.client.chart_bodies import BODIES
 from supervisor.client.inrun import Attempt
 
 import aml_jupyter
 from aml_jupyter.supervisor import protocol
 from aml_jupyter.supervisor.client import get_azureml_logger, get_context
-
-BENCH = Path(__file__).parents[3] / ".bench" / "azureml-core"
 
 BESIDE = """
 from azureml.logging import get_azureml_logger
@@ -58,21 +54,8 @@ def test_outside_a_run_the_logger_of_2017_keeps_in_memory() -> None:
 
 @pytest.fixture(scope="session")
 def real_core() -> str:
-    """Return a Python with the real azureml-core 1.61, made once in a folder that git does not see."""
-    python = BENCH / "bin" / "python"
-    if not (BENCH / ".ready").exists():
-        try:
-            subprocess.run([sys.executable, "-m", "venv", str(BENCH)], check=True, capture_output=True)
-            subprocess.run(
-                [str(python), "-m", "pip", "install", "-q", "azureml-core==1.61.0.post4"],
-                check=True,
-                capture_output=True,
-                timeout=600,
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            pytest.skip(f"the real azureml-core 1.61 cannot be had here: {error}")
-        (BENCH / ".ready").touch()
-    return str(python)
+    """Return a Python with the real azureml-core 1.61."""
+    return python_with_azureml_core()
 
 
 def test_it_works_where_azureml_core_is_installed(attempt: Attempt, real_core: str) -> None:

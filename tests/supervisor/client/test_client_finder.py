@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from missing_parts import NOTHING_TO_TEST
 from supervisor.client.inrun import Attempt
 
 import aml_jupyter
@@ -234,7 +235,8 @@ def test_outside_a_run_nothing_is_served(attempt: Attempt, bare: str) -> None:
 def test_the_environments_own_sitecustomize_runs_too(attempt: Attempt, bare: str, site_packages: Path) -> None:
     if subprocess.run([bare, "-c", "import sitecustomize"], capture_output=True).returncode == 0:
         pytest.skip(
-            "this Python's sitecustomize lies in its standard library (Debian's does), before the environment's"
+            NOTHING_TO_TEST
+            + "this Python's sitecustomize lies in its standard library (Debian's does), before the environment's"
         )
     write(site_packages, {"sitecustomize.py": "import sys\nsys.own_was_here = __file__\n"})
     text = """

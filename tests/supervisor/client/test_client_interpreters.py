@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from missing_parts import NOTHING_TO_TEST
 from supervisor.client.inrun import Attempt
 
 PACKAGE = Path(__file__).resolve().parents[3] / "aml_jupyter" / "supervisor"
@@ -49,7 +50,7 @@ def test_every_python(attempt: Attempt, python: Path) -> None:
 def test_python_2_is_not_harmed(attempt: Attempt) -> None:
     pythons = sorted((Path.home() / ".pyenv" / "versions").glob("2.*/bin/python"))
     if not pythons:
-        pytest.skip("no Python 2 on this machine")
+        pytest.skip(NOTHING_TO_TEST + "there is no Python 2 on this machine")
     command = [str(pythons[0]), "-c", "print('alive')"]
     done = subprocess.run(
         command, env={**attempt.variables, "HOME": os.environ["HOME"]}, capture_output=True, check=True
