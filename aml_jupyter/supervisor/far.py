@@ -18,7 +18,7 @@ import time
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from . import identity
-from .far_acts import FarActs
+from .far_acts import FarActs, text_of
 from .far_frames import Frame, Frames, pack
 from .far_place import Places, runtime_folder
 from .far_room import cores_here, memory_here
@@ -179,9 +179,8 @@ class _FarSide:
                 continue
             except (OSError, ValueError) as error:
                 self._streams.remove(entry)
-                self._say(
-                    {"id": number, "error": str(error), "kind": "system", "errno": getattr(error, "errno", 0) or 0}
-                )
+                said = text_of(error) if isinstance(error, OSError) else str(error)
+                self._say({"id": number, "error": said, "kind": "system", "errno": getattr(error, "errno", 0) or 0})
                 continue
             if following is None:
                 continue

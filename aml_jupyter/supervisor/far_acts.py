@@ -20,7 +20,8 @@
 ``put``        ``key``, ``name``, ``once``, the body: a file of the attempt
 ``forbid``     ``key``, ``reason`` -> ``forbidden``
 ``bury``       ``key``, ``token``, ``reason``, ``message`` -> ``result``
-``list``       ``key``, ``folders`` -> ``files`` [[name, size, mtime, ctime in ns]], ``is_there``: whether the attempt is
+``list``       ``key``, ``folders``, ``is_over`` -> ``files`` [[name, size, mtime, ctime in ns]], ``unread``: folders that
+               cannot be read, ``is_there``: whether the attempt is
 ``hashes``     ``key``, ``names`` -> many: ``name``, ``sha256`` and ``ctime``
 ``pieces``     ``parts`` [[run, attempt, name, offset, length, size, mtime in ns]] -> many, see `far_pieces`
 ``fetch``      ``key``, ``files`` [[name, offset]] -> many: ``name``, ``offset`` and a body; at the end ``size`` and ``sha256``
@@ -61,7 +62,7 @@ from .faults import fault_point
 from .keeper import let_go, read_place
 from .protocol import ATTEMPT, LAUNCH, WORK, started_path
 
-__all__ = ["FarActs"]
+__all__ = ["FarActs", "text_of"]
 
 REMOVALS = 20
 """How often, 10 ms apart, the folder of an attempt that is over is removed until nothing is left of it."""
@@ -116,7 +117,7 @@ class FarActs:
         except nurse.NurseError as error:
             return {"error": str(error), "kind": "nurse"}, b""
         except OSError as error:
-            return {"error": _text(error), "kind": "system", "errno": error.errno or 0}, b""
+            return {"error": text_of(error), "kind": "system", "errno": error.errno or 0}, b""
         if found is None and operation == "blobs":
             return None
         if found is None or isinstance(found, dict):
@@ -213,7 +214,7 @@ class FarActs:
                 self._content.take(digest, size, offset, body[start : start + length])
                 start += length
         except OSError as error:
-            self._failed[stream] = {"error": _text(error), "kind": "system", "errno": error.errno or 0}
+            self._failed[stream] = {"error": text_of(error), "kind": "system", "errno": error.errno or 0}
         except ValueError as error:
             self._failed[stream] = {"error": str(error), "kind": "request"}
         if not header.get("last"):
@@ -289,7 +290,9 @@ class FarActs:
     def _list(self, header: Dict[str, Any], body: bytes) -> Dict[str, Any]:
         root = self._places.attempt(_key(header))
         folders = [self._places.inside(_key(header), str(name)) for name in header["folders"]]
-        return {"files": listed(root, folders), "is_there": os.path.isdir(root)}
+        unread: List[str] = []
+        files = listed(root, folders, bool(header.get("is_over")), unread)
+        return {"files": files, "unread": unread, "is_there": os.path.isdir(root)}
 
     def _hashes(self, header: Dict[str, Any], body: bytes) -> Iterator[Frame]:
         key = _key(header)
@@ -381,8 +384,11 @@ def _put_first(variables: Dict[str, str], python: str) -> None:
         variables.setdefault("CONDA_DEFAULT_ENV", os.path.basename(prefix))
 
 
-def _text(error: OSError) -> str:
+def text_of(error: OSError) -> str:
+    """Return what an error of the system means, and where."""
     where = " (%s)" % error.filename if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "there is no room on its disk%s" % where
+    if error.errno == errno.ENOENT and error.filename == sys.executable:
+        return "%s is not there any more. Name another Python: aml compute update NAME --python PATH" % sys.executable
     return "%s%s" % (error.strerror or error, where)

@@ -6,6 +6,7 @@ begins, and becomes ``env/``. Whoever builds holds ``.lock`` (flock); a wreck is
 and the service may go away meanwhile.
 """
 
+import errno
 import fcntl
 import os
 import re
@@ -36,6 +37,8 @@ LINKED = "linked"
 """Conda packages, linked for `ENV`, until the build takes them."""
 
 ENV = "env"
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 TOOLS, UV = "tools", "uv"
 """The program that makes virtual environments; it comes along where it runs."""
@@ -75,6 +78,8 @@ def follow(
         if not is_over:
             yield None
         elif failed is not None and starts:
+            if failed.get("full"):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder)  # which passes: its runs wait
             yield {"failed": str(failed.get("message"))}, b""
             return
         elif starts == MOST_STARTS:
@@ -171,10 +176,49 @@ def _start(folder: str) -> None:
 def build(folder: str) -> int:
     """Build what ``recipe.json`` of `folder` asks for; return 0 when it is ready."""
     lock = os.open(os.path.join(folder, ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _is_ours(lock):
         return 0
+    try:
+        return _build(folder, lock)
+    except OSError as error:
+        return _fail(folder, "%s (%s)" % (error.strerror, error.filename), error.errno in FULL)
+
+
+def _is_ours(lock: int) -> bool:
+    """Take the lock; False when somebody else builds. Who asks whether somebody does holds it for a moment, too."""
+    deadline = time.monotonic() + 1.0
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.005)
+
+
+def _fail(folder: str, message: str, is_full: bool) -> int:
+    """Write down why it failed, and return 1; a full disk is given back first what was made so far."""
+    if is_full:
+        with fault_point("far.discard"):
+            shutil.rmtree(os.path.join(folder, ENV), ignore_errors=True)
+    failed = {"message": message, "time": time.time(), "full": is_full}
+    write_json(os.path.join(folder, FAILED), failed, point="far.built")
+    return 1
+
+
+def _was_full(folder: str) -> bool:
+    """Tell whether what was tried last complained of a full disk."""
+    try:
+        with open(os.path.join(folder, LOG), "rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - BLOCK))
+            said = stream.read()
+    except OSError:
+        return False
+    return any(os.strerror(number).encode() in said for number in FULL)
+
+
+def _build(folder: str, lock: int) -> int:
     recipe = read_json(os.path.join(folder, RECIPE)) or {}
     asked = recipe["asked"]
     with fault_point("far.discard"):
@@ -186,8 +230,7 @@ def build(folder: str) -> int:
     with open(os.path.join(folder, LOG), "wb", buffering=0) as log:
         message = _make(folder, asked, log, lock, ready, str(recipe.get("uv") or ""))
     if message:
-        write_json(os.path.join(folder, FAILED), {"message": message, "time": time.time()}, point="far.built")
-        return 1
+        return _fail(folder, message, _was_full(folder))
     ready["variables"].update(asked.get("variables") or {})
     write_json(os.path.join(folder, READY), ready, point="far.built")
     return 0
@@ -200,6 +243,11 @@ def _make(folder: str, asked: Dict[str, Any], log: Any, lock: int, ready: Dict[s
         if uv and _make_with_uv(folder, asked, log, lock, uv):
             return ""
         if _run([asked["python"]["path"], "-m", "venv", place], log, lock):
+            if not os.path.exists(asked["python"]["path"]):
+                return (
+                    "%s is not there any more. Name another Python: aml compute update NAME --python PATH"
+                    % (asked["python"]["path"])
+                )
             return (
                 "%s -m venv failed: the machine's Python has no venv or ensurepip (Debian: apt-get install python3-venv)"
                 % asked["python"]["path"]

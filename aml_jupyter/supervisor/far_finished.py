@@ -154,29 +154,33 @@ class Finished:
             while waiting:
                 yield None
                 try:
-                    entries = os.scandir(waiting.pop())
+                    with os.scandir(waiting.pop()) as entries:
+                        for entry in entries:  # which reads on in the folder: it may have gone meanwhile
+                            facts = self._facts(entry, waiting, top)
+                            if facts is not None:
+                                yield entry.path[start:], facts
                 except (FileNotFoundError, NotADirectoryError):
                     continue
                 except OSError:
                     self._is_whole = False
-                    continue
-                with entries:
-                    for entry in entries:
-                        try:
-                            if entry.is_dir(follow_symlinks=False):
-                                waiting.append(entry.path)
-                                continue
-                            if entry.is_symlink() and not is_below(entry.path, top):
-                                continue
-                            found = entry.stat()
-                        except FileNotFoundError:
-                            continue
-                        except OSError:
-                            self._is_whole = False
-                            continue
-                        if stat.S_ISREG(found.st_mode):
-                            facts = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-                            yield entry.path[start:], facts
+
+    def _facts(self, entry: "os.DirEntry[str]", waiting: List[str], top: str) -> Optional[Facts]:
+        """Return the facts of a plain file; None for all else, of which a folder goes to those that are `waiting`."""
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(entry.path)
+                return None
+            if entry.is_symlink() and not is_below(entry.path, top):
+                return None
+            found = entry.stat()
+        except FileNotFoundError:
+            return None
+        except OSError:
+            self._is_whole = False
+            return None
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 class Finishing:

@@ -28,7 +28,7 @@ def keep(places: Places, key: Key, folders: List[str], limit: int) -> Iterator[O
     takes its time. A file that other names lead to, or that cannot be moved, is left where it is.
     """
     root, home = places.attempt(key), kept_folder(places, key)
-    for name, size, _, _ in listed(root, [places.inside(key, folder) for folder in folders]):
+    for name, size, _, _ in listed(root, [places.inside(key, folder) for folder in folders], is_over=True):
         path, place = os.path.join(root, name), os.path.join(home, name)
         if size > limit and _is_alone(path):
             try:

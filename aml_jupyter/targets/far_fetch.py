@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 from collections.abc import Iterable, Sequence
@@ -31,6 +32,8 @@ __all__ = ["fetch", "fetch_named"]
 HASHED_WITHIN: Final = 3600.0
 """Seconds that the machine may be silent while it hashes files."""
 
+log = logging.getLogger("aml_jupyter.service")
+
 _EVENTS: Final = f"{protocol.CONTROL}/{protocol.EVENTS}/"
 _MIRRORED: Final = tuple(f"{protocol.CONTROL}/{name}" for name in (protocol.LOG, protocol.SUPERVISOR_LOG))
 
@@ -56,6 +59,8 @@ class _Fetched:
     def take(self, header: dict[str, Any], body: bytes) -> None:
         name = str(header["name"])
         if header.get("gone"):
+            if header.get("why"):
+                log.warning("%s does not come: %s", name, header["why"])
             return
         path = self._partials[name]
         if name != self._name or self._stream is None:
@@ -122,7 +127,7 @@ def fetch(
     """
     key = [handle.run_id, handle.attempt]
     for _ in range(3):
-        answer, _ = link.ask("list", key=key, folders=list(folders))
+        answer, _ = link.ask("list", key=key, folders=list(folders), is_over=is_last)
         arrivals = read_arrivals(root)
         wanted, doubtful = dict[str, tuple[int, int]](), dict[str, tuple[int, int]]()
         for name, size, changed, ctime in answer["files"]:
@@ -139,7 +144,10 @@ def fetch(
         what = f"{again[0]} of run {handle.run_id} ({len(again)} in all)"
         raise HostUnreachable(f"{what} does not come whole from {link.where}, again and again.", "target")
     if is_last and answer.get("is_there"):
-        _remove_others(root, arrivals, {str(name) for name, *_ in answer["files"]}, folders)
+        unread = tuple(f"{name}/" for name in answer.get("unread", ()))
+        for name in unread:
+            log.warning("%s of run %s cannot be read on %s; what it has does not come", name, handle.run_id, link.where)
+        _remove_others(root, arrivals, {str(name) for name, *_ in answer["files"]}, folders, unread)
     with fault_point("remote.room"), contextlib.suppress(OSError):
         if is_last:
             shutil.rmtree(root / ".fetching")
@@ -199,11 +207,14 @@ def _others(
     return found
 
 
-def _remove_others(root: Path, arrivals: Arrivals, there: set[str], folders: Iterable[str]) -> None:
-    """Remove what the script made, came, and is not over there any more."""
+def _remove_others(
+    root: Path, arrivals: Arrivals, there: set[str], folders: Iterable[str], unread: tuple[str, ...]
+) -> None:
+    """Remove what the script made, came, and is not over there any more; nobody knows what is in the folders `unread`."""
     places = tuple(f"{folder}/" for folder in folders if folder != protocol.CONTROL)
     for name in arrivals.versions:
-        if name not in there and name.startswith(places) and arrivals.came(root, name):
+        is_gone = name not in there and name.startswith(places) and not name.startswith(unread)
+        if is_gone and arrivals.came(root, name):
             discard(root, name)
 
 

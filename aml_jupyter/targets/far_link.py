@@ -249,7 +249,8 @@ class FarLink:
             except Exception as error:
                 log.exception("the link to %s broke", self.where)
                 self._lost(f"The connection to {self.where} broke: {type(error).__name__}: {error}")
-            if not self._needed.is_set():
+            if time.monotonic() - self._needed_at > IDLE_SECONDS:
+                self._needed.clear()  # also when it was cut: nobody needs that it is tried again
                 self.ssh.close()
             elif not self._closed and self._refused is None:
                 time.sleep(self._pause)
@@ -314,7 +315,6 @@ class FarLink:
                     pinged = now
                     self.post("ping")
                 if now - self._needed_at > IDLE_SECONDS and not line.asked:
-                    self._needed.clear()
                     return
         except GarbledFrame as error:
             raise HostUnreachable(f"{self.where} said what nobody understands: {error}", "address") from error

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from far_machine import Far
+from ssh_server import SshServer, attach_server
 from support import until
 
-from aml_jupyter.workspace import list_artifacts
+from aml_jupyter.workspace import WorkspaceFolder, list_artifacts
 
 pytestmark = pytest.mark.timeout(300)
+
+NOBODY = 65534
 
 ODD = """
 import json, os, shutil, socket, time
@@ -87,3 +93,54 @@ def test_what_a_script_made_comes_whatever_its_name_and_whatever_was_in_its_plac
         for name in names
     }
     assert here == json.loads((tmp_path / "truth.json").read_text())
+
+
+CLOSED = """
+import os, time
+os.makedirs("outputs/closed/deep")
+open("outputs/closed/deep/in.txt", "w").write("inside")
+open("outputs/secret.txt", "w").write("mode 0")
+os.chmod("outputs/secret.txt", 0)
+open("outputs/plain.txt", "w").write("plain")
+while {early} and not os.path.exists({go!r}):
+    time.sleep(0.01)
+os.chmod("outputs/closed/deep", 0)
+os.chmod("outputs/closed", 0)
+"""
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["at the end", "while it runs"])
+def test_what_a_script_took_its_own_right_to_read_comes(
+    folder: WorkspaceFolder, ssh_server: Callable[..., SshServer], tmp_path: Path, early: bool
+) -> None:
+    place = Path(tempfile.mkdtemp(prefix="aml-nobody-", dir="/tmp"))  # pytest's own folder is root's alone
+    try:
+        for name in ("home", "runtime"):
+            (place / name).mkdir(mode=0o700)
+            os.chown(place / name, NOBODY, NOBODY)
+        place.chmod(0o755)
+        as_nobody = f"setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups"
+        server = ssh_server(
+            f'ForceCommand {as_nobody} sh -c "$SSH_ORIGINAL_COMMAND"',
+            HOME=str(place / "home"),
+            AML_RUNTIME=str(place / "runtime"),
+        )
+        attach_server(folder, server, "box", place / "home/far", python="/usr/bin/python3")
+        (tmp_path / "project").mkdir()
+        far = Far(folder, server, tmp_path / "project", place / "home/far")
+        run = far.submit(CLOSED.format(early=early, go=str(place / "go")))
+
+        def listed() -> set[str]:
+            return {record.name for record in list_artifacts(folder.store.read(), run.id)}
+
+        if early:
+            until(lambda: "outputs/closed/deep/in.txt" in listed(), 60, "the file in the list")
+            (place / "go").touch()
+        assert far.end(run).status == "Completed"
+        assert {"outputs/closed/deep/in.txt", "outputs/secret.txt", "outputs/plain.txt"} <= listed()
+        work = folder.layout.run(run.id).attempt(1).work
+        assert (work / "outputs/closed/deep/in.txt").read_text() == "inside"
+        assert (work / "outputs/secret.txt").read_text() == "mode 0"
+        until(lambda: not far.far_log(run).parents[2].exists(), 30, "its folder over there to be removed")
+    finally:
+        shutil.rmtree(place, ignore_errors=True)

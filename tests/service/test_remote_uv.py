@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import fcntl
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from far_machine import Far
-from support import log_of
+from ssh_server import SshServer, attach_server
+from support import log_of, sized_disk, until
 from wheels import make_wheel
 
 from aml_jupyter.config import CondaDependencies
 from aml_jupyter.service import SubmitRequest, submit
+from aml_jupyter.service.remote import change_target
+from aml_jupyter.supervisor.durable import write_json
+from aml_jupyter.supervisor.far_build import build
 from aml_jupyter.targets.far_uv import uv_for
-from aml_jupyter.workspace import RunRecord, get_target
+from aml_jupyter.workspace import RunRecord, WorkspaceFolder, get_run, get_target
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -66,6 +75,50 @@ def test_what_neither_can_install_is_said_in_the_words_of_pip(far: Far, tmp_path
     done = far.end(asks(far, tmp_path / "wheels", "tiny==3"))
     assert done.status == "Failed" and "pip could not install" in done.reason
     assert "tiny==3" in build_log(far, done)
+
+
+@pytest.mark.parametrize("way", ["uv", "never"])
+def test_a_disk_that_gets_full_while_one_is_built_is_waited_for(
+    folder: WorkspaceFolder,
+    ssh_server: Callable[..., SshServer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+) -> None:
+    monkeypatch.setenv("AML_FAR_UV", way)
+    make_wheel(tmp_path / "wheels", "tiny", "1.0", body=f"text = {'x' * 60_000_000!r}\n")
+    (tmp_path / "project").mkdir()
+    server = ssh_server()
+    with sized_disk(tmp_path / "disk", "120m" if way == "uv" else "50m") as disk:
+        attach_server(folder, server, "box", disk / "far")
+        far = Far(folder, server, tmp_path / "project", disk / "far")
+        run = asks(far, tmp_path / "wheels", "tiny")
+        until(lambda: "no room on its disk" in get_run(folder.store.read(), run.id).reason, 60, "the reason")
+        assert far.status(run) == "Starting"
+        subprocess.run(["mount", "-o", "remount,size=300m", str(disk)], check=True)
+        done = far.end(run)
+        assert done.status == "Completed", done.reason
+
+
+def test_a_python_that_has_gone_meanwhile_is_named(far: Far, tmp_path: Path) -> None:
+    own = tmp_path / "own-python"
+    own.symlink_to(sys.executable)
+    change_target(far.folder, "box", {"python": str(own)})
+    make_wheel(tmp_path / "wheels", "tiny", "1.0")
+    assert far.end(far.submit("print('the far side runs')")).status == "Completed"
+    own.unlink()
+    done = far.end(asks(far, tmp_path / "wheels", "tiny"))
+    assert done.status == "Failed" and f"{own} is not there any more" in done.reason
+
+
+def test_who_asks_whether_one_is_built_does_not_keep_the_builder_from_beginning(tmp_path: Path) -> None:
+    asked = {"specs": [], "options": [], "requirements": [], "constraints": []}
+    write_json(tmp_path / "recipe.json", {"asked": asked})
+    with open(tmp_path / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)  # as `is_building` does for a moment
+        threading.Timer(0.2, lambda: fcntl.flock(lock, fcntl.LOCK_UN)).start()
+        assert build(str(tmp_path)) == 1  # it began: its linked packages are not there
+    assert "packages are not there" in (tmp_path / "FAILED.json").read_text()
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,12 @@ def test_a_folder_that_is_gone_or_cannot_be_read_tells_of_no_removal(outputs: Pa
     assert [missing.look(ENDLESS) for _ in range(4)] == [None] * 4  # it does not say that nothing is there
 
 
+def test_a_folder_that_is_opened_and_then_cannot_be_read_ends_nothing() -> None:
+    """As on a network file system that has lost it: the system lets root open this one, and refuses to tell what is in it."""
+    attempt = Finished("/proc/1", ["map_files"])
+    assert [attempt.look(ENDLESS) for _ in range(3)] == [None] * 3  # nor does it say that nothing is there
+
+
 def test_ten_thousand_files_are_looked_at_in_small_slices(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(10_000):
         (outputs / f"{number}").touch()
