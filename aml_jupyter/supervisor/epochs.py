@@ -1,13 +1,12 @@
 """Own ``control/epoch``: the highest epoch of a service that was here, so that an older service starts nothing more."""
 
-import fcntl
 import os
-import time
 from contextlib import contextmanager
 from typing import Iterator
 
 from .faults import fault_point
 from .protocol import EPOCH
+from .sole import become
 
 __all__ = ["StaleEpoch", "hold_epoch"]
 
@@ -44,12 +43,5 @@ def hold_epoch(control: str, epoch: int, bound: float = 5.0) -> Iterator[None]:
 
 
 def _lock(fd: int, bound: float) -> None:
-    deadline = time.monotonic() + bound
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise StaleEpoch("another supervisor of this attempt holds the epoch file, for %g s" % bound) from None
-            time.sleep(0.005)
+    if not become(fd, bound):
+        raise StaleEpoch("another supervisor of this attempt holds the epoch file, for %g s" % bound)

@@ -7,7 +7,6 @@ and the service may go away meanwhile.
 """
 
 import errno
-import fcntl
 import os
 import re
 import shutil
@@ -23,6 +22,7 @@ from .far_place import checked, own_variables
 from .far_uv import install_options, uv_variables, venv_command
 from .faults import fault_point, fault_variables
 from .protocol import read_json
+from .sole import become, is_somebody
 
 __all__ = ["READY", "TOOLS", "activated", "build", "built", "files_of", "follow", "is_building", "linked_of", "tool_of"]
 
@@ -141,17 +141,7 @@ def _folder(base: str, key: str) -> str:
 
 def is_building(folder: str) -> bool:
     """Tell whether somebody builds in `folder`."""
-    try:
-        descriptor = os.open(os.path.join(folder, ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
+    return is_somebody(os.path.join(folder, ".lock"))
 
 
 def _start(folder: str) -> None:
@@ -176,25 +166,12 @@ def _start(folder: str) -> None:
 def build(folder: str) -> int:
     """Build what ``recipe.json`` of `folder` asks for; return 0 when it is ready."""
     lock = os.open(os.path.join(folder, ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    if not _is_ours(lock):
-        return 0
+    if not become(lock):
+        return 0  # another one builds it
     try:
         return _build(folder, lock)
     except OSError as error:
         return _fail(folder, "%s (%s)" % (error.strerror, error.filename), error.errno in FULL)
-
-
-def _is_ours(lock: int) -> bool:
-    """Take the lock; False when somebody else builds. Who asks whether somebody does holds it for a moment, too."""
-    deadline = time.monotonic() + 1.0
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.005)
 
 
 def _fail(folder: str, message: str, is_full: bool) -> int:

@@ -28,8 +28,8 @@ class FarRoom:
         """Take room for an attempt and return None, or return what is waited for; it stays asked for then."""
         if key in self._held:
             return None
-        before = [each for each in self._waiting if each != key]
-        obstacle = self._take(key, needs) if not before or key in self._waiting else self._obstacle(needs)
+        first = next(iter(self._waiting), key)
+        obstacle = self._take(key, needs) if first == key else self._obstacle(needs)
         if obstacle is not None:
             self._waiting[key] = needs
         return obstacle

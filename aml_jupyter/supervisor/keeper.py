@@ -5,7 +5,6 @@ Forked by the warm parent in place of a supervisor, which then runs in the conta
 however it ended, and that frees the slots. Owns both ends of this talk.
 """
 
-import fcntl
 import os
 import select
 import time
@@ -14,6 +13,7 @@ from typing import Any, Dict, List, Optional, Sequence
 from .faults import fault_point
 from .protocol import SLOTS_GIVEN, SLOTS_UNUSED, WAKE, container_path, read_json
 from .slots import HeldSlots
+from .sole import become, is_somebody
 from .supervisor_log import SupervisorLog
 from .wake import open_pipe, wake_service
 
@@ -46,14 +46,7 @@ def make_pipe(control: str) -> str:
 
 def is_kept(lock: str) -> bool:
     """Tell whether a keeper holds the lock of an attempt."""
-    try:
-        with open(lock) as stream:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+    return is_somebody(lock)
 
 
 def let_go(control: str) -> None:
@@ -71,9 +64,7 @@ def keep(control: str, place: Dict[str, Any], fds: Sequence[int]) -> int:
     """Hold the slots behind `fds` until the supervisor in the container has ended; return the exit code."""
     log = SupervisorLog(control)
     lock = os.open(str(place["lock"]), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not become(lock):
         return 0  # another one keeps them already
     held = HeldSlots.from_descriptors(fds)
     pipe = os.open(os.path.join(control, WAKE), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

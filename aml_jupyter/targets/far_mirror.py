@@ -102,8 +102,7 @@ class Mirror(Listener):
             if found is None:
                 folders, largest = wants()
                 found = self._seen[key] = Seen(control, folders=folders, largest=largest)
-                if self.link.is_up:
-                    self._watch(key, found)
+                self._watch(key, found)  # asked for in vain while the link is down: `linked` does it again
             return found
 
     def in_our_time(self, told: dict[str, Any]) -> dict[str, Any]:
@@ -141,8 +140,8 @@ class Mirror(Listener):
         key = (handle.run_id, handle.attempt)
         with self._lock:
             found = self._seen.get(key)
-            if found is not None and self.link.is_up:
-                self._put(key, found, file)
+            if found is not None:
+                self._put(key, found, file)  # in vain while the link is down, as above
 
     # -- in the link's thread -----------------------------------------------------------------------------------
 

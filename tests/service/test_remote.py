@@ -214,6 +214,7 @@ def test_packages_are_installed_over_there_once_and_the_log_of_that_is_here(far:
     assert [far.end(run).status for run in (first, second)] == ["Completed", "Completed"], log_of(far.folder, first.id)
     (built,) = (far.base / "environments").iterdir()
     assert [log_of(far.folder, run.id).split() for run in (first, second)] == [["1.5", str(built / "env")]] * 2
+    assert (built / "recipe.json").stat().st_mode & 0o077 == 0  # addresses of indexes may have credentials
     logs = [far.folder.layout.run(run.id).attempt(1).control / "build_log.txt" for run in (first, second)]
     assert (built / "log.txt").read_bytes() in [log.read_bytes() for log in logs if log.exists()]
     assert clean_target(far.folder, "box", 1)["environments"] == [0, 0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,17 @@ def test_what_grew_is_told_from_where_it_was_and_what_shrank_is_cut(control: Pat
     (control / "events/7.jsonl").symlink_to("/etc/passwd")
     (control / "events/8.jsonl").mkdir()
     assert watched.news(ROOM) == (None, [])
+
+
+def test_an_events_file_that_is_made_in_the_same_tick_of_the_clock_as_another_is_seen(control: Path) -> None:
+    (control / "events/1.jsonl").write_bytes(b"{}\n")
+    later = time.time() + 100  # as after a tick that takes as long
+    os.utime(control / "events", (later, later))
+    watched = Watched(str(control), {})
+    watched.news(ROOM)
+    (control / "events/2.jsonl").write_bytes(b"{}\n")
+    os.utime(control / "events", (later, later))
+    assert watched.news(ROOM)[0] == {"files": [["events/2.jsonl", 0, 3]]}
 
 
 def test_the_result_comes_after_all_that_was_written(control: Path) -> None:
