@@ -16,6 +16,7 @@ from aml_jupyter.cli.follow import wait_for_runs
 from aml_jupyter.cli.notebooks import check_parameters, typed_value
 from aml_jupyter.cli.old_targets import refuse_old_target
 from aml_jupyter.cli.parser import Arguments, Nouns, Parser, add_verb
+from aml_jupyter.cli.run_options import add_run_options
 from aml_jupyter.errors import ConfigurationError, UserErrorException
 
 if TYPE_CHECKING:
@@ -73,18 +74,7 @@ def add_verbs(nouns: Nouns) -> None:
     add("--wait", action="store_true", help="wait for the end, show the log; exit code 0 only when the run completed")
     add("--name", metavar="TEXT", help="name of the run in lists")
     add("--tag", action="append", metavar="KEY=VALUE", help="tag of the run; may be repeated")
-    add("--priority", type=int, default=0, metavar="N", help="higher goes first")
-    add("--cores", type=int, default=1, metavar="N", help="processor cores that the run takes up")
-    add("--gpus", type=int, default=0, metavar="N", help="GPUs that the run takes up")
-    add(
-        "--memory",
-        default="0",
-        metavar="SIZE",
-        help="memory of the run, for example 4GB; it is ended when it uses more",
-    )
-    add("--max-retries", type=int, default=0, metavar="N", help="how often to start again after a failure")
-    add("--max-seconds", type=int, metavar="N", help="time limit of the run")
-    add("--grace-seconds", type=float, default=10, metavar="N", help="how long it may go on after TERM (10)")
+    add_run_options(parser)
     add_environment_options(parser)
     add_line(parser)
 

@@ -65,7 +65,7 @@ def test_show_list_metrics_and_logs(aml: Aml, project: Path) -> None:
 
 def test_the_log_lines_of_sdk_v1(aml: Aml, project: Path, tmp_path: Path) -> None:
     """`monitor-logs` waits for the end, and `download-logs` brings logs alone."""
-    (project / "slow.py").write_text("import time; print('one', flush=True); time.sleep(1.5); print('two')")
+    (project / "slow.py").write_text("import time; print('one', flush=True); time.sleep(0.7); print('two')")
     run_id = aml("submit", "slow.py").out.strip()
     assert aml("run", "monitor-logs", "-r", run_id).out == "one\ntwo\n"
     assert aml("run", "show", run_id, "--json").json["status"] == "Completed"

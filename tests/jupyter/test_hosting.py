@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from jupyter_process import JupyterProcess
+from support import until
 
 from aml_jupyter.service import cancel_run, service_status, wait_for_run
 from aml_jupyter.supervisor.protocol import LOG
@@ -42,25 +41,18 @@ def _submit(server: JupyterProcess, tmp_path: Path) -> str:
     return str(server.fetch(RUNS, "POST", body)["run"]["id"])
 
 
-def _wait_until(holds: Any, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "not within the time"
-        time.sleep(0.02)
-
-
 def test_a_server_that_ends_or_dies_takes_no_run_with_it(
     server: JupyterProcess, folder: WorkspaceFolder, tmp_path: Path
 ) -> None:
     run_id = _submit(server, tmp_path)
-    _wait_until(lambda: "line 3" in server.fetch(f"{RUNS}/{run_id}/logs")["text"])
+    until(lambda: "line 3" in server.fetch(f"{RUNS}/{run_id}/logs")["text"])
     offset = server.fetch(f"{RUNS}/{run_id}/logs")["next_offset"]
     assert server.terminate() < 5
     assert get_run(folder.store.read(), run_id).status == "Running"
 
     again = JupyterProcess(server.root, tmp_path / "again")
     try:
-        _wait_until(lambda: again.fetch(f"{RUNS}/{run_id}/logs?offset={offset}")["text"].count("line") > 3)
+        until(lambda: again.fetch(f"{RUNS}/{run_id}/logs?offset={offset}")["text"].count("line") > 3)
         again.process.kill()
         again.process.wait()
         (tmp_path / "go").touch()
@@ -78,7 +70,7 @@ def test_a_dead_service_is_started_again_once_by_two_servers(
     second = JupyterProcess(server.root, tmp_path / "second")
     request.addfinalizer(second.close)
     run_id = _submit(server, tmp_path)
-    _wait_until(lambda: server.fetch(f"{RUNS}/{run_id}")["run"]["status"] == "Running")
+    until(lambda: server.fetch(f"{RUNS}/{run_id}")["run"]["status"] == "Running")
     first = server.fetch("workspaces/default/service")["service"]
     assert (first["alive"], first["open_runs"]) == (True, 1)
     os.kill(first["pid"], signal.SIGKILL)
@@ -87,7 +79,7 @@ def test_a_dead_service_is_started_again_once_by_two_servers(
         status = service_status(folder)
         return status is not None and status.alive and status.pid != first["pid"]
 
-    _wait_until(is_back)
+    until(is_back)
     services = [each.fetch("workspaces/default/service") for each in (server, second)]
     assert services[0]["service"]["pid"] == services[1]["service"]["pid"]
     assert sum(each["host"]["starts"] for each in services) >= 1
@@ -97,11 +89,11 @@ def test_a_dead_service_is_started_again_once_by_two_servers(
 
 def test_a_stopped_service_is_not_replaced(server: JupyterProcess, folder: WorkspaceFolder, tmp_path: Path) -> None:
     run_id = _submit(server, tmp_path)
-    _wait_until(lambda: server.fetch(f"{RUNS}/{run_id}")["run"]["status"] == "Running")
+    until(lambda: server.fetch(f"{RUNS}/{run_id}")["run"]["status"] == "Running")
     pid = server.fetch("workspaces/default/service")["service"]["pid"]
     os.kill(pid, signal.SIGSTOP)
     try:
-        _wait_until(lambda: not server.fetch("workspaces/default/service")["service"]["answers"])
+        until(lambda: not server.fetch("workspaces/default/service")["service"]["answers"])
     finally:
         os.kill(pid, signal.SIGCONT)
     (tmp_path / "go").touch()
@@ -120,6 +112,6 @@ def test_a_server_that_starts_later_takes_up_what_waits(
     stop_service(folder)
     server = JupyterProcess(project, tmp_path / "jupyter")
     try:
-        _wait_until(lambda: server.fetch(f"{RUNS}/{run.id}")["run"]["status"] == "Completed")
+        until(lambda: server.fetch(f"{RUNS}/{run.id}")["run"]["status"] == "Completed")
     finally:
         server.close()

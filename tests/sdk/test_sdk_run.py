@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support import until
 
 from aml_jupyter import (
     ActivityFailedException,
@@ -37,14 +38,6 @@ open("outputs/model.txt", "w").write("the model")
 open("outputs/deep/more.txt", "w").write("more")
 print("hello", *sys.argv[1:])
 """
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = 20) -> None:
-    """Wait for a condition, with a bound."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come true in {seconds} s"
-        time.sleep(0.02)
 
 
 def test_a_run_from_submit_to_its_files(
@@ -121,7 +114,7 @@ def test_what_a_script_that_goes_on_removed_again_keeps_nobody_from_the_rest(
     submit_text: Callable[..., Run], ws: Workspace, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = submit_text(KEEPS_SOME, arguments=[str(tmp_path / "go")])
-    until(lambda: {"outputs/old.pt", "logs/old.txt"} <= set(run.get_file_names()), "the files in the list")
+    until(lambda: {"outputs/old.pt", "logs/old.txt"} <= set(run.get_file_names()), message="the files in the list")
     service = service_status(ws.folder)
     assert service is not None
     os.kill(service.pid, signal.SIGSTOP)  # the list stays as it is
@@ -173,7 +166,7 @@ def test_an_interrupted_wait_leaves_the_run_alone(
     run = submit_text(
         f"import os, time\nprint('up', flush=True)\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)\n"
     )
-    until(lambda: run.status == "Running", "the run")
+    until(lambda: run.status == "Running", message="the run")
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(ExperimentExecutionException, match=r"interrupted; the run goes on.*run\.cancel"):
@@ -187,7 +180,7 @@ def test_an_interrupted_wait_leaves_the_run_alone(
 def test_cancel_and_resubmit(submit_text: Callable[..., Run], tmp_path: Path) -> None:
     text = f"import os, time\nwhile not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.02)\n"
     run = submit_text(text, grace_seconds=1)
-    until(lambda: run.status == "Running", "the run")
+    until(lambda: run.status == "Running", message="the run")
     run.cancel()
     assert run.wait_for_completion(show_output=True)["status"] == "Canceled"
     (tmp_path / "go").touch()

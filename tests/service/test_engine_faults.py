@@ -104,12 +104,14 @@ def test_an_engine_that_hangs_holds_up_nobody_else(
     own_engine: Callable[..., Engine], folder: WorkspaceFolder, project: Path, submit_script: Submit
 ) -> None:
     engine = own_engine(PYTHON_IMAGE)
+    gate, mount = _gate(project)
     first = submit_in_docker(folder, project, "print('there')")
     assert wait_for_run(folder, first.id, timeout=90).status == "Completed"
-    waiting = submit_in_docker(folder, project, "import time; time.sleep(2); print('went on')", name="waits.py")
+    waiting = submit_in_docker(folder, project, GATED, name="waits.py", docker=mount)
     until(lambda: get_run(folder.store.read(), waiting.id).status == "Running", 60, "the run's start")
     engine.freeze()
     try:
+        gate.touch()
         plain = submit_script("print('plain')", name="plain.py")
         assert wait_for_run(folder, plain.id, timeout=30).status == "Completed"
         assert wait_for_run(folder, waiting.id, timeout=30).status == "Completed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from support import Submit, log_of, until
@@ -45,15 +46,26 @@ def version_of(folder: WorkspaceFolder) -> str:
     return status.version if status is not None and status.answers else ""
 
 
-def test_an_older_service_hands_its_runs_over(folder: WorkspaceFolder, submit_script: Submit, serve: Serve) -> None:
+def test_an_older_service_hands_its_runs_over(
+    folder: WorkspaceFolder, submit_script: Submit, serve: Serve, tmp_path: Path
+) -> None:
     serve("0.0.1")
-    text = "import time\nfor i in range(20): print(i, flush=True) or time.sleep(0.1)"
+    go = tmp_path / "go"
+    text = (
+        "import itertools, os, time\n"
+        f"for i in itertools.takewhile(lambda _: not os.path.exists({str(go)!r}), itertools.count()):\n"
+        "    print(i, flush=True) or time.sleep(0.01)"
+    )
     first = submit_script(text)
     until(lambda: version_of(folder) == aml_jupyter.__version__, message="the newer service")
+    told = len(log_of(folder, first.id).split())
+    until(lambda: len(log_of(folder, first.id).split()) > told, message="more lines of the first run")
+    go.touch()
     second = submit_script("print('second')")
     assert wait_for_run(folder, first.id, timeout=60).status == "Completed"
     assert wait_for_run(folder, second.id, timeout=60).status == "Completed"
-    assert log_of(folder, first.id).split() == [str(i) for i in range(20)]
+    lines = log_of(folder, first.id).split()
+    assert lines == [str(i) for i in range(len(lines))]
     assert get_run(folder.store.read(), first.id).attempt == 1
 
 

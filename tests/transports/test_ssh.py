@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from ssh_server import SshServer, make_key
+from support import until
 
 from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.transports import ssh
@@ -152,10 +153,7 @@ def test_a_key_with_a_passphrase_and_the_agent(
     place = tmp_path / "agent.sock"
     agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(place)], stdout=subprocess.DEVNULL)
     try:
-        until = time.monotonic() + 10
-        while not place.exists():
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        until(place.exists, message="the agent")
         monkeypatch.setenv("SSH_AUTH_SOCK", str(place))
         subprocess.run(["ssh-add", "-q", str(server.key)], check=True)
         with SshConnection(find_address(server.address)) as host:
@@ -244,28 +242,34 @@ def test_what_is_wrong_with_the_way_is_said_once_and_not_as_the_library_does(tmp
     assert "is no SSH server" in said.stdout and said.stderr == ""
 
 
-def test_a_cut_connection_is_said_and_made_again(ssh_server: Start) -> None:
+def test_a_cut_connection_is_said_and_made_again(ssh_server: Start, tmp_path: Path) -> None:
     server = ssh_server()
+    begun = tmp_path / "begun"
+
+    def cut_it() -> None:
+        until(begun.exists, message="the command")
+        server.stop()
+
     with SshConnection(known(server)) as host:
         assert host.run("true").code == 0
-        cut = threading.Timer(0.3, server.stop)
+        cut = threading.Thread(target=cut_it)
         cut.start()
         with pytest.raises(HostUnreachable, match=r"cut|failed|closed"):
-            host.run("sleep 30")
+            host.run(f"touch {begun}; sleep 30")
         cut.join()
         with pytest.raises(HostUnreachable, match="refuses connections"):
             host.run("true")
         with pytest.raises(HostUnreachable, match="The next try is in"):
             host.run("true")  # not asked again before the pause is over
         server.start()
-        until = time.monotonic() + 20
-        while True:
+
+        def is_back() -> bool:
             try:
-                assert host.run("echo back").text == "back\n"
-                break
+                return host.run("echo back").text == "back\n"
             except HostUnreachable:
-                assert time.monotonic() < until
-                time.sleep(0.1)
+                return False
+
+        until(is_back, message="the answer of the new server")
 
 
 def test_what_is_no_ssh_server_is_said_in_bounded_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, magics_class, no_var_expand
 
 from aml_jupyter.cli.environment_options import add_environment_options
+from aml_jupyter.cli.run_options import add_run_options
 from aml_jupyter.cli.sweep_options import add_sweep_options, sweep_line
 from aml_jupyter.errors import AmlError, UserErrorException
 
@@ -58,18 +59,7 @@ def submit_parser() -> LineParser:
     add("--name", metavar="HANDLE", help="variable that the run's handle is put into")
     add("--display-name", metavar="TEXT", help="name of the run in lists")
     add("--tag", metavar="KEY=VALUE", action="append", default=[], help="tag of the run")
-    add("--cores", type=int, default=1, metavar="N", help="processor cores that the run takes up")
-    add("--gpus", type=int, default=0, metavar="N", help="GPUs that the run takes up")
-    add(
-        "--memory",
-        default="0",
-        metavar="SIZE",
-        help="memory of the run, for example 4GB; it is ended when it uses more",
-    )
-    add("--priority", type=int, default=0, metavar="N", help="higher goes first")
-    add("--max-retries", type=int, default=0, metavar="N", help="how often to start again after a failure")
-    add("--max-seconds", type=int, metavar="N", help="time limit of the run")
-    add("--grace-seconds", type=float, default=10, metavar="N", help="how long it may go on after TERM (10)")
+    add_run_options(parser)
     add("--notebook", metavar="PATH", help="this notebook's path, where it cannot be found")
     add("--source-directory", metavar="FOLDER", help="folder to snapshot; the notebook's if left out")
     add(
