@@ -160,6 +160,8 @@ def _forget(secret: str, words: Sequence[str] | None = None) -> None:
 
 
 def _attach(arguments: Arguments, door: Door) -> int:
+    from aml_jupyter.sdk.scaffold import write_target_files
+    from aml_jupyter.sdk.workspace import Workspace
     from aml_jupyter.service.remote import attach_target
     from aml_jupyter.targets import kind_of
 
@@ -189,8 +191,9 @@ def _attach(arguments: Arguments, door: Door) -> int:
     for each in ("max_parallel", "gpus", "runs_per_gpu"):
         if getattr(arguments, each) is not None:
             settings[each] = getattr(arguments, each)
+    folder = open_workspace(arguments)
     found = attach_target(
-        open_workspace(arguments),
+        folder,
         str(name),
         kind.type,
         settings,
@@ -199,7 +202,10 @@ def _attach(arguments: Arguments, door: Door) -> int:
         pairs(arguments.tag, "--tag"),
         arguments.description,
     )
-    return _tell(arguments, door, found)
+    _tell(arguments, door, found)
+    for each in write_target_files(Workspace(folder), ".", found.target):
+        door.remark(f"wrote {each}")
+    return 0
 
 
 def show_ssh(folder: WorkspaceFolder, name: str, door: Door) -> int:

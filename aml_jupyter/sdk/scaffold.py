@@ -15,12 +15,12 @@ from aml_jupyter.config.run_config_files import ENDING, config_folder
 from aml_jupyter.errors import UserErrorException
 from aml_jupyter.workspace import TargetRecord, check_experiment_name, list_targets
 from aml_jupyter.workspace.locate import CONFIG_NAMES as NAMES
-from aml_jupyter.workspace.project import read_config, remembered_experiment
+from aml_jupyter.workspace.project import WorkspaceConfig, read_config, remembered_experiment
 
 if TYPE_CHECKING:
     from aml_jupyter.sdk.workspace import Workspace
 
-__all__ = ["AttachedFolder", "attach_folder"]
+__all__ = ["AttachedFolder", "attach_folder", "write_target_files"]
 
 IGNORED: Final = (".ipynb_checkpoints", "azureml-logs", ".azureml", ".git", "outputs", "azureml-setup", "docs")
 """What SDK v1 puts into a new ``.amlignore``."""
@@ -98,14 +98,53 @@ def attach_folder(workspace: Workspace, path: str | Path, experiment: str | None
     return AttachedFolder(project, remembered_experiment(project) or project.name, written, kept, tuple(notes))
 
 
+def write_target_files(workspace: Workspace, path: str | Path, target: TargetRecord) -> tuple[str, ...]:
+    """Write a new target's ``.compute`` and ``.runconfig`` into a folder that is attached to the workspace, and into no other.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        What the target belongs to.
+    path : path
+        The folder; one that is not attached stays as it is, and so do files that are there.
+    target : TargetRecord
+        A machine that was attached.
+
+    Returns
+    -------
+    tuple of str
+        The names of the files that were written, below the folder.
+    """
+    project = Path(path).resolve()
+    place = config_folder(project)
+    file = place / NAMES[0]
+    if not file.exists() or _is_of_another(workspace, read_config(file)):
+        return ()
+    compute, configuration = place / f"{target.name}{COMPUTE_ENDING}", place / f"{target.name}{ENDING}"
+    written = []
+    if not compute.exists():
+        _save_compute(compute, target)
+        written.append(compute)
+    if not configuration.exists() and not (place / target.name).exists():
+        _save(project, configuration, target.name, target.type)
+        written.append(configuration)
+    return tuple(str(each.relative_to(project)) for each in written)
+
+
+def _is_of_another(workspace: Workspace, said: WorkspaceConfig) -> bool:
+    """Say whether a folder's configuration names another workspace."""
+    if said.folder is not None:
+        return said.folder != Path(workspace.folder.root).resolve()
+    return said.name != workspace.name
+
+
 def _check_owner(workspace: Workspace, place: Path, experiment: str | None, notes: list[str]) -> None:
     """Refuse a folder of another workspace; say when the experiment cannot be remembered."""
     file = place / NAMES[0]
     if not file.exists():
         return
     before = read_config(file)
-    is_other = before.folder is not None and before.folder != Path(workspace.folder.root).resolve()
-    if is_other or (before.folder is None and before.name != workspace.name):
+    if _is_of_another(workspace, before):
         raise UserErrorException(
             f"{file} says that the folder belongs to workspace {before.name or before.folder!s}, not to {workspace.name}. "
             "Use that one (--workspace), or remove the file.",

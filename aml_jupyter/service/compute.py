@@ -60,7 +60,8 @@ def create_target(
     """
     kind = kind_of(type)
     if not kind.creatable:
-        why = "is attached, not created" if kind.attachable else f"is not created: {kind.note or kind.title}"
+        attach = f"aml compute attach {name} --type {kind.type} --address HOST --username USER --ssh-key FILE"
+        why = f"is attached, not created: {attach}" if kind.attachable else f"is not created: {kind.note or kind.title}"
         raise ComputeTargetException(f"A target of type {kind.type!r} {why}.", "type")
     if not kind.built:
         raise ComputeTargetException(

@@ -382,7 +382,7 @@ def _standing(folder: WorkspaceFolder, name: str, type_name: str, asked: Mapping
         return None
     usual = kind_of(type_name).settings
     different = [
-        f"{key}: {other.settings.get(key)!r} there, {value!r} now"
+        f"{key}: {_said(other.settings.get(key))} there, {_said(value)} now"
         for key, value in asked.items()
         if value != usual.get(key) and value != other.settings.get(key)
     ]
@@ -394,3 +394,7 @@ def _standing(folder: WorkspaceFolder, name: str, type_name: str, asked: Mapping
         f"Change it with aml compute update {other.name}, detach it first, or choose another name.",
         "name",
     )
+
+
+def _said(value: Any) -> str:
+    return "not set" if value in (None, "") else repr(value)

@@ -31,6 +31,9 @@ MOST_NOISE: Final = 1 << 18
 _HAVE: Final = b"aml:have\n"
 _NEED: Final = b"aml:need\n"
 
+_UNWRITABLE: Final = 73
+"""What the loader ends with where nothing can be written below the base folder: EX_CANTCREAT of sysexits.h."""
+
 _LOADER: Final = """
 import io, os, shutil, sys, tempfile, zipfile
 base = os.path.abspath(os.path.expanduser(sys.argv[1]))
@@ -45,12 +48,15 @@ if not os.path.exists(archive):
             sys.exit("aml: the link ended before all had come")
         parts.append(part)
         left -= len(part)
-    if not os.path.isdir(base):
-        os.makedirs(base, 0o700)
     parent = os.path.dirname(root)
-    if not os.path.isdir(parent):
-        os.makedirs(parent, 0o700)
-    place = tempfile.mkdtemp(prefix=".placing-", dir=parent)
+    try:
+        for folder in (base, parent):
+            if not os.path.isdir(folder):
+                os.makedirs(folder, 0o700)
+        place = tempfile.mkdtemp(prefix=".placing-", dir=parent)
+    except OSError as error:
+        os.write(2, ("%s: %s" % (base, error.strerror)).encode("utf-8", "backslashreplace"))
+        sys.exit(73)
     try:
         zipfile.ZipFile(io.BytesIO(b"".join(parts))).extractall(place)
         try:
@@ -137,6 +143,12 @@ def _refusal(channel: Channel, where: str, heard: bytes) -> ComputeTargetExcepti
         )
     if "No space left" in said:
         return HostUnreachable(f"{where} has no room on its disk for what a run needs: {said}.", "base_folder")
+    if code == _UNWRITABLE:
+        return ComputeTargetException(
+            f"The base folder cannot be used: nobody who logs in as {where} can write there ({said}). "
+            "Name one that this user may write to: --base-folder DIR.",
+            "base_folder",
+        )
     if code == -1:
         return HostUnreachable(f"The connection to {where} was cut.", "address")
     return ComputeTargetException(

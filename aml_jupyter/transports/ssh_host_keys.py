@@ -93,7 +93,7 @@ def _changed(address: SshAddress, shown: str, known: str) -> str:
     return (
         f"THE HOST KEY OF {address} HAS CHANGED, or is another one than was named: {shown} was shown, {known} was expected. "
         "Somebody may stand between this machine and that one, or it was installed anew. Nothing was sent. Ask whoever runs it; "
-        f"when the key that was shown is right, name it (aml compute update NAME --fingerprint {shown.split()[-1]}), "
+        f"when the key that was shown is right, name it (aml compute attach or update, --fingerprint {shown.split()[-1]}), "
         f"and remove the old one (ssh-keygen -R '{address.key_name}')."
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -117,7 +118,11 @@ def _from_files(address: SshAddress, credentials: Credentials, tried: list[str])
         except (paramiko.PasswordRequiredException, TypeError):
             tried.append(f"the key {path}, {_LOCKED}")
         except (paramiko.SSHException, OSError, ValueError) as error:
-            if credentials.passphrase is not None and is_locked(path):
+            if path.endswith(".pub"):
+                tried.append(
+                    f"{path}, which is the public half of a key: name the file of the private one, without .pub"
+                )
+            elif credentials.passphrase is not None and is_locked(path):
                 tried.append(f"the key {path}, {_WRONG_PASSPHRASE}")
             else:
                 tried.append(f"the key {path}, which cannot be read: {error}")
@@ -202,8 +207,15 @@ def _refusal(
         hints.append("unlock the key with ssh-add, or give its passphrase with --password-stdin")
     elif {"password", "keyboard-interactive"} & set(takes) and credentials.password is None:
         hints.append("give a password with --password-stdin")
-    hints.append(f"put your public key there (ssh-copy-id {address})")
+    hints.append(f"put your public key there ({_copying(address)})")
     return f"{address} lets nobody in with what it was offered ({offered}).{wants} What helps: {', or '.join(hints)}."
+
+
+def _copying(address: SshAddress) -> str:
+    """Return the line that puts a key there: ssh-copy-id takes no port behind the host."""
+    port = "" if address.port == 22 else f"-p {address.port} "
+    key = f"-i {shlex.quote(address.keys[0].removesuffix('.pub'))} " if address.only_keys and address.keys else ""
+    return f"ssh-copy-id {key}{port}{address.user}@{address.name}"
 
 
 def _taken_by(transport: paramiko.Transport, address: SshAddress) -> list[str]:

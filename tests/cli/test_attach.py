@@ -32,7 +32,7 @@ def test_a_machine_is_attached_looked_at_changed_and_forgotten(
     assert unknown.code == 2 and "is not known" in unknown.err and server.fingerprint in unknown.err
     assert aml("compute", "list", "--json").json[0]["name"] == "local"
     done = aml(*line(server, tmp_path / "far", "--fingerprint", server.fingerprint))
-    assert done.code == 0, done.err
+    assert done.code == 0 and "wrote" not in done.err, done.err
     for what in (
         "reached",
         "host key",
@@ -52,6 +52,10 @@ def test_a_machine_is_attached_looked_at_changed_and_forgotten(
     assert "attached like this already" in aml(*with_scheme).out
     other = aml(*line(server, tmp_path / "elsewhere"))
     assert other.code == 2 and "base_folder" in other.err and "aml compute update box" in other.err
+    more = aml(*line(server, tmp_path / "far", "--max-parallel", "4"))
+    assert more.code == 2 and "max_parallel: not set there, 4 now" in more.err
+    created = aml("compute", "create", "other", "--type", "remote")
+    assert created.code == 2 and "aml compute attach other --type remote --address HOST" in created.err
     assert "'fingerprint'" not in other.err
     tested = aml("compute", "test", "box", "--json").json
     assert tested["problems"] == [] and ["host key", server.fingerprint] in tested["checks"]
@@ -68,6 +72,12 @@ def test_a_machine_is_attached_looked_at_changed_and_forgotten(
     assert said.stdout == "there\n"
     assert aml("folder", "attach").code == 0
     assert f'address: "127.0.0.1:{server.port}"' in (project / ".azureml/box.compute").read_text()
+    words = line(server, tmp_path / "far", "--fingerprint", server.fingerprint)
+    twin = aml(*["twin" if word == "box" else word for word in words])
+    assert twin.code == 0 and twin.err.splitlines() == ["wrote .azureml/twin.compute", "wrote .azureml/twin.runconfig"]
+    assert f'address: "127.0.0.1:{server.port}"' in (project / ".azureml/twin.compute").read_text()
+    assert aml("runconfiguration", "show", "twin", "--json").json["target"] == "twin"
+    assert aml("compute", "detach", "twin").code == 0
     run = aml("experiment", "submit", "-c", "box", "train.py")
     assert run.code == 0, run.err + run.out
     run = aml("submit", "--wait", "-t", "box", "train.py")

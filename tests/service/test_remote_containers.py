@@ -223,6 +223,8 @@ def test_packages_are_put_on_an_image_there_and_nothing_of_this_machine_is_mount
     done = wait_for_run(far.folder, asks("tiny", str(sent)).id, timeout=240)
     assert done.status == "Completed", (done.reason, log_of(far.folder, done.id))
     assert log_of(far.folder, done.id).startswith(f"1.5 2.5 {PYTHON_VERSION}")
+    built = far.folder.layout.run(done.id).attempt(1).control / "build_log.txt"
+    assert "uv of this machine does not run" not in built.read_text()  # which would fetch one from an index
     failed = wait_for_run(far.folder, asks("tiny", image="localhost:1/no-such:image").id, timeout=240)
     assert failed.status == "Failed" and "localhost:1/no-such:image" in failed.reason, failed.reason
 

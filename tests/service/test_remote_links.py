@@ -229,7 +229,10 @@ def test_what_is_in_the_way_is_one_clear_message(
             "silent": ({"address": f"root@127.0.0.1:{silent.getsockname()[1]}"}, "no SSH server"),
             "no name": ({"address": "root@no-such-host.invalid"}, "no host 'no-such-host.invalid'"),
             "no python": ({"python": "/nowhere/python"}, "no Python at '/nowhere/python'"),
-            "no rights": ({"base_folder": "/proc/nothing"}, "did not start what runs need"),
+            "no rights": (
+                {"base_folder": "/proc/nothing"},
+                r"cannot be used: .*/proc/nothing: No such file.*--base-folder DIR",
+            ),
         }[wrong]
         with pytest.raises(ComputeTargetException, match=said):
             attach_target(folder, "box", "remote", {**settings, **changed})

@@ -171,6 +171,10 @@ def test_a_refused_login_says_what_was_tried_and_what_the_server_takes(ssh_serve
     with pytest.raises(LoginRefused) as refused:
         SshConnection(find_address(server.address, key=tmp_path / "stranger")).connect()
     assert "stranger" in str(refused.value) and "publickey" in str(refused.value)
+    line = f"ssh-copy-id -i {tmp_path}/stranger -p {server.port} root@{server.host}"
+    assert line in str(refused.value)
+    with pytest.raises(LoginRefused, match=r"public half of a key: name the file of the private one, without .pub"):
+        SshConnection(find_address(server.address, key=tmp_path / "stranger.pub")).connect()
     with pytest.raises(LoginRefused, match="no key, no agent and no password"):
         SshConnection(find_address(server.address)).connect()
     with pytest.raises(LoginRefused) as refused:

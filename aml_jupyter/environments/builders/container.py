@@ -85,6 +85,8 @@ class BuildContainer:
         Names of the kept files that it needs.
     """
 
+    _uv_place = f"{THERE}/uv"
+
     def __init__(
         self,
         engine: DockerEngine,
@@ -104,7 +106,7 @@ class BuildContainer:
         self._files = tuple(files)
         self._tmp = Path(os.environ.get("TMPDIR") or "/tmp") / f"scratch-{uuid.uuid4().hex}"
         self._id = ""
-        self._uv = f"{THERE}/uv"
+        self._uv = self._uv_place
 
     def __enter__(self) -> BuildContainer:
         self._tmp.mkdir(mode=0o700, parents=True)

@@ -36,6 +36,7 @@ with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
 class FarBuildContainer(BuildContainer):
     """Own a container of another machine in which packages are installed."""
 
+    _uv_place = f"{THERE}/tmp/sent-uv"  # Docker lets nothing run on a tmpfs
     _opened: dict[Path, str]
 
     def _mounts(self) -> list[Any]:
