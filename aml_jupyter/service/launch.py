@@ -56,6 +56,7 @@ def build_launch(
     options = spark_options(definition.get("run_config") or {})
     environment = {
         **_own_variables(folder, run, handle, paths, target_type),
+        **({} if paths.python or definition.get("container") else {"AML_WORKSPACE": str(folder.root)}),
         **({"PYSPARK_SUBMIT_ARGS": shlex.join([*options, "pyspark-shell"])} if options else {}),
         **resolved.variables,
         "AML_RUN_ID": run.id,

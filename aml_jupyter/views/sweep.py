@@ -181,7 +181,8 @@ class SweepView:
         """Return what stands under the sweep's name."""
         states: dict[str, int] = {}
         for child in self.children:
-            name = "stopped" if child.final and child.was_stopped else _in_words(child.run.status)
+            is_by_policy = child.final and child.was_stopped and is_policy_reason(child.run.reason)
+            name = "stopped early" if is_by_policy else _in_words(child.run.status)
             states[name] = states.get(name, 0) + 1
         counts = ", ".join(f"{count} {name}" for name, count in states.items())
         policy = str(self.definition["policy_config"].get("name") or "")

@@ -275,3 +275,14 @@ def test_stop_leaves_runs_alive(folder: WorkspaceFolder, submit_script: Submit, 
     go.touch()
     assert wait_for_run(folder, run.id, timeout=60).status == "Completed"
     assert len(find_runs(folder.store.read())) == 1
+
+
+def test_the_command_line_in_a_run_sees_the_runs_workspace(folder: WorkspaceFolder, submit_script: Submit) -> None:
+    text = """
+import json, os, subprocess, sys
+said = subprocess.run([sys.executable, "-m", "aml_jupyter", "run", "list", "--json"], capture_output=True, text=True)
+print(said.stderr, flush=True)
+assert os.environ["AML_RUN_ID"] in [each["id"] for each in json.loads(said.stdout)], said
+"""
+    done = wait_for_run(folder, submit_script(text).id, timeout=60)
+    assert done.status == "Completed", (done.reason, log_of(folder, done.id))

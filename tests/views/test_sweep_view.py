@@ -165,11 +165,12 @@ def test_what_no_policy_stopped_saved_nothing(sweep: Made, reason: str) -> None:
     with sweep.folder.store.transaction() as tx:
         update_run(tx, "HD_1_16", ended=1_700_000_018.0)
     assert as_json(sweep.view)["sweep"]["saved_seconds"] == pytest.approx(3.0 + 2.0)
+    assert "2 stopped early, 1 failed, 1 running, 1 canceled" in as_text(sweep.view, 200)
 
 
 def test_text_has_the_table_and_fits_its_width(sweep: Made) -> None:
     text = as_text(sweep.view, 100)
-    assert "minimize loss · 15 of 20 children (12 completed, 1 stopped, 1 failed, 1 running)" in text
+    assert "minimize loss · 15 of 20 children (12 completed, 1 stopped early, 1 failed, 1 running)" in text
     assert "best: no. 11, loss 0.9 (--lr 0.012, --kind <a>, --width 0.55)" in text
     assert text.index(" 11  Completed") < text.index("  0  Completed") < text.index(" 14  Running")
     rows = [line for line in text.splitlines() if "  Completed" in line]

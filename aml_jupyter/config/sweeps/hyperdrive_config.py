@@ -304,7 +304,7 @@ def _run_ids(runs: Any, name: str, most: int = MOST_PARENTS) -> list[str]:
     listed = list(runs) if isinstance(runs, (list, tuple)) else [runs]
     ids = [str(getattr(run, "id", run)) for run in listed]
     if len(ids) > most:
-        raise _at(name).refusal(f"at most {most} runs", ids)
+        raise ConfigurationError(f"{name}: expected at most {most} runs, found {len(ids)}.", field=name)
     twice = next((entry for entry in ids if ids.count(entry) > 1), None)
     if twice is not None:
         raise ConfigurationError(f"{name}: expected each run once, found {twice} twice.", field=name)

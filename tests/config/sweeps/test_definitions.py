@@ -165,7 +165,7 @@ def test_wrong_settings_are_refused_by_field(make: Any, said: str) -> None:
         ({"max_total_runs": 10_001}, "max_total_runs"),
         ({"max_concurrent_runs": 0}, "max_concurrent_runs: expected a whole number from 1 to 1,000"),
         ({"max_duration_minutes": 0}, "max_duration_minutes"),
-        ({"resume_from": list("abcdef")}, "resume_from: expected at most 5 runs"),
+        ({"resume_from": list("abcdef")}, "resume_from: expected at most 5 runs, found 6"),
         ({"resume_from": ["a", "a"]}, "resume_from: expected each run once, found a twice"),
         ({"run_config": ScriptRunConfig(".", "t.py", ["--batch", 4])}, "parameter_space.--batch: '--batch' stands in"),
         ({"run_config": ScriptRunConfig(".", "t.py", ["--lr=0.1"])}, "parameter_space.lr: '--lr=0.1' stands in"),
