@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,9 +16,11 @@ from ssh_server import SshServer
 from support import until
 
 from aml_jupyter.supervisor import protocol
-from aml_jupyter.targets import Handle
-from aml_jupyter.targets.far_bulk import link_to
-from aml_jupyter.targets.far_mirror import Mirror
+from aml_jupyter.targets import Handle, far_mirror
+from aml_jupyter.targets.far_fetch import fetch
+from aml_jupyter.targets.far_line import Answer
+from aml_jupyter.targets.far_link import FarLink
+from aml_jupyter.targets.far_mirror import COLLECTED, Mirror, Room
 from aml_jupyter.transports.ssh import SshConnection
 from aml_jupyter.transports.ssh_address import find_address
 
@@ -42,9 +47,14 @@ class Place:
         for path in (self.far, self.here):
             (path / "user_logs").mkdir(parents=True)
         self.mirror = _WhileItIsMade(str(tmp_path / "runs"))
-        ssh = SshConnection(find_address(server.address, key=server.key), fingerprint=server.fingerprint)
-        self.link = link_to(ssh, sys.executable, str(tmp_path / "far"), "w", "box", self.mirror)
-        self.mirror.link = self.link
+        self._server, self._base = server, str(tmp_path / "far")
+        self.mirror.link = self.link = self.way()
+
+    def way(self, kind: type[FarLink] = FarLink) -> FarLink:
+        ssh = SshConnection(
+            find_address(self._server.address, key=self._server.key), fingerprint=self._server.fingerprint
+        )
+        return kind(ssh, sys.executable, self._base, "w", "box", self.mirror)
 
     def see(self) -> None:
         self.mirror.seen(HANDLE, str(self.here))
@@ -73,6 +83,87 @@ def test_what_is_told_twice_after_a_cut_is_here_once(place: Place) -> None:
     until(lambda: log.exists() and log.read_text() == "there\n", message="what is over there")
     place.mirror.heard({"news": [{"key": ["run_1", 1], "files": [[protocol.LOG, 2, 9]]}]}, b"ere\nmore\n")
     assert log.read_text() == "there\nmore\n"
+
+
+def test_a_question_that_is_not_asked_any_more_is_forgotten_here_with_its_answer(place: Place) -> None:
+    place.mirror.ask = place.see
+    asked, name = place.far / protocol.REQUESTS / "1.json", f"{protocol.REPLIES}/1.json"
+    for path in (asked, place.far / name, place.here / name):
+        path.parent.mkdir(exist_ok=True)
+    asked.write_text('{"op": "wait"}')
+    place.link.need()
+    until((place.here / protocol.REQUESTS / "1.json").exists, message="the question here")
+    (place.here / name).write_text("{}")
+    place.mirror.deliver(HANDLE, name)
+    until((place.far / name).exists, message="the answer over there")
+    asked.unlink()
+    left = (place.here / protocol.REQUESTS / "1.json", place.here / name)
+    until(lambda: not any(path.exists() for path in left), message="that both are gone here")
+
+
+def test_a_far_side_that_says_nothing_any_more_is_replaced(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AML_SSH_SILENCE", "3")
+    place.mirror.ask = lambda: None
+    with closing(place.way()) as link:
+        place.mirror.link = link
+        link.need()
+        until(lambda: link.is_up, message="the link")
+        pid = int(place.mirror.hello["pid"])
+        os.kill(pid, signal.SIGSTOP)
+        until(lambda: link.is_away, message="that the link is cut")
+        assert link.obstacle == f"{link.where} has been silent for 3 s."
+        until(lambda: link.is_up and place.mirror.hello["pid"] != pid, 60, "another far side")
+
+
+def test_a_name_that_leads_elsewhere_is_not_fetched(place: Place) -> None:
+    class Lies(FarLink):
+        """What a machine says that somebody has taken over."""
+
+        def ask(self, operation: str, body: bytes = b"", **fields: Any) -> Answer:
+            said, data = super().ask(operation, body, **fields)
+            if operation == "list":
+                said["files"] += [[name, 4, 1, 1] for name in ("../../evil", "/tmp/evil", "work/../../evil")]
+            return said, data
+
+    outputs = place.far.parent / "work/outputs"
+    outputs.mkdir(parents=True)
+    (outputs / "model").write_text("made")
+    place.mirror.ask = lambda: None
+    with closing(place.way(Lies)) as link:
+        place.mirror.link = link
+        assert fetch(link, HANDLE, place.here.parent, ["work/outputs"]) == 1
+    assert (place.here.parent / "work/outputs/model").read_text() == "made"
+
+
+def test_what_was_collected_before_a_kill_is_removed_over_there(place: Place) -> None:
+    place.mirror.ask = lambda: None
+    (place.far / protocol.RESULT).write_text('{"reason": "exit", "exit_code": 0}')
+    (place.here.parent / COLLECTED).touch()
+    place.link.need()
+    until(lambda: not place.far.parent.exists(), message="the removal over there")
+
+
+def test_room_that_nobody_asks_for_any_more_is_given_back(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(far_mirror, "FORGOTTEN_AFTER", 0.5)
+    place.mirror.ask = lambda: None
+    place.link.need()
+    until(lambda: place.link.is_up, message="the link")
+    needs = {"cores": 1, "limit": 1, "gpus": 0, "devices": [], "runs_per_gpu": 1, "memory": 0, "holder": {}}
+
+    def ask(run: str) -> Room:
+        asked = place.mirror.room[run, 1] = Room("asks", time.monotonic())
+        place.mirror.ask_room((run, 1), asked, needs)
+        return asked
+
+    def is_granted(room: Room) -> bool:
+        room.asked_at = time.monotonic()  # as who waits does
+        return room.why is None
+
+    first = ask("run_1")
+    until(lambda: is_granted(first), message="the only slot")
+    second = ask("run_2")
+    until(lambda: is_granted(second), message="the slot that the first one does not ask for any more")
+    assert ("run_1", 1) not in place.mirror.room
 
 
 def test_a_request_to_end_that_is_written_while_the_link_is_made_gets_there(place: Place) -> None:

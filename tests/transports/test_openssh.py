@@ -182,6 +182,7 @@ def test_a_name_that_looks_like_an_option_is_a_name(tmp_path: Path) -> None:
     read = subprocess.run(["ssh", "-G", "-F", config, LAST], capture_output=True, text=True, check=True).stdout
     lines = dict(line.partition(" ")[::2] for line in read.splitlines())
     assert (lines["hostname"], lines["user"], lines["port"]) == ("-oproxycommand=x", "-J", "2222")
+    assert lines["forwardagent"] == "no" and lines["forwardx11"] == "no"
     assert lines["stricthostkeychecking"] == "true" and lines["batchmode"] == "yes" and "proxycommand" not in lines
 
 
@@ -214,6 +215,43 @@ def test_nothing_is_left_of_a_process_that_was_killed(ssh_server: Start, tmp_pat
     with client_of(to(server)) as client:
         client.connect()
         assert len(folders()) == 1  # that of the killed one is removed
+
+
+INTERRUPTED = """
+import signal, sys
+from aml_jupyter.transports.openssh import OpenSsh
+from aml_jupyter.transports.ssh import SshConnection
+from aml_jupyter.transports.ssh_address import find_address
+signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
+client = OpenSsh(SshConnection(find_address(sys.argv[1], key=sys.argv[2]), fingerprint=sys.argv[3]))
+with client.stream("cat") as channel:
+    for word in ("begun", "again"):
+        channel.sendall(word.encode())
+        print(channel.recv(100).decode(), flush=True)
+        sys.stdin.readline()
+client.close()
+"""
+
+
+def test_an_interrupt_at_the_terminal_ends_nothing(ssh_server: Start) -> None:
+    server = ssh_server()
+    command = [sys.executable, "-c", INTERRUPTED, server.address, str(server.key), server.fingerprint]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        os.killpg(process.pid, signal.SIGINT)  # to all that the terminal has
+        assert process.stdout.readline() == "interrupted\n"
+        said, _ = process.communicate("\n\n", timeout=60)
+    assert said == "again\n" and process.returncode == 0
+
+
+def test_a_folder_for_sockets_that_is_too_long_is_said(ssh_server: Start, tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    with to(ssh_server()) as ssh, pytest.raises(NotForOpenSsh, match="the path of its socket would be too long"):
+        write_config(long, ssh.route())
 
 
 def test_a_client_that_hangs_is_given_up(ssh_server: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -276,6 +276,13 @@ def test_a_cut_connection_is_said_and_made_again(ssh_server: Start, tmp_path: Pa
         until(is_back, message="the answer of the new server")
 
 
+def test_a_command_that_goes_on_for_longer_than_it_may_is_said(ssh_server: Start) -> None:
+    with SshConnection(known(ssh_server())) as host:
+        with pytest.raises(HostUnreachable, match=r"A command on .* gave no answer in 1 s\."):
+            host.run("sleep 50", seconds=1)
+        assert host.run("echo on").text == "on\n"
+
+
 def test_what_is_no_ssh_server_is_said_in_bounded_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(ssh, "CONNECT_SECONDS", 1.0)
     with socket.socket() as silent:
