@@ -83,6 +83,8 @@ class ActiveRun:
     """True when the attempt is over and its slots were let go of."""
     end_again_at: float = 0.0
     """When an ending that failed is tried again (`time.monotonic`)."""
+    end_tries: int = 0
+    """How often its ending failed for an error of this machine's."""
     listed_again_at: float = 0.0
     """When its files are listed again while it runs (`time.monotonic`)."""
     listing_pause: float = 0.0

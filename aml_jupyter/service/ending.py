@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sqlite3
@@ -26,7 +27,30 @@ if TYPE_CHECKING:
 __all__ = ["any_to_write", "begin_endings", "free_slots", "write_ends"]
 
 AGAIN_AFTER = 1.0
-"""Seconds after which an ending that failed is tried again."""
+"""Seconds after which an ending that failed is tried again; an error of this machine's doubles them each time."""
+
+LONGEST_PAUSE = 30.0
+"""Seconds to which they grow."""
+
+MOST_TRIES = 8
+"""How often files that cannot be kept here are fetched, before their run ends without them: for a minute and a half."""
+
+_OF_THE_FILES: Final = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EBUSY,
+        errno.ENAMETOOLONG,
+        errno.EINVAL,
+        errno.EILSEQ,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENOTEMPTY,
+        errno.EEXIST,
+    }
+)
+"""Errors of names, rights and places, which do not pass by themselves as a full disk does."""
 
 log = logging.getLogger("aml_jupyter.service")
 
@@ -104,7 +128,7 @@ def _end(
     result = seen.result
     if result is None:
         result = active.backend.bury(active.handle, seen.message, _loss(seen.message, seen.attempt or {}))
-    active.backend.collect(active.handle)
+    missing = _collect(active)
     discard_answers(folder, active.run.id, active.handle.attempt)
     try:
         if "control/events" not in empty:
@@ -116,10 +140,26 @@ def _end(
         if is_nobodys_fault(error) or active.failures < MOST_FAILURES:
             raise
         log.exception("run %s: its events or files are not all in the history", active.run.id)
-        return Ending(
-            result, False, note=f"its metrics or files could not all be taken in: {type(error).__name__}: {error}"
-        )
-    return Ending(result, not index, empty=empty)
+        note = f"its metrics or files could not all be taken in: {type(error).__name__}: {error}"
+        return Ending(result, False, note="; ".join(filter(None, [missing, note])))
+    return Ending(result, not index, empty=empty, note=missing)
+
+
+def _collect(active: ActiveRun) -> str:
+    """Have all that the attempt made brought here; return what is missing when that was tried in vain for long."""
+    try:
+        active.backend.collect(active.handle)
+    except OSError as error:
+        if error.errno not in _OF_THE_FILES or active.end_tries < MOST_TRIES - 1:
+            raise
+        log.exception("run %s: not all of its files can be kept here", active.run.id)
+        return f"not all of its files could be kept here ({_said(error)}); they stay on {active.backend.name}"
+    return ""
+
+
+def _said(error: OSError) -> str:
+    where = f": {error.filename2 or error.filename}" if error.filename else ""
+    return f"{error.strerror or error}{where}"
 
 
 def _loss(reason: str, attempt: dict[str, Any]) -> str:
@@ -158,6 +198,10 @@ def _write_one(service: Reconciler, active: ActiveRun, ending: Future[Ending], t
         active.end_again_at = time.monotonic() + AGAIN_AFTER
         if isinstance(failure, AmlError):
             update_run(tx, active.run.id, reason=failure.message)
+        elif isinstance(failure, OSError):
+            active.end_again_at += min(AGAIN_AFTER * 2.0 ** min(active.end_tries, 10), LONGEST_PAUSE) - AGAIN_AFTER
+            active.end_tries += 1
+            update_run(tx, active.run.id, reason=f"waits to be ended: {_said(failure)}")
         elif not is_nobodys_fault(failure):
             active.failures += 1
         return

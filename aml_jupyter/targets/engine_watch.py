@@ -62,6 +62,8 @@ class EngineWatch:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._answered_at = 0.0
+        self._complaint = ""
+        """What was logged last, since it answered."""
         self._was_heard = threading.Event()
         self._obstacle: str | None = f"asks whether the Docker engine at {host} answers"
         self._states: dict[str, tuple[float, ContainerState | None]] = {}
@@ -139,7 +141,9 @@ class EngineWatch:
         try:
             work()
         except EngineUnavailable as error:
-            log.warning("the Docker engine at %s did not do what it was asked: %s", self.engine.host, error)
+            if error.message != self._complaint:  # it may be away for days
+                log.warning("the Docker engine at %s did not do what it was asked: %s", self.engine.host, error)
+            self._complaint = error.message
             self._ping()
 
     def _heard(self, obstacle: str | None) -> None:
@@ -150,6 +154,7 @@ class EngineWatch:
 
     def _ping(self) -> None:
         self.engine.ping()
+        self._complaint = ""
         self._heard(None)
 
     def _look(self, name: str) -> None:
@@ -220,7 +225,7 @@ class EngineWatch:
             limit = int(placed.get("memory") or 0)
             over = f"the container went over its memory limit of {size_text(limit)}" if limit else explained(said)
             return "out of memory", over
-        if said is not None and said.state == "exited":
+        if said is not None and said.state in ("exited", "gone"):
             return reason, f"{message} {explained(said)}"
         return reason, message
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import shutil
@@ -55,9 +56,23 @@ class _Fetched:
         self._name = ""
         self._stream: BinaryIO | None = None
         self.damaged: list[str] = []
+        self.failed: dict[str, OSError] = {}
+        """Those that could not be kept here."""
 
     def take(self, header: dict[str, Any], body: bytes) -> None:
+        """Take a part; a file that cannot be kept holds up no other, unless the disk is full."""
         name = str(header["name"])
+        if name in self.failed:
+            return
+        try:
+            self._take(name, header, body)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            self._stream = None
+            self.failed[name] = error
+
+    def _take(self, name: str, header: dict[str, Any], body: bytes) -> None:
         if header.get("gone"):
             if header.get("why"):
                 log.warning("%s does not come: %s", name, header["why"])
@@ -177,6 +192,8 @@ def _send(
             again = taken.damaged
         finally:
             taken.close()
+    for error in taken.failed.values():
+        raise error
     return again
 
 

@@ -80,13 +80,12 @@ class FarLink:
         self._needed_at = 0.0
         self._thread: threading.Thread | None = None
         self._numbers = itertools.count(1)
-        self._closed = False
+        self._closed = self._was_lost = False
         self._refused: ComputeTargetException | None = None
         self._failures = 0
         """How often in turn the machine answered, and the far side did not."""
         self.obstacle = f"connects to {self.where}"
         """Why nothing can be asked at the moment."""
-        self._was_lost = False
         self.down_since = time.monotonic()
         self.round_trips = 0
         """How many questions were sent."""
@@ -262,7 +261,8 @@ class FarLink:
 
     def _unreachable(self) -> HostUnreachable:
         """Return why nothing can be asked; a moment after a cut there is no reason yet."""
-        return HostUnreachable(self.obstacle or f"The connection to {self.where} was cut.", "address")
+        why = f"{self.where} has given no answer yet." if self.obstacle and not self._was_lost else self.obstacle
+        return HostUnreachable(why or f"The connection to {self.where} was cut.", "address")
 
     def _lost(self, why: str) -> None:
         if self._up.is_set() or why != self.obstacle:

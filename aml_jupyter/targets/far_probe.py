@@ -33,6 +33,9 @@ _PYTHONS: Final = (
     "python",
 )
 
+_NONE: Final = 3
+"""The exit code of a shell that was asked for a Python and found none."""
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -75,6 +78,8 @@ def probe_machine(ssh: SshConnection, python: str, base: str, engine: str = "") 
         )
     try:
         path = _find_python(ssh, python)
+    except _NoShell:
+        raise
     except ComputeTargetException as missing:
         if python:
             raise
@@ -83,6 +88,10 @@ def probe_machine(ssh: SshConnection, python: str, base: str, engine: str = "") 
         path = bring_python(ssh, base, missing)
     facts = _facts(ssh, path, base, engine)
     return Probe(facts, str(ssh.fingerprint), tuple(_rows(ssh, took, facts)))
+
+
+class _NoShell(ComputeTargetException):
+    """Say that a user may log in, and run no commands."""
 
 
 def _find_python(ssh: SshConnection, wanted: str) -> str:
@@ -94,12 +103,20 @@ def _find_python(ssh: SshConnection, wanted: str) -> str:
         candidates = " ".join(f'"{each}"' for each in _PYTHONS)
     script = (
         f'for p in {candidates}; do q=$(command -v "$p") || continue; '
-        f'"$q" -c "{check}" >/dev/null 2>&1 && echo "aml:$q" && exit 0; echo "old:$q $("$q" -V 2>&1)"; done; uname -s; exit 3'
+        f'"$q" -c "{check}" >/dev/null 2>&1 && echo "aml:$q" && exit 0; echo "old:$q $("$q" -V 2>&1)"; done; '
+        f"uname -s; exit {_NONE}"
     )
     answer = ssh.run(f"exec sh -c {shlex.quote(script)}")
     for line in answer.text.splitlines():
         if line.startswith("aml:/"):
             return line[len("aml:") :].strip()
+    if answer.code != _NONE and "aml:" not in answer.text:
+        said = answer.complaint or " ".join(answer.text.split())[-300:]
+        raise _NoShell(
+            f"{ssh.address} lets the user in and runs no command (exit code {answer.code}; it said: {said or 'nothing'}). Runs "
+            "need an account with a shell: neither a closed one nor one for files only (sftp).",
+            "username",
+        )
     old = ", ".join(line[len("old:") :] for line in answer.text.splitlines() if line.startswith("old:"))
     oldest = ".".join(map(str, OLDEST))
     what = f"no Python at {wanted!r}" if wanted and not old else f"no Python of version {oldest} or later"

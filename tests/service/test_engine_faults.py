@@ -12,6 +12,8 @@ from engine_process import Engine
 from support import Submit, log_of, until
 
 from aml_jupyter.service import create_target, wait_for_run
+from aml_jupyter.targets import engine_watch
+from aml_jupyter.targets.engine_watch import EngineWatch
 from aml_jupyter.workspace import WorkspaceFolder, attempts, get_run
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.faults]
@@ -118,3 +120,37 @@ def test_an_engine_that_hangs_holds_up_nobody_else(
     finally:
         engine.thaw()
     until(lambda: not containers_of(engine.host, waiting), 60, "the container's removal")
+
+
+def test_an_engine_that_is_away_for_long_is_complained_of_once(
+    own_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(engine_watch, "FRESH", 0.0)
+    engine = own_engine()
+    watch = EngineWatch(engine.host)
+
+    def complaints() -> int:
+        return sum("did not do what it was asked" in record.getMessage() for record in caplog.records)
+
+    def heard(times: int, is_away: bool) -> None:
+        """Return when the engine was asked so many times and is as expected."""
+        seen = set[float]()
+        until(
+            lambda: (watch.obstacle() is not None) == is_away and (seen.add(watch._answered_at) or len(seen) > times),
+            60,
+            "the answers",
+        )
+
+    engine.stop()
+    heard(4, is_away=True)
+    assert complaints() == 1
+    engine.start()
+    heard(1, is_away=False)
+    engine.stop()
+    heard(2, is_away=True)
+    assert complaints() == 2
+
+
+def test_a_container_that_somebody_has_removed_explains_the_loss(own_engine: Callable[..., Engine]) -> None:
+    said = EngineWatch(own_engine().host).explain_end({"name": "aml-removed-by-hand"}, "supervisor lost", "It ended.")
+    assert said == ("supervisor lost", "It ended. The Docker engine has no container of it any more.")

@@ -89,3 +89,31 @@ def test_what_is_missing_is_said(bare: Far) -> None:
     assert not (bare.base / "python").exists() and [each.name for each in list_targets(bare.folder.store.read())] == [
         "local"
     ]
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("internal-sftp", "sftp connections only"),
+        ("echo this account is closed; exit 1", "it said: this account is closed"),
+        ("exit 0", "exit code 0"),
+    ],
+)
+def test_an_account_that_runs_no_commands_is_said(
+    folder: WorkspaceFolder, ssh_server: Callable[..., SshServer], tmp_path: Path, command: str, said: str
+) -> None:
+    with pytest.raises(ComputeTargetException, match="runs no command") as refused:
+        attach_server(folder, ssh_server(f"ForceCommand {command}"), "box", tmp_path / "far")
+    assert said in refused.value.message and "Python" not in refused.value.message
+
+
+def test_a_login_script_that_prints_is_passed_over(
+    folder: WorkspaceFolder, ssh_server: Callable[..., SshServer], tmp_path: Path
+) -> None:
+    noise = 'echo welcome; echo quota exceeded >&2; eval "$SSH_ORIGINAL_COMMAND"'
+    server = ssh_server(f"ForceCommand {noise}")
+    attach_server(folder, server, "box", tmp_path / "far")
+    (tmp_path / "project").mkdir()
+    far = Far(folder, server, tmp_path / "project", tmp_path / "far")
+    run = far.submit("print('there')")
+    assert far.end(run).status == "Completed" and log_of(folder, run.id) == "there\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +18,7 @@ from ssh_server import SshServer, attach_server
 from support import log_of, until
 
 from aml_jupyter.service import SubmitRequest, stop_service, submit
-from aml_jupyter.targets import Handle
+from aml_jupyter.targets import Handle, far_link
 from aml_jupyter.targets.far_bulk import LEAST, LEAST_TO_CONNECT, link_to, way_for
 from aml_jupyter.targets.far_fetch import fetch
 from aml_jupyter.targets.far_line import Listener
@@ -216,3 +216,16 @@ def test_from_when_on_it_is_connected_can_be_set(far: Far, monkeypatch: pytest.M
         monkeypatch.setenv("AML_OPENSSH", said)
         with link_of(far, far.server.port) as link, way_for(link, 1_000_000) as way:
             assert (way is not link) == is_better, said
+
+
+def test_why_the_client_is_not_used_is_said_when_its_far_side_gives_no_answer(
+    far: Far, ssh_server: Callable[..., SshServer], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(far_link, "UP_WITHIN", 3.0)
+    hangs = 'case "$SSH_ORIGINAL_COMMAND" in *.bulk*) exec sleep 60;; esac; eval "$SSH_ORIGINAL_COMMAND"'
+    server = ssh_server(f"ForceCommand {hangs}")
+    monkeypatch.setattr(far, "server", server)
+    with link_of(far, server.port) as link, way_for(link, LEAST) as way:
+        assert way is link
+    (line,) = [record.getMessage() for record in caplog.records if "over the same connection" in record.getMessage()]
+    assert line.endswith("has given no answer yet.")

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from far_machine import Far
 from ssh_server import SshServer, attach_server
-from support import until
+from support import sized_disk, until
 
-from aml_jupyter.workspace import WorkspaceFolder, list_artifacts
+from aml_jupyter.service import ending
+from aml_jupyter.service.reconciler import Reconciler
+from aml_jupyter.workspace import RunRecord, WorkspaceFolder, get_run, list_artifacts
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -144,3 +146,37 @@ def test_what_a_script_took_its_own_right_to_read_comes(
         until(lambda: not far.far_log(run).parents[2].exists(), 30, "its folder over there to be removed")
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def test_a_file_that_cannot_be_kept_here_holds_up_no_other_and_its_run_ends_with_what_is_missing(
+    far: Far, loop: Reconciler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ending, "AGAIN_AFTER", 0.01)
+    wait = f"import os, time\nwhile not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.01)\n"
+    made = "".join(f"open('outputs/{name}', 'w').write('{name}')\n" for name in ("after", "stuck", "zz"))
+    run = far.submit(wait + made)
+
+    def now() -> RunRecord:
+        loop.tick()
+        return get_run(far.folder.store.read(), run.id)
+
+    until(lambda: now().status == "Running", 60, "the run's start")
+    outputs = far.folder.layout.run(run.id).attempt(1).work / "outputs"
+    outputs.mkdir(parents=True, exist_ok=True)
+    with sized_disk(outputs / "stuck", "1m"):  # a folder that cannot be removed
+        (tmp_path / "go").touch()
+        reasons = set[str]()
+        until(
+            lambda: reasons.add(now().reason) or now().status in ("Completed", "Failed"),
+            90,
+            lambda: f"the end: {reasons}",
+        )
+    done = now()
+    assert done.status == "Completed" and done.reason.startswith(
+        "not all of its files could be kept here (Device or"
+    ), done.reason
+    assert "outputs/stuck); they stay on box" in done.reason
+    assert any(reason.startswith("waits to be ended: Device or") for reason in reasons), reasons
+    assert (outputs / "after").read_text() == "after" and (outputs / "zz").read_text() == "zz"
+    there = far.far_log(run).parents[2] / "work/outputs/stuck"
+    assert there.read_text() == "stuck"
