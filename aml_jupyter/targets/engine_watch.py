@@ -194,9 +194,10 @@ class EngineWatch:
         try:
             with self.engine.explained():
                 self.engine.ping()
-                found: dict[str, Any] = self.engine.client.api.inspect_container(name)["State"]
-        except docker.errors.NotFound:
-            return ContainerState("gone")
+                try:
+                    found: dict[str, Any] = self.engine.client.api.inspect_container(name)["State"]
+                except docker.errors.NotFound:
+                    return ContainerState("gone")
         except EngineUnavailable as error:
             self._heard(error.message)
             return None

@@ -11,6 +11,7 @@ import atexit
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -31,6 +32,10 @@ NEAR: Final = 0.01
 
 _PATIENCE: Final = 2.0
 _BUFFER: Final = 1 << 18
+_GUARD: Final = 'read -r _ || kill -s TERM -- "-$0"; read -r _; exec "$@"'
+"""A shell that ends the client when this process was killed, and so its input is closed: a client that still connects, which
+may take for ever with a ProxyCommand, with all that it has started; later its connection, which else lasts a while."""
+
 _OWN_FAULT: Final = 255
 """The client's exit code when it is the connection that failed, not the command."""
 
@@ -63,6 +68,7 @@ class OpenSsh:
         self._lock = threading.Lock()
         self._folder: Path | None = None
         self._command: list[str] = []
+        self._guard: subprocess.Popen[bytes] | None = None
 
     def obstacle(self) -> str:
         """Return why it cannot be used for this host, and connect where it can; empty then."""
@@ -110,10 +116,19 @@ class OpenSsh:
                 stderr=said,
                 start_new_session=True,  # an interrupt at the terminal is not for it
             )
+            self._guard = subprocess.Popen(
+                ["sh", "-c", _GUARD, str(master.pid), *self._command, "-O", "exit", LAST],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
             try:
                 code = master.wait(2 * CONNECT_SECONDS)
+                _tell(self._guard)
             except BaseException as error:
-                master.kill()
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(master.pid, signal.SIGKILL)  # with its ProxyCommand
                 master.wait()
                 if isinstance(error, subprocess.TimeoutExpired):
                     raise NotForOpenSsh(f"it did not get there in {2 * CONNECT_SECONDS:.0f} s") from error
@@ -185,6 +200,10 @@ class OpenSsh:
                 self._control("exit")
             shutil.rmtree(folder, ignore_errors=True)
         self._command = []
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            with guard:  # which closes its input, too
+                guard.kill()
 
 
 class ChildChannel:
@@ -264,6 +283,14 @@ class ChildChannel:
             self._process.wait()
         self._socket.close()
         self._said.close()
+
+
+def _tell(guard: subprocess.Popen[bytes]) -> None:
+    """Tell the guard that the client has connected."""
+    assert guard.stdin is not None
+    with contextlib.suppress(OSError):
+        guard.stdin.write(b"\n")
+        guard.stdin.flush()
 
 
 def _make_folder() -> Path:

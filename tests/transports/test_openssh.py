@@ -194,7 +194,7 @@ from aml_jupyter.transports.ssh import SshConnection
 from aml_jupyter.transports.ssh_address import find_address
 openssh_config.PERSISTS = 1
 client = OpenSsh(SshConnection(find_address(sys.argv[1], key=sys.argv[2]), fingerprint=sys.argv[3]))
-with client.stream("cat; touch " + sys.argv[4]) as channel:
+with client.stream(sys.argv[4]) as channel:
     channel.sendall(b"begun")
     assert channel.recv(100) == b"begun"
     print("begun", flush=True)
@@ -205,11 +205,7 @@ with client.stream("cat; touch " + sys.argv[4]) as channel:
 def test_nothing_is_left_of_a_process_that_was_killed(ssh_server: Start, tmp_path: Path) -> None:
     server = ssh_server()
     ended = tmp_path / "ended"
-    words = [server.address, str(server.key), server.fingerprint, str(ended)]
-    with subprocess.Popen([sys.executable, "-c", KILLED, *words], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stdout.readline() == b"begun\n"
-        assert clients() and len(folders()) == 1
-        process.send_signal(signal.SIGKILL)
+    _kill_one_that_runs(server, f"cat; touch {ended}")
     until(ended.exists, message="the end of what ran there")
     until(lambda: not clients(), 30, "the end of the client's processes")
     with client_of(to(server)) as client:
@@ -252,6 +248,42 @@ def test_a_folder_for_sockets_that_is_too_long_is_said(ssh_server: Start, tmp_pa
     long.mkdir()
     with to(ssh_server()) as ssh, pytest.raises(NotForOpenSsh, match="the path of its socket would be too long"):
         write_config(long, ssh.route())
+
+
+@pytest.mark.parametrize("end", ["killed", "given up"])
+def test_nothing_is_left_of_a_client_that_hangs_while_it_connects(
+    ssh_server: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    server = ssh_server()
+    hangs, began = tmp_path / "bin/ssh", tmp_path / "began"
+    hangs.parent.mkdir()
+    hangs.write_text(f"#!/bin/sh\nsleep 600 &\necho $$ $! > {began}.new; mv {began}.new {began}; wait\n")
+    hangs.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{hangs.parent}:{os.environ['PATH']}")
+    if end == "killed":
+        words = [server.address, str(server.key), server.fingerprint, "true"]
+        with subprocess.Popen([sys.executable, "-c", KILLED, *words]) as process:
+            until(began.exists, 30, "the client's start")
+            process.send_signal(signal.SIGKILL)
+    else:
+        monkeypatch.setattr("aml_jupyter.transports.openssh.CONNECT_SECONDS", 1.0)
+        with client_of(to(server)) as client, pytest.raises(HostUnreachable, match="did not get there"):
+            client.connect()
+    pids = [int(pid) for pid in began.read_text().split()]
+    try:
+        until(lambda: not any(map(psutil.pid_exists, pids)), 10, "the end of the client and of what it started")
+    finally:
+        for pid in filter(psutil.pid_exists, pids):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _kill_one_that_runs(server: SshServer, command: str) -> None:
+    """Kill a process of ours that has `command` run there, which said that it has begun."""
+    words = [server.address, str(server.key), server.fingerprint, command]
+    with subprocess.Popen([sys.executable, "-c", KILLED, *words], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"begun\n"
+        assert clients() and len(folders()) == 1
+        process.send_signal(signal.SIGKILL)
 
 
 def test_a_client_that_hangs_is_given_up(ssh_server: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
