@@ -75,8 +75,7 @@ class FarLink:
         self._listener = listener
         self._lock = threading.Lock()
         self._line: Line | None = None
-        self._up = threading.Event()
-        self._needed = threading.Event()
+        self._up, self._needed = threading.Event(), threading.Event()
         self._needed_at = 0.0
         self._thread: threading.Thread | None = None
         self._numbers = itertools.count(1)
@@ -147,8 +146,10 @@ class FarLink:
             When the far side could not do it.
         """
         self.need()
-        if not self._up.wait(UP_WITHIN):
-            raise self._refused or self._unreachable()
+        until = time.monotonic() + UP_WITHIN
+        while not self._up.wait(0.2):
+            if self._refused is not None or time.monotonic() > until:  # a person has to act: waiting helps nobody
+                raise self._refused or self._unreachable()
         future = self.post(operation, body, part=part, **fields)
         until = time.monotonic() + seconds
         while True:
@@ -364,8 +365,7 @@ class FarLink:
 
     def _hail(self, line: Line, hello: dict[str, Any]) -> None:
         self._line = line
-        self._failures = 0
-        self.obstacle = ""
+        self._failures, self.obstacle = 0, ""
         self._listener.linked(hello)
         self._up.set()
         tell_news()

@@ -19,10 +19,11 @@ from aml_jupyter.supervisor import protocol
 from aml_jupyter.targets import Handle, far_mirror
 from aml_jupyter.targets.far_fetch import fetch
 from aml_jupyter.targets.far_line import Answer
-from aml_jupyter.targets.far_link import FarLink
+from aml_jupyter.targets.far_link import UP_WITHIN, FarLink
 from aml_jupyter.targets.far_mirror import COLLECTED, Mirror, Room
 from aml_jupyter.transports.ssh import SshConnection
 from aml_jupyter.transports.ssh_address import find_address
+from aml_jupyter.transports.ssh_host_keys import HostKeyRefused
 
 HANDLE = Handle("box", "run_1", 1)
 
@@ -47,13 +48,11 @@ class Place:
         for path in (self.far, self.here):
             (path / "user_logs").mkdir(parents=True)
         self.mirror = _WhileItIsMade(str(tmp_path / "runs"))
-        self._server, self._base = server, str(tmp_path / "far")
+        self.server, self._base = server, str(tmp_path / "far")
         self.mirror.link = self.link = self.way()
 
     def way(self, kind: type[FarLink] = FarLink) -> FarLink:
-        ssh = SshConnection(
-            find_address(self._server.address, key=self._server.key), fingerprint=self._server.fingerprint
-        )
+        ssh = SshConnection(find_address(self.server.address, key=self.server.key), fingerprint=self.server.fingerprint)
         return kind(ssh, sys.executable, self._base, "w", "box", self.mirror)
 
     def see(self) -> None:
@@ -133,6 +132,31 @@ def test_a_name_that_leads_elsewhere_is_not_fetched(place: Place) -> None:
         place.mirror.link = link
         assert fetch(link, HANDLE, place.here.parent, ["work/outputs"]) == 1
     assert (place.here.parent / "work/outputs/model").read_text() == "made"
+
+
+def test_a_file_that_somebody_has_changed_here_stays_though_it_is_gone_over_there(place: Place) -> None:
+    there, here = (path.parent / "work/outputs" for path in (place.far, place.here))
+    there.mkdir(parents=True)
+    for name in ("edited", "as it came"):
+        (there / name).write_text("made")
+    place.mirror.ask = lambda: None
+    assert fetch(place.link, HANDLE, place.here.parent, ["work/outputs"]) == 2
+    (here / "edited").write_text("by hand")
+    for path in list(there.iterdir()):
+        path.unlink()
+    assert fetch(place.link, HANDLE, place.here.parent, ["work/outputs"], is_last=True) == 0
+    assert [(path.name, path.read_text()) for path in here.iterdir()] == [("edited", "by hand")]
+
+
+def test_who_asks_is_told_at_once_what_a_person_has_to_mend(place: Place) -> None:
+    place.server.stop()
+    link = place.way()  # the fingerprint that was believed
+    place.server.new_host_key()
+    place.server.start()
+    began = time.monotonic()
+    with closing(link), pytest.raises(HostKeyRefused, match="HAS CHANGED"):
+        link.ask("ping")
+    assert time.monotonic() - began < UP_WITHIN / 2
 
 
 def test_what_was_collected_before_a_kill_is_removed_over_there(place: Place) -> None:
