@@ -242,7 +242,9 @@ def _test(arguments: Arguments, door: Door) -> int:
     name = arguments.name or arguments.word
     if name is None:
         arguments.parser.error("the target's name is missing")
-    return _tell(arguments, door, look_again(open_workspace(arguments), str(name), door.ask))
+    found = look_again(open_workspace(arguments), str(name), door.ask)
+    _tell(arguments, door, found)
+    return 1 if found.problems else 0
 
 
 def _tell(arguments: Arguments, door: Door, found: Attached) -> int:

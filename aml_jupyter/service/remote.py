@@ -17,6 +17,7 @@ from aml_jupyter.service.compute import checked_settings, detach_target, note_ta
 from aml_jupyter.service.elsewhere import facts_there
 from aml_jupyter.supervisor import last_word, protocol
 from aml_jupyter.targets import check_name, kind_of, target_secret
+from aml_jupyter.targets.far_boot import unwritable
 from aml_jupyter.targets.far_build import MOST_TURNS, send_files
 from aml_jupyter.targets.far_bulk import link_to
 from aml_jupyter.targets.far_conda import send_linked
@@ -112,8 +113,7 @@ def attach_target(
         probe = probe_machine(ssh, str(asked["python"]), str(asked["base_folder"] or BASE_FOLDER), str(asked["engine"]))
     probed = _from_probe(asked, probe)
     found = {**asked, **probed}
-    if kind.type == "remotedocker":
-        _need_engine(asked, probed)
+    _need(kind.type, asked, probed)
     _keep(folder, name, credentials)
     now = time.time()
     with folder.store.transaction() as tx:
@@ -194,8 +194,7 @@ def change_target(
             ssh, str(wanted["python"]), str(wanted["base_folder"] or BASE_FOLDER), str(wanted.get("engine") or "")
         )
     probed = _from_probe(wanted, probe)
-    if record.type == "remotedocker":
-        _need_engine(wanted, probed)
+    _need(record.type, wanted, probed)
     _keep(folder, record.name, credentials)
     with folder.store.transaction() as tx:
         standing = get_target(tx, record.name)
@@ -359,10 +358,13 @@ def _from_probe(settings: Mapping[str, Any], probe: Probe) -> dict[str, Any]:
     }
 
 
-def _need_engine(settings: Mapping[str, Any], probed: Mapping[str, Any]) -> None:
-    """Refuse a machine for containers that has no Docker engine which the user can use."""
-    engine = probed["found"]["engine"]
-    if engine.get("problem"):
+def _need(type_name: str, settings: Mapping[str, Any], probed: Mapping[str, Any]) -> None:
+    """Refuse a machine without rights on the base folder, and one for containers without an engine that the user can use."""
+    found = probed["found"]
+    if found.get("unwritable"):
+        raise unwritable(str(settings["address"]), f"{found['base']}: {found['unwritable']}")
+    engine = found["engine"]
+    if type_name == "remotedocker" and engine.get("problem"):
         raise ComputeTargetException(
             f"{settings['address']} runs no containers: {engine['problem']}. As --type remote it runs processes.",
             "engine",
@@ -382,7 +384,7 @@ def _standing(folder: WorkspaceFolder, name: str, type_name: str, asked: Mapping
         return None
     usual = kind_of(type_name).settings
     different = [
-        f"{key}: {_said(other.settings.get(key))} there, {_said(value)} now"
+        f"{key}: {other.settings.get(key) or 'not set'} there, {value or 'not set'} now"
         for key, value in asked.items()
         if value != usual.get(key) and value != other.settings.get(key)
     ]
@@ -394,7 +396,3 @@ def _standing(folder: WorkspaceFolder, name: str, type_name: str, asked: Mapping
         f"Change it with aml compute update {other.name}, detach it first, or choose another name.",
         "name",
     )
-
-
-def _said(value: Any) -> str:
-    return "not set" if value in (None, "") else repr(value)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["claim", "handle_of", "launch_ahead", "launch_claimed", "may_claim"]
 
+NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
 START_AGAIN_AFTER = 2.0
 """Seconds after which a start that left no trace is repeated, doubled each time; it cannot run twice: see the attempt's link."""
 
@@ -330,10 +331,12 @@ def _started(service: Reconciler, active: ActiveRun) -> None:
 
 
 def _is_passing(error: BaseException, active: ActiveRun) -> bool:
-    """Tell whether a start that failed may go well later: no room on the disk, no process or no engine to be had."""
+    """Tell whether a start that failed may go well later: no room or no right to write, no process or no engine to be had."""
     causes = (error, error.__cause__)
     if any(isinstance(each, OSError) and each.errno in (errno.ENOSPC, errno.EDQUOT) for each in causes):
         return True
+    if isinstance(error, FarRefusal) and isinstance(error.__cause__, OSError) and error.__cause__.errno in NO_RIGHT:
+        return True  # a disk that was mounted anew, read-only; nothing can be forbidden there either
     if isinstance(error, EngineUnavailable | HostUnreachable):
         return True
     is_gone = isinstance(error, NurseError | ContainerKilled)

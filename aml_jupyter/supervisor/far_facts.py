@@ -1,5 +1,6 @@
 """Say what a far machine is and has: what `aml compute attach` and `aml compute test` show."""
 
+import errno
 import os
 import platform
 import re
@@ -47,17 +48,20 @@ def facts(base: str, engine: str = "") -> Dict[str, Any]:
         "gid": os.getgid(),
         "clock": time.time(),
         "disk_free": 0,
+        "unwritable": "",
     }
     if found["gpus"]:
         said = re.search(r"CUDA Version: *(\d+\.\d+)", _said(["nvidia-smi"]))
         found["cuda"] = said.group(1) if said else ""
     try:
         os.makedirs(base, mode=0o700, exist_ok=True)
+        found["disk_free"] = shutil.disk_usage(base).free
         with tempfile.TemporaryFile(dir=base) as stream:
             stream.write(b"aml" * 1000)
             stream.flush()
-        found["disk_free"] = shutil.disk_usage(base).free
     except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            found["unwritable"] = error.strerror
         problems.append("the base folder %s cannot be written: %s" % (base, error.strerror))
     try:
         runtime_folder()

@@ -23,7 +23,7 @@ from aml_jupyter.transports.ssh import HostUnreachable
 if TYPE_CHECKING:
     from aml_jupyter.targets.far_line import Channel
 
-__all__ = ["Parcel", "far_command", "far_paths", "greet", "parcel"]
+__all__ = ["Parcel", "far_command", "far_paths", "greet", "parcel", "unwritable"]
 
 MOST_NOISE: Final = 1 << 18
 """Bytes that a login script may print before ours are expected."""
@@ -131,6 +131,15 @@ def greet(channel: Channel, where: str) -> bytes:
     return bytes(heard[heard.index(_HAVE) + len(_HAVE) :])
 
 
+def unwritable(where: str, said: str) -> ComputeTargetException:
+    """Return what tells that nothing can be written below a base folder; `said` has the folder and the system's reason."""
+    return ComputeTargetException(
+        f"The base folder cannot be used: who logs in as {where} cannot write there ({said}). "
+        "Name one that this user may write to: --base-folder DIR.",
+        "base_folder",
+    )
+
+
 def _refusal(channel: Channel, where: str, heard: bytes) -> ComputeTargetException:
     code = channel.recv_exit_status() if channel.exit_status_ready() or not channel.closed else -1
     complaint = bytearray()
@@ -144,11 +153,7 @@ def _refusal(channel: Channel, where: str, heard: bytes) -> ComputeTargetExcepti
     if "No space left" in said:
         return HostUnreachable(f"{where} has no room on its disk for what a run needs: {said}.", "base_folder")
     if code == _UNWRITABLE:
-        return ComputeTargetException(
-            f"The base folder cannot be used: nobody who logs in as {where} can write there ({said}). "
-            "Name one that this user may write to: --base-folder DIR.",
-            "base_folder",
-        )
+        return unwritable(where, said)
     if code == -1:
         return HostUnreachable(f"The connection to {where} was cut.", "address")
     return ComputeTargetException(

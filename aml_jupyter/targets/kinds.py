@@ -237,7 +237,7 @@ def check_name(name: str, kind: TargetKind) -> None:
     if not shortest <= len(name) <= longest:
         length = f"{len(name)} character{'s' * (len(name) != 1)}"
         raise ComputeTargetException(
-            f"The name {name!r} has {length}; a {kind.title.lower()} needs {shortest} to {longest}.",
+            f"The name {name!r} has {length}; a {kind.title[0].lower()}{kind.title[1:]} needs {shortest} to {longest}.",
             "name",
         )
     if not re.fullmatch(r"[A-Za-z](?:[A-Za-z0-9]|-(?=[A-Za-z0-9]))*", name):

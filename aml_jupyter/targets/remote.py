@@ -104,7 +104,7 @@ class RemoteTarget(DistantTarget):
         """Return why the machine, as it was seen last, can never give `needs`, or None."""
         memory, gpus = int(self._facts.get("memory") or 0), self._devices()
         if needs.cores > self._limit:
-            return f"it asks for {needs.cores} cores, and {self.name} has {self._limit} slots (max_parallel)"
+            return f"it asks for {needs.cores} cores, and {self.name} has {self._limit} of them for runs (max_parallel)"
         if needs.gpus > len(gpus):
             return f"it asks for {needs.gpus} GPUs, and {self.name} has {len(gpus) or 'none'}"
         if needs.memory and memory and needs.memory > memory:

@@ -20,7 +20,7 @@ from support import log_of, until
 from aml_jupyter.config import ScriptRunConfig
 from aml_jupyter.errors import ComputeTargetException
 from aml_jupyter.service import SubmitRequest, cancel_run, submit, wait_for_run
-from aml_jupyter.service.remote import attach_target
+from aml_jupyter.service.remote import attach_target, look_again
 from aml_jupyter.targets import Handle, Launch, Needs
 from aml_jupyter.targets.far_host import host_of
 from aml_jupyter.targets.remote import RemoteTarget
@@ -258,3 +258,32 @@ def test_a_full_disk_over_there_is_waited_for(
         subprocess.run(["mount", "-o", "remount,size=40m", str(disk)], check=True)
         assert wait_for_run(folder, run.id, timeout=60).status == "Completed"
         assert log_of(folder, run.id).split() == ["3000000"]
+
+
+def test_a_folder_that_nobody_may_write_to_is_refused_when_attaching_and_waited_for_later(
+    folder: WorkspaceFolder, project: Path, ssh_server: Callable[..., SshServer], tmp_path: Path
+) -> None:
+    from support import sized_disk
+
+    server = ssh_server()
+    with sized_disk(tmp_path / "disk", "2g") as disk:
+        attach_server(folder, server, "box", disk / "far")
+        run = run_there(folder, project, "echo there")
+        assert wait_for_run(folder, run.id, timeout=60).status == "Completed"
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        for place in (disk / "far", disk / "new"):
+            with pytest.raises(
+                ComputeTargetException, match=rf"cannot be used: .*{place}: Read-only.*--base-folder DIR"
+            ):
+                attach_server(folder, server, "twin", place)
+        again = look_again(folder, "box")
+        assert any("cannot be written: Read-only file system" in problem for problem in again.problems)
+        assert not any(row == "base folder" and said.endswith(" 0.0 GB free") for row, said in again.rows)
+        waits, canceled = run_there(folder, project, "echo later"), run_there(folder, project, "echo never")
+        for each in (waits, canceled):
+            until(lambda each=each: "Read-only" in get_run(folder.store.read(), each.id).reason, 60, "the reason")
+        cancel_run(folder, canceled.id)
+        subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+        assert wait_for_run(folder, waits.id, timeout=60).status == "Completed"
+        assert log_of(folder, waits.id) == "later\n"
+        assert wait_for_run(folder, canceled.id, timeout=60).status == "Canceled"
