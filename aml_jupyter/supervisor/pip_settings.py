@@ -39,15 +39,21 @@ def installer_settings(variables: Mapping[str, str], prefix: Optional[str] = Non
         except (OSError, configparser.Error):
             continue
         for section in ("global", "install"):
-            if parser.has_section(section):
-                for name in (*_LISTS, *_SINGLE):
-                    if parser.has_option(section, name):
-                        found[name] = parser.get(section, name).split()
+            for written, value in parser.items(section) if parser.has_section(section) else ():
+                name = _normal(written)
+                if name in _LISTS or name in _SINGLE:
+                    found[name] = value.split()
     for name in (*_LISTS, *_SINGLE):
-        written = variables.get(f"PIP_{name.upper().replace('-', '_')}")
-        if written is not None:
-            found[name] = written.split()
+        said = variables.get(f"PIP_{name.upper().replace('-', '_')}")
+        if said is not None:
+            found[name] = said.split()
     return {name: values for name, values in found.items() if values}
+
+
+def _normal(written: str) -> str:
+    """Return the name of a setting as pip takes it: ``index_url`` and ``--index-url`` are ``index-url``."""
+    name = written.lower().replace("_", "-")
+    return name[2:] if name.startswith("--") else name
 
 
 def _files(variables: Mapping[str, str], prefix: Optional[str]) -> Iterator[Path]:
@@ -56,14 +62,17 @@ def _files(variables: Mapping[str, str], prefix: Optional[str]) -> Iterator[Path
     if chosen == os.devnull:
         return
     home = Path(variables.get("HOME") or Path.home())
+    has_users = not (chosen and os.path.exists(chosen))  # a file that was chosen stands for the user's own
     if sys.platform == "darwin":
         yield Path("/Library/Application Support/pip/pip.conf")
-        yield home / "Library/Application Support/pip/pip.conf"
+        if has_users:
+            yield home / "Library/Application Support/pip/pip.conf"
     for folder in (variables.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":"):
         yield Path(folder) / "pip/pip.conf"
     yield Path("/etc/pip.conf")
-    yield home / ".pip/pip.conf"
-    yield Path(variables.get("XDG_CONFIG_HOME") or home / ".config") / "pip/pip.conf"
+    if has_users:
+        yield home / ".pip/pip.conf"
+        yield Path(variables.get("XDG_CONFIG_HOME") or home / ".config") / "pip/pip.conf"
     if prefix:
         yield Path(prefix) / "pip.conf"
     if chosen:

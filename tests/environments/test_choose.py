@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -92,6 +94,27 @@ def test_pip_s_settings_are_read_the_variable_before_the_file(tmp_path: Path) ->
     )
     assert found["index-url"] == ["https://wins/simple"]
     assert found["extra-index-url"] == ["https://one/simple", "https://two/simple"]
+
+
+@pytest.mark.parametrize("written", ["index_url", "INDEX-URL", "--index-url"])
+def test_a_name_in_pip_s_file_is_read_as_pip_reads_it(tmp_path: Path, written: str) -> None:
+    file = tmp_path / "pip.conf"
+    file.write_text(f"[global]\n{written} = https://mine/simple\n")
+    variables = {"HOME": str(tmp_path), "XDG_CONFIG_DIRS": "/nowhere", "PIP_CONFIG_FILE": str(file)}
+    assert installer_settings(variables)["index-url"] == ["https://mine/simple"]
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    asked = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=True)
+    assert "global.index-url='https://mine/simple'" in asked.stdout
+
+
+def test_a_file_of_pip_s_that_is_chosen_stands_for_the_user_s_own(tmp_path: Path) -> None:
+    (tmp_path / ".config/pip").mkdir(parents=True)
+    (tmp_path / ".config/pip/pip.conf").write_text("[global]\nextra-index-url = https://not-here/simple\n")
+    file = tmp_path / "pip.conf"
+    file.write_text("[global]\nindex-url = https://mine/simple\n")
+    variables = {"HOME": str(tmp_path), "XDG_CONFIG_DIRS": "/nowhere", "PIP_CONFIG_FILE": str(file)}
+    assert "extra-index-url" not in installer_settings(variables)
+    assert "extra-index-url" in installer_settings({**variables, "PIP_CONFIG_FILE": str(tmp_path / "missing")})
 
 
 def test_files_of_2017_mean_what_they_did_though_their_server_is_no_more(tmp_path: Path) -> None:
