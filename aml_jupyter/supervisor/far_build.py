@@ -40,6 +40,8 @@ ENV = "env"
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
+PIP_TRIES = b"uv could not make it; venv and pip try\n"
+
 TOOLS, UV = "tools", "uv"
 """The program that makes virtual environments; it comes along where it runs."""
 
@@ -192,6 +194,7 @@ def _was_full(folder: str) -> bool:
             said = stream.read()
     except OSError:
         return False
+    said = said.rpartition(PIP_TRIES)[2]  # uv's cache may lie on another disk, which pip does without
     return any(os.strerror(number).encode() in said for number in FULL)
 
 
@@ -254,7 +257,7 @@ def _make_with_uv(folder: str, asked: Dict[str, Any], log: Any, lock: int, uv: s
         command = [uv, "pip", "install", "--python", os.path.join(place, "bin", "python")]
         if not lines or not _run(command + install_options(asked) + more, log, lock, variables):
             return True
-    log.write(b"uv could not make it; venv and pip try\n")
+    log.write(PIP_TRIES)
     with fault_point("far.discard"):
         shutil.rmtree(place, ignore_errors=True)
     return False

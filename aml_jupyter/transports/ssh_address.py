@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -16,7 +17,9 @@ __all__ = ["SshAddress", "find_address", "known_names", "without_scheme"]
 
 _SCHEME: Final = re.compile(r"^[a-z][a-z0-9+.\-]*://", re.IGNORECASE)
 _WRITTEN: Final = re.compile(
-    r"(?:(?P<user>[^@\s]+)@)?(?:\[(?P<six>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^:@\s/\[\]]+))(?::(?P<port>\d+))?$"
+    r"(?:(?P<user>[^@\s]+)@)?"
+    r"(?:(?P<bare>[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*(?:%\w+)?)$"
+    r"|(?:\[(?P<six>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^:@\s/\[\]]+))(?::(?P<port>\d+))?$)"
 )
 MOST_JUMPS: Final = 8
 
@@ -81,8 +84,8 @@ def find_address(
     Parameters
     ----------
     written : str
-        ``HOST``, ``HOST:PORT``, ``USER@HOST``, ``[IPv6]:PORT``; a scheme before it is left out. HOST may be a name of the
-        configuration file.
+        ``HOST``, ``HOST:PORT``, ``USER@HOST``, ``IPv6``, ``[IPv6]:PORT``; a scheme before it is left out. HOST may be a name of
+        the configuration file.
     user : str, optional
         The user there; wins over what is written and configured.
     key : path, optional
@@ -128,15 +131,15 @@ def _configuration(file: Path) -> Any:
 
 def _complete(written: str, user: str | None, configuration: Any, depth: int) -> SshAddress:
     match = _WRITTEN.match(without_scheme(written))
-    if match is None:
+    if match is None or not _is_six(match["bare"] or match["six"] or "::"):
         raise ComputeTargetException(
-            f"{written!r} is no address of a host; expected HOST, HOST:PORT or USER@HOST:PORT.", "address"
+            f"{written!r} is no address of a host; expected HOST, HOST:PORT, USER@HOST:PORT or [IPv6]:PORT.", "address"
         )
     if depth > MOST_JUMPS:
         raise ComputeTargetException(
             f"{written!r}: the ProxyJump entries of the configuration go in a circle.", "address"
         )
-    name = match["six"] or match["host"]
+    name = match["bare"] or match["six"] or match["host"]
     said: Mapping[str, Any] = configuration.lookup(name)
     asked = str(match["port"] or said.get("port") or 22)
     port = int(asked) if asked.isdecimal() else 0
@@ -164,6 +167,14 @@ def _complete(written: str, user: str | None, configuration: Any, depth: int) ->
         jumps=jumps,
         proxy_command=None if command in (None, "none") else str(command),
     )
+
+
+def _is_six(written: str) -> bool:
+    try:
+        ipaddress.IPv6Address(written.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _own_name() -> str:

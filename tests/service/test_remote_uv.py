@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import subprocess
 import sys
@@ -98,6 +99,27 @@ def test_a_disk_that_gets_full_while_one_is_built_is_waited_for(
         subprocess.run(["mount", "-o", "remount,size=300m", str(disk)], check=True)
         done = far.end(run)
         assert done.status == "Completed", done.reason
+
+
+def test_a_home_without_room_is_no_reason_to_wait(
+    folder: WorkspaceFolder, ssh_server: Callable[..., SshServer], tmp_path: Path
+) -> None:
+    make_wheel(tmp_path / "wheels", "tiny", "1.0")
+    (tmp_path / "project").mkdir()
+    with sized_disk(tmp_path / "full", "64k") as home:
+        (home / "filler").write_bytes(b"x" * 60_000)
+        server = ssh_server(HOME=str(home))
+        attach_server(folder, server, "box", tmp_path / "far")
+        far = Far(folder, server, tmp_path / "project", tmp_path / "far")
+        filled, more = home / "filler", b"x" * 512
+        with contextlib.suppress(OSError), filled.open("ab", buffering=0) as stream:
+            while stream.write(more):
+                pass
+        missing = far.end(asks(far, tmp_path / "wheels", "tiny==3"))
+        assert missing.status == "Failed" and "pip could not install" in missing.reason, missing.reason
+        done = far.end(asks(far, tmp_path / "wheels", "tiny"))
+        assert done.status == "Completed", done.reason
+        assert "No space left" in build_log(far, done) and log_of(folder, done.id) == "1.0 pip\n"
 
 
 def test_a_python_that_has_gone_meanwhile_is_named(far: Far, tmp_path: Path) -> None:

@@ -297,3 +297,24 @@ def test_what_is_no_ssh_server_is_said_in_bounded_time(monkeypatch: pytest.Monke
         SshConnection(find_address(f"127.0.0.1:{port}", config=tmp_path / "none")).connect()
     with pytest.raises(HostUnreachable, match=r"no host 'no-such-host\.invalid'"):
         SshConnection(find_address("no-such-host.invalid", config=tmp_path / "none")).connect()
+
+
+@pytest.mark.parametrize(
+    ("written", "host", "port", "shown"),
+    [
+        ("ml@::1", "::1", 22, "ml@[::1]"),
+        ("ml@[::1]", "::1", 22, "ml@[::1]"),
+        ("ssh://ml@[2001:db8::7]:2222", "2001:db8::7", 2222, "ml@[2001:db8::7]:2222"),
+        ("ml@fe80::1%eth0", "fe80::1%eth0", 22, "ml@[fe80::1%eth0]"),
+        ("ml@::ffff:10.0.0.1", "::ffff:10.0.0.1", 22, "ml@[::ffff:10.0.0.1]"),
+    ],
+)
+def test_an_address_of_ipv6_is_taken_with_and_without_brackets(written: str, host: str, port: int, shown: str) -> None:
+    found = find_address(written)
+    assert (found.host, found.port, str(found)) == (host, port, shown)
+
+
+@pytest.mark.parametrize("written", ["a:b:c", "box:22:22", "[box]:22", "1::2::3", "[1:2]:22"])
+def test_what_looks_like_one_and_is_none_is_refused(written: str) -> None:
+    with pytest.raises(ComputeTargetException, match=r"no address of a host; expected .*\[IPv6\]:PORT"):
+        find_address(written)
