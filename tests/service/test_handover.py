@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import Submit, log_of, until
 
 import aml_jupyter
 from aml_jupyter.service import service_status, stop_service, wait_for_run
+from aml_jupyter.service.client import socket_path
+from aml_jupyter.service.lease import Lease, acquire
+from aml_jupyter.service.wakeup import WakeSocket
 from aml_jupyter.workspace import WorkspaceFolder, get_run
 
 PROGRAM = """
@@ -67,6 +72,44 @@ def test_an_older_service_hands_its_runs_over(
     lines = log_of(folder, first.id).split()
     assert lines == [str(i) for i in range(len(lines))]
     assert get_run(folder.store.read(), first.id).attempt == 1
+
+
+@pytest.mark.parametrize("leaving", [True, False])
+def test_who_comes_while_a_service_leaves_waits_for_its_place(folder: WorkspaceFolder, leaving: bool) -> None:
+    path = socket_path(folder)
+    first = acquire(folder, str(path))
+    assert first is not None
+    asked, over = threading.Event(), threading.Event()
+
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        asked.set()
+        return {"ok": True, "leaving": leaving}
+
+    def serve() -> None:
+        while not over.is_set():
+            wakeup.wait(0.05)
+
+    def come() -> None:
+        mine = WorkspaceFolder.open(folder.root)
+        taken.append(acquire(mine, str(path)))
+        mine.close()
+
+    wakeup, taken = WakeSocket(path, answer), list[Lease | None]()
+    threads = [threading.Thread(target=serve), threading.Thread(target=come)]
+    for thread in threads:
+        thread.start()
+    until(asked.is_set, message="that the second one asks")
+    if not leaving:
+        threads[1].join(30)
+    first.release()
+    threads[1].join(30)
+    over.set()
+    threads[0].join(30)
+    wakeup.close()
+    (second,) = taken
+    assert (second is not None and second.epoch == first.epoch + 1) if leaving else second is None
+    if second is not None:
+        second.release()
 
 
 def test_a_newer_service_is_left_alone(folder: WorkspaceFolder, submit_script: Submit, serve: Serve) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -172,6 +173,26 @@ def test_what_comes_back_is_checked_and_comes_once(there: There, tmp_path: Path)
     (made / "big.bin").write_bytes(b"other")
     assert fetch(there.host.link, handle, root, ["work/outputs"]) == 2
     assert (root / "work/outputs/big.bin").read_bytes() == b"other"
+
+
+def test_a_run_on_a_machine_that_does_not_answer_is_silent_and_not_lost(
+    folder: WorkspaceFolder, ssh_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = ssh_server()
+    attach_server(folder, server, "box", tmp_path / "far")
+    server.stop()
+    monkeypatch.setattr("aml_jupyter.targets.remote.SILENT_AFTER", 0.2)
+    there, handle = There(folder, tmp_path), Handle("box", "run_1", 1)
+    control = folder.layout.run("run_1").attempt(1).control
+    control.mkdir(parents=True)
+    (control / "attempt.json").write_text(json.dumps({"supervisor": {"pid": 1, "start_time": "1"}, "started": 1.0}))
+    try:
+        until(lambda: there.target.observe([handle])[handle].state == "silent", message="that it is silent")
+        message = there.target.observe([handle])[handle].message
+    finally:
+        there.host.link.close()
+    assert message.startswith("no word from box for ") and message.endswith(" The run goes on there.")
+    assert "refuses connections" in message
 
 
 def test_the_far_side_runs_on_every_python_that_is_here(tmp_path: Path) -> None:

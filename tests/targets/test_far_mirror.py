@@ -21,7 +21,7 @@ from aml_jupyter.targets.far_fetch import fetch
 from aml_jupyter.targets.far_line import Answer
 from aml_jupyter.targets.far_link import UP_WITHIN, FarLink
 from aml_jupyter.targets.far_mirror import COLLECTED, Mirror, Room
-from aml_jupyter.transports.ssh import SshConnection
+from aml_jupyter.transports.ssh import HostUnreachable, SshConnection
 from aml_jupyter.transports.ssh_address import find_address
 from aml_jupyter.transports.ssh_host_keys import HostKeyRefused
 
@@ -112,6 +112,18 @@ def test_a_far_side_that_says_nothing_any_more_is_replaced(place: Place, monkeyp
         until(lambda: link.is_away, message="that the link is cut")
         assert link.obstacle == f"{link.where} has been silent for 3 s."
         until(lambda: link.is_up and place.mirror.hello["pid"] != pid, 60, "another far side")
+
+
+def test_who_has_asked_when_the_link_is_cut_is_told(place: Place) -> None:
+    place.mirror.ask = lambda: None
+    place.link.need()
+    until(lambda: place.link.is_up, message="the link")
+    pid = int(place.mirror.hello["pid"])
+    os.kill(pid, signal.SIGSTOP)
+    asked = place.link.post("ping")
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(HostUnreachable, match="was cut"):
+        asked.result(30)
 
 
 def test_a_name_that_leads_elsewhere_is_not_fetched(place: Place) -> None:
