@@ -202,8 +202,9 @@ def _changer(verb: str) -> Callable[[Arguments, Door], int]:
 
     def change(arguments: Arguments, door: Door) -> int:
         from aml_jupyter import service
-        from aml_jupyter.workspace import list_targets
+        from aml_jupyter.workspace import count_runs, list_targets
         from aml_jupyter.workspace.files_there import count_there
+        from aml_jupyter.workspace.states import FINAL
 
         doing = {
             "start": service.start_target,
@@ -217,12 +218,17 @@ def _changer(verb: str) -> Callable[[Arguments, Door], int]:
             from aml_jupyter.service.remote import detach_unreachable
 
             doing["detach"] = detach_unreachable
+        runs = count_runs(folder.store.read(), target=_name_of(arguments)) if verb in ("delete", "detach") else {}
         record = doing[verb](folder, _name_of(arguments))
         is_gone = record.name not in {entry.name for entry in list_targets(folder.store.read())}
         state = "Deleted" if is_gone else record.provisioning_state
         if wants_json(arguments):
             return emit_json(door, {"name": record.name, "type": record.type, "provisioning_state": state})
         door.write(f"{record.name}  {state}\n")
+        open_runs = sum(count for status, count in runs.items() if status not in FINAL)
+        if open_runs:
+            which = "1 run of it is" if open_runs == 1 else f"{open_runs} runs of it are"
+            door.remark(f"{which} canceled: aml run list --target {record.name}")
         if record.attached and record.type in ("remote", "remotedocker"):
             door.remark(f"the machine {record.settings.get('address')} stays as it is; only the workspace forgets it")
             stay = count_there(folder, record.name)

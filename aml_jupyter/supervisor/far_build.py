@@ -29,6 +29,9 @@ __all__ = ["READY", "TOOLS", "activated", "build", "built", "files_of", "follow"
 MOST_STARTS = 3
 """How often a build is begun that was killed."""
 
+MOST_SAID = 800
+"""Characters of pip's errors that a run's reason has."""
+
 RECIPE, READY, FAILED, LOG = "recipe.json", "READY.json", "FAILED.json", "log.txt"
 FILES = "files"
 """Local wheels and archives that were sent along: ``<sha256>/<name>``."""
@@ -288,9 +291,19 @@ def _install(folder: str, asked: Dict[str, Any], log: Any, lock: int) -> str:
         "--no-input",
         "--disable-pip-version-check",
     ]
+    begin = log.tell()
     if lines and _run(command + options, log, lock):
-        return "pip could not install the packages; its words are in the build's log"
+        return "pip could not install the packages: %s" % (_errors(folder, begin) or "its words are in the build's log")
     return ""
+
+
+def _errors(folder: str, begin: int) -> str:
+    """Return what pip wrote into the log from `begin` on as errors; it shows no password of an address."""
+    with open(os.path.join(folder, LOG), "rb") as stream:
+        stream.seek(max(begin, os.fstat(stream.fileno()).st_size - BLOCK))
+        lines = stream.read().decode("utf-8", "replace").splitlines()
+    said = [line[len("ERROR:") :].strip() for line in lines if line.startswith("ERROR:")]
+    return "; ".join(said)[:MOST_SAID]
 
 
 def _write(path: str, lines: List[str]) -> None:

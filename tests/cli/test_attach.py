@@ -91,6 +91,21 @@ def test_a_machine_is_attached_looked_at_changed_and_forgotten(
     assert aml("compute", "show", "box", "--json").json["settings"]["max_parallel"] == 1
     gone = aml("compute", "detach", "box")
     assert gone.code == 0 and "box  Deleted" in gone.out and "stays as it is" in gone.err
+    assert "canceled" not in gone.err
+
+
+def test_detaching_says_that_runs_are_canceled(
+    aml: Aml, project: Path, ssh_server: Callable[..., SshServer], tmp_path: Path
+) -> None:
+    server = ssh_server()
+    words = line(server, tmp_path / "far", "--fingerprint", server.fingerprint, "--max-parallel", "1")
+    assert aml(*words).code == 0
+    for _ in range(2):
+        assert aml("submit", "-t", "box", "--command", "sleep 600").code == 0
+    gone = aml("compute", "detach", "box")
+    assert gone.code == 0 and "2 runs of it are canceled: aml run list --target box" in gone.err, gone.err
+    for run in aml("run", "list", "--target", "box", "--json").json:
+        assert "Canceled, compute target box was detached" in aml("run", "wait", run["id"]).err
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,8 @@ def test_where_uv_does_not_run_venv_and_pip_make_them(far: Far, tmp_path: Path, 
 def test_what_neither_can_install_is_said_in_the_words_of_pip(far: Far, tmp_path: Path) -> None:
     make_wheel(tmp_path / "wheels", "tiny", "1.0")
     done = far.end(asks(far, tmp_path / "wheels", "tiny==3"))
-    assert done.status == "Failed" and "pip could not install" in done.reason
+    assert done.status == "Failed" and "pip could not install the packages: Could not find" in done.reason
+    assert "No matching distribution found for tiny==3" in done.reason
     assert "tiny==3" in build_log(far, done)
 
 
