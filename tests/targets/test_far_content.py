@@ -207,5 +207,5 @@ def test_the_far_side_runs_on_every_python_that_is_here(tmp_path: Path) -> None:
 
 def test_something_else_at_the_other_end_is_told(folder: WorkspaceFolder, ssh_server: Any, tmp_path: Path) -> None:
     server = ssh_server("ForceCommand echo this account is closed; exit 1")
-    with pytest.raises(ComputeTargetException, match="runs no command .*this account is closed"):
+    with pytest.raises(ComputeTargetException, match=r"runs no command .*this account is closed"):
         attach_server(folder, server, "box", tmp_path / "far")
