@@ -200,7 +200,9 @@ def _refusal(
     wants = f" The server takes: {', '.join(takes)}." if takes else ""
     hints = []
     if {"password", "keyboard-interactive"} & set(tried):
-        hints.append("look at the password (and the user's name) again")
+        hints.append(
+            "look at the password and the user's name again (aml compute update NAME --password-stdin gives a target another one)"
+        )
     if any(each.endswith(_WRONG_PASSPHRASE) for each in tried):
         hints.append("give the key's passphrase with --password-stdin")
     if any(each.endswith(_LOCKED) for each in tried):

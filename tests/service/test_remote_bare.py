@@ -79,7 +79,8 @@ def test_what_is_missing_is_said(bare: Far) -> None:
     }
     Path.home().joinpath(".condarc").write_text("channels: ['http://127.0.0.1:1/nowhere']\n")
     with pytest.raises(
-        ComputeTargetException, match=r"has no Python of version 3.8 or later.*None could be brought.*channel"
+        ComputeTargetException,
+        match=r"has no Python of version 3.8 or later.*None could be brought.*channel.*name other channels",
     ):
         attach_target(bare.folder, "box", "remote", way)
     with pytest.raises(

@@ -179,7 +179,9 @@ def test_a_refused_login_says_what_was_tried_and_what_the_server_takes(ssh_serve
         SshConnection(find_address(server.address)).connect()
     with pytest.raises(LoginRefused) as refused:
         SshConnection(find_address(server.address), Credentials(password="wrong-password")).connect()
-    assert "wrong-password" not in str(refused.value) and "password" in str(refused.value)
+    assert "wrong-password" not in str(refused.value) and "aml compute update NAME --password-stdin" in str(
+        refused.value
+    )
     assert "wrong-password" not in repr(Credentials(password="wrong-password"))
 
 

@@ -114,7 +114,8 @@ async def _solve(asked: dict[str, Any], cache: Path) -> list[Any]:
         if not _is_of_rattler(error):
             raise
         channels = ", ".join(without_credentials(asked["channels"]))
-        raise BuildError(_one_line(f"a channel cannot be used ({channels}): {_chain(error)}")) from error
+        helps = "Look at this machine's network, or name other channels in the conda file or in ~/.condarc."
+        raise BuildError(_one_line(f"a channel cannot be used ({channels}): {_chain(error)}. {helps}")) from error
 
 
 def read_spec(written: str) -> Any:
