@@ -264,7 +264,11 @@ class DockerEngine:
 
     @contextlib.contextmanager
     def explained(self) -> Iterator[None]:
-        """Turn errors of the connection into an `EngineUnavailable` that says what to do; the engine's own pass."""
+        """Turn errors of the connection into an `EngineUnavailable` that says what to do.
+
+        What the engine itself refuses (docker's ``APIError``) becomes one, too, unless it is taken inside: who waits for a disk
+        there to have room, or for an image to be pulled again, goes on by itself then.
+        """
         import docker.errors
         import requests
 
@@ -276,13 +280,15 @@ class DockerEngine:
             raise EngineUnavailable(
                 f"{self._name()} took the connection and gave no answer in time; it may hang: restart it.", "engine"
             ) from error
+        except docker.errors.APIError as error:
+            said = str(error.explanation or error)
+            if error.response is None or FAILED not in error.response.headers:
+                said = f"{self._name()} did not do what it was asked: {said}"
+            raise EngineUnavailable(said, "engine") from error
         except (requests.exceptions.ConnectionError, OSError) as error:
             raise EngineUnavailable(self._why(error), "engine") from error
         except docker.errors.DockerException as error:
-            response = getattr(error, "response", None)
-            if response is not None and FAILED in response.headers:
-                raise EngineUnavailable(str(getattr(error, "explanation", None) or error), "engine") from error
-            if isinstance(error, docker.errors.APIError | docker.errors.BuildError | docker.errors.ContainerError):
+            if isinstance(error, docker.errors.BuildError | docker.errors.ContainerError):
                 raise
             raise EngineUnavailable(self._why(error), "engine") from error
 

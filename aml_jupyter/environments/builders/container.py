@@ -198,14 +198,17 @@ class BuildContainer:
         """
         import docker.errors
 
-        try:
-            with self._engine.explained():
+        with self._engine.explained():
+            try:
                 self._begin()
-        except docker.errors.APIError as error:
-            raise BuildError(f"{self._python} does not start in the image: {error.explanation or error}") from error
+            except docker.errors.APIError as error:
+                if not error.is_client_error():
+                    raise
+                raise BuildError(f"{self._python} does not start in the image: {error.explanation or error}") from error
         try:
             self.run([self._uv, "--version"])
         except BuildError:
+            self._need_running()
             print(
                 "uv of this machine does not run in the image; pip of the image fetches one for the build", flush=True
             )
@@ -217,6 +220,15 @@ class BuildContainer:
                     f"neither uv of this machine nor pip works in the image ({error}); use a base image with pip"
                 ) from error
             self._uv = f"{target}/bin/uv"
+
+    def _need_running(self) -> None:
+        """Raise what the container said when it ended at once."""
+        api = self._engine.client.api
+        with self._engine.explained():
+            if api.inspect_container(self._id)["State"]["Running"]:
+                return
+            said = api.logs(self._id, tail=5).decode("utf-8", "replace")
+        raise BuildError(f"{self._python} does not start in the image: {' '.join(said.split()) or 'it ended at once'}")
 
     def run(self, command: Sequence[str], variables: Mapping[str, str] | None = None) -> list[str]:
         """Run a command as root, with what it says in the log, and return that.
@@ -237,8 +249,8 @@ class BuildContainer:
 
         said: list[str] = []
         api = self._engine.client.api
-        try:
-            with self._engine.explained():
+        with self._engine.explained():
+            try:
                 made = api.exec_create(
                     self._id,
                     list(command),
@@ -250,8 +262,10 @@ class BuildContainer:
                     said.append(line)
                     print(line, flush=True)
                 return int(api.exec_inspect(made)["ExitCode"] or 0), said
-        except docker.errors.APIError as error:
-            return 127, [*said, str(error.explanation or error)]
+            except docker.errors.APIError as error:
+                if not error.is_client_error():
+                    raise
+                return 127, [*said, str(error.explanation or error)]
 
     def _variables(self) -> dict[str, str]:
         made = {
