@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from base_images import PYTHON_IMAGE
+from engine_process import Engine
 from IPython.core.interactiveshell import InteractiveShell
+from ssh_server import SshServer
+from support import log_of
 from traitlets.config import Config
+from wheels import make_wheel
 
 from aml_jupyter.cli.main import main
+from aml_jupyter.service import wait_for_run
 from aml_jupyter.workspace import WorkspaceFolder, find_runs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +47,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspac
 
 
 def test_the_commands_for_a_terminal(folder: WorkspaceFolder, capsys: pytest.CaptureFixture[str]) -> None:
-    [block] = blocks("sh")
+    block, _ = blocks("sh")
     for line in block.splitlines():
         command, *words = shlex.split(line)
         assert command == "aml"
@@ -49,6 +55,40 @@ def test_the_commands_for_a_terminal(folder: WorkspaceFolder, capsys: pytest.Cap
     cancelled, notebook, script = find_runs(folder.store.read())
     assert (script.status, notebook.status) == ("Completed", "Completed")
     assert cancelled.target == "gpu-box"
+
+
+def test_the_lines_for_another_machine(
+    folder: WorkspaceFolder,
+    engine: Engine,
+    ssh_server: Callable[..., SshServer],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With a machine, a key, an image and a package that are here in place of those that the README names."""
+    server = ssh_server()
+    wheel = make_wheel(tmp_path / "wheels", "tiny", "1.5")
+    known = ["--fingerprint", server.fingerprint]
+    for line in blocks("sh")[1].splitlines():
+        for named, here in (
+            ("gpu-box.example.org", f"127.0.0.1:{server.port}"),
+            ("--username ml", "--username root"),
+            ("~/.ssh/id_ed25519", str(server.key)),
+            ("scikit-learn", str(wheel)),
+            ("python:3.12-slim", PYTHON_IMAGE),
+        ):
+            line = line.replace(named, here)
+        command, *words = shlex.split(line)
+        assert command == "aml"
+        if "attach" in words:
+            words += [*known, "--base-folder", str(tmp_path / words[2])]
+        if "remotedocker" in words:
+            words += ["--engine", str(engine.socket)]
+        assert main(words) == 0, f"{line}\n{capsys.readouterr()}"
+    in_docker, on_machine = find_runs(folder.store.read())
+    assert (in_docker.target, on_machine.target) == ("docker-box", "gpu-box")
+    for run in (in_docker, on_machine):
+        done = wait_for_run(folder, run.id, timeout=120)
+        assert done.status == "Completed", (done.reason, log_of(folder, run.id))
 
 
 def test_the_cells_of_a_notebook(
