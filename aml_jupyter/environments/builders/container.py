@@ -11,6 +11,7 @@ import os
 import posixpath
 import shutil
 import tarfile
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -198,6 +199,8 @@ class BuildContainer:
         """
         import docker.errors
 
+        from aml_jupyter.transports.docker_engine import EngineUnavailable
+
         with self._engine.explained():
             try:
                 self._begin()
@@ -207,6 +210,9 @@ class BuildContainer:
                 raise BuildError(f"{self._python} does not start in the image: {error.explanation or error}") from error
         try:
             self.run([self._uv, "--version"])
+        except EngineUnavailable:
+            self._need_running()
+            raise
         except BuildError:
             self._need_running()
             print(
@@ -222,11 +228,13 @@ class BuildContainer:
             self._uv = f"{target}/bin/uv"
 
     def _need_running(self) -> None:
-        """Raise what the container said when it ended at once."""
-        api = self._engine.client.api
+        """Raise what the container said when it ended at once, which the engine may be a moment in telling."""
+        api, until = self._engine.client.api, time.monotonic() + 1.0
         with self._engine.explained():
-            if api.inspect_container(self._id)["State"]["Running"]:
-                return
+            while api.inspect_container(self._id)["State"]["Status"] != "exited":
+                if time.monotonic() > until:
+                    return
+                time.sleep(0.05)
             said = api.logs(self._id, tail=5).decode("utf-8", "replace")
         raise BuildError(f"{self._python} does not start in the image: {' '.join(said.split()) or 'it ended at once'}")
 
